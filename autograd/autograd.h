@@ -1,0 +1,14 @@
+#pragma once
+
+/// Tensors, every function of them, and their gradients: all public headers of this folder.
+
+#include "rapt/autograd/dtype.h"
+#include "rapt/autograd/error.h"
+#include "rapt/autograd/gradient.h"
+#include "rapt/autograd/gradient_check.h"
+#include "rapt/autograd/ops.h"
+#include "rapt/autograd/random.h"
+#include "rapt/autograd/record.h"
+#include "rapt/autograd/shape.h"
+#include "rapt/autograd/tensor.h"
+#include "rapt/autograd/threads.h"

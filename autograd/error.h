@@ -1,0 +1,51 @@
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace rapt {
+
+/// Everything that rapt throws: bad arguments, bad files, a graph used wrongly.
+/// The text reads `op: wanted X; got Y`.
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+void append_text(std::string& out, std::string_view part);
+void append_text(std::string& out, double part);
+void append_integer(std::string& out, long long part);
+
+template <std::integral I>
+void append_text(std::string& out, I part) {
+  append_integer(out, static_cast<long long>(part));
+}
+inline void append_text(std::string& out, const char* part) {
+  append_text(out, std::string_view(part));
+}
+
+/// Anything that can say what it is (Shape, Tensor, ...).
+template <class T>
+requires requires(const T& t) { std::string_view(t.str()); }
+void append_text(std::string& out, const T& part) {
+  append_text(out, std::string_view(part.str()));
+}
+
+/// The parts, one after another.
+template <class... Parts>
+std::string text(const Parts&... parts) {
+  std::string out;
+  (append_text(out, parts), ...);
+  return out;
+}
+
+/// Throws Error. The text is built here, so a check that passes costs one comparison.
+template <class... Parts>
+[[noreturn]] void fail(const Parts&... parts) {
+  throw Error(text(parts...));
+}
+
+}  // namespace rapt

@@ -1,0 +1,277 @@
+#include "rapt/autograd/gradient.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "rapt/autograd/kernels/elementwise.h"
+#include "rapt/autograd/node.h"
+#include "rapt/autograd/ops.h"
+
+namespace rapt {
+namespace {
+
+void add_in_place(const Tensor& into, const Tensor& gradient) {
+  visit_float(into.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* to = fresh_data<T>(into);
+    kernels::map<T>(
+        to, into.shape(),
+        [](const kernels::Block<T>& a, const kernels::Block<T>& b) -> kernels::Block<T> {
+          return a + b;
+        },
+        kernels::Operand<T>{to, into.strides()},
+        kernels::Operand<T>{gradient.data<T>(), gradient.strides()});
+  });
+}
+
+/// The gradients asked for by grad(), and the part of the graph that leads to them.
+class Targets {
+ public:
+  Targets(TensorList outputs, TensorList inputs) {
+    for (const Tensor& input : inputs) {
+      const TensorImpl& impl = *input.impl();
+      const void* place = impl.node ? static_cast<const void*>(impl.node.get()) : impl.leaf.get();
+      if (place == nullptr) {
+        fail("grad: wanted inputs that require a gradient; got a constant of shape ", impl.shape);
+      }
+      slots_.try_emplace(place);
+      places_.push_back(place);
+    }
+    mark_paths(outputs);
+  }
+
+  /// Where the gradient of that node or leaf is wanted, or null.
+  Tensor* slot(const void* place) {
+    const auto at = slots_.find(place);
+    return at == slots_.end() ? nullptr : &at->second;
+  }
+  /// True when the node has a target among what it was computed from.
+  bool leads_to_target(const Node* node) const { return paths_.contains(node); }
+  bool wants(const Edge& edge) const {
+    if (edge.node) return slots_.contains(edge.node.get()) || leads_to_target(edge.node.get());
+    return edge.leaf && slots_.contains(edge.leaf.get());
+  }
+  Tensor found(size_t input) const { return slots_.at(places_[input]); }
+
+ private:
+  void mark_paths(TensorList outputs) {
+    std::vector<const Node*> reachable;
+    std::unordered_set<const Node*> seen;
+    const auto visit = [&](const Node* node) {
+      if (node != nullptr && seen.insert(node).second) reachable.push_back(node);
+    };
+    for (const Tensor& output : outputs) visit(output.impl()->node.get());
+    for (size_t i = 0; i < reachable.size(); ++i) {
+      for (const Edge& edge : reachable[i]->inputs) visit(edge.node.get());
+    }
+    // Inputs are older than what is made of them, so by age each node comes after its inputs.
+    std::sort(reachable.begin(), reachable.end(),
+              [](const Node* a, const Node* b) { return a->order < b->order; });
+    for (const Node* node : reachable) {
+      const bool leads = std::any_of(node->inputs.begin(), node->inputs.end(),
+                                     [this](const Edge& edge) { return wants(edge); });
+      if (leads) paths_.insert(node);
+    }
+  }
+
+  std::unordered_map<const void*, Tensor> slots_;
+  std::vector<const void*> places_;
+  std::unordered_set<const Node*> paths_;
+};
+
+/// One trip from outputs back to leaves, youngest op first: when an op's turn comes, everything
+/// that used its output has had its own, so its gradient is complete.
+class Walk {
+ public:
+  Walk(bool create_graph, bool retain_graph, Targets* targets)
+      : create_graph_(create_graph),
+        retain_graph_(retain_graph || create_graph),
+        targets_(targets),
+        recording_(create_graph) {}
+
+  ~Walk() {
+    for (const auto& node : waiting_) node->pending = Tensor();  // after an exception
+  }
+
+  void start(const Tensor& output, const Tensor& cotangent) {
+    const TensorImpl& impl = *output.impl();
+    if (!impl.node && !impl.leaf) {
+      fail("backward: wanted a tensor that requires a gradient; got a constant of shape ",
+           impl.shape);
+    }
+    Tensor gradient = cotangent;
+    if (!gradient.defined()) {
+      if (output.numel() != 1) {
+        fail("backward: wanted a cotangent for an output of shape ", impl.shape,
+             "; only a single element has 1 by default");
+      }
+      gradient = ones(impl.shape, impl.dtype);
+    }
+    Edge edge;
+    edge.node = impl.node;
+    if (!impl.node) edge.leaf = impl.leaf;
+    deliver("backward", 0, edge, std::move(gradient), false);
+  }
+
+  void run() {
+    while (!waiting_.empty()) {
+      std::pop_heap(waiting_.begin(), waiting_.end(), younger_last);
+      const std::shared_ptr<Node> node = std::move(waiting_.back());
+      waiting_.pop_back();
+      visit(node);
+    }
+  }
+
+ private:
+  static bool younger_last(const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) {
+    return a->order < b->order;
+  }
+
+  void visit(const std::shared_ptr<Node>& node) {
+    const Tensor gradient = std::move(node->pending);
+    node->pending = Tensor();
+    if (targets_ != nullptr) {
+      if (Tensor* slot = targets_->slot(node.get())) *slot = gradient;
+      if (!targets_->leads_to_target(node.get())) return;
+    }
+    Gradients found = run_rule(node, gradient);
+    for (size_t i = 0; i < found.size(); ++i) {
+      const Edge& edge = node->inputs[i];
+      if (!needed_[i] || !found[i].defined()) continue;
+      deliver(node->op, i, edge, std::move(found[i]), node->broadcasts);
+    }
+    if (!retain_graph_) node->free();
+  }
+
+  Gradients run_rule(const std::shared_ptr<Node>& node, const Tensor& gradient) {
+    if (node->freed) {
+      fail("backward: the graph behind ", node->op,
+           " was freed by an earlier walk; give that one .retain_graph = true");
+    }
+    const size_t n = node->inputs.size();
+    if (needed_capacity_ < n) {
+      needed_capacity_ = std::max<size_t>(2 * n, 16);
+      needed_ = std::make_unique<bool[]>(needed_capacity_);
+    }
+    for (size_t i = 0; i < n; ++i) {
+      const Edge& edge = node->inputs[i];
+      needed_[i] = targets_ != nullptr ? targets_->wants(edge) : static_cast<bool>(edge);
+      const std::shared_ptr<Storage> storage = edge.storage.lock();
+      if (storage && storage->version.load(std::memory_order_relaxed) != edge.version) {
+        fail(node->op, ": backward needs input ", i,
+             ", which was overwritten since (mutable_data, copy_from, an optimizer's step)");
+      }
+    }
+    const Tensor output = node->output_tensor(node);
+    Gradients found = node->rule(Backward{gradient, output, create_graph_, needed_.get()});
+    if (found.size() != n) {
+      fail(node->op, ": wanted ", n, " gradients from its rule; got ", found.size());
+    }
+    if (!retain_graph_) node->rule.reset();  // what it kept is free before its gradients travel on
+    return found;
+  }
+
+  void deliver(const char* op, size_t input, const Edge& edge, Tensor gradient, bool broadcasts) {
+    const Shape& shape = edge.node ? edge.node->shape : edge.leaf->shape;
+    const Dtype dtype = edge.node ? edge.node->dtype : edge.leaf->dtype;
+    if (broadcasts && broadcasts_to(shape, gradient.shape())) gradient = sum_to(gradient, shape);
+    if (gradient.shape() != shape || gradient.dtype() != dtype) {
+      fail(op, ": wanted a gradient ", dtype, shape, " for input ", input, "; its rule gave ",
+           gradient.dtype(), gradient.shape());
+    }
+    if (edge.node) {
+      Tensor& pending = edge.node->pending;
+      if (pending.defined()) return accumulate(pending, std::move(gradient));
+      pending = std::move(gradient);
+      waiting_.push_back(edge.node);
+      std::push_heap(waiting_.begin(), waiting_.end(), younger_last);
+    } else if (targets_ != nullptr) {
+      if (Tensor* slot = targets_->slot(edge.leaf.get())) accumulate(*slot, std::move(gradient));
+    } else {
+      Tensor& grad = edge.leaf->grad;
+      // A leaf's gradient has elements of its own: it will be written to (clipping, the next walk).
+      if (!grad.defined()) {
+        grad = is_sole_owner(gradient) ? std::move(gradient) : gradient.clone();
+      } else {
+        accumulate(grad, std::move(gradient));
+      }
+    }
+  }
+
+  void accumulate(Tensor& into, Tensor gradient) const {
+    if (!into.defined()) {
+      into = std::move(gradient);
+    } else if (!create_graph_ && is_sole_owner(into)) {
+      add_in_place(into, gradient);
+    } else {
+      into = add(into, gradient);
+    }
+  }
+
+  const bool create_graph_;
+  const bool retain_graph_;
+  Targets* targets_;  // null: every leaf
+  const Recording recording_;
+  std::vector<std::shared_ptr<Node>> waiting_;  // a heap, the youngest on top
+  std::unique_ptr<bool[]> needed_;
+  size_t needed_capacity_ = 0;
+};
+
+void check_cotangent(const Tensor& output, const Tensor& cotangent) {
+  if (cotangent.shape() == output.shape() && cotangent.dtype() == output.dtype()) return;
+  fail("backward: wanted a cotangent ", output.dtype(), output.shape(), "; got ", cotangent.dtype(),
+       cotangent.shape());
+}
+
+}  // namespace
+
+void Tensor::backward(BackwardOptions options) const { backward(Tensor(), options); }
+
+void Tensor::backward(const Tensor& cotangent, BackwardOptions options) const {
+  if (!defined()) fail("backward: wanted a tensor; got an undefined one");
+  if (cotangent.defined()) check_cotangent(*this, cotangent);
+  Walk walk(false, options.retain_graph, nullptr);
+  walk.start(*this, cotangent);
+  walk.run();
+}
+
+Tensors grad(TensorList outputs, TensorList inputs, const GradOptions& options) {
+  const Tensors& cotangents = options.cotangents;
+  if (!cotangents.empty() && cotangents.size() != outputs.size()) {
+    fail("grad: wanted one cotangent for each of ", outputs.size(), " outputs; got ",
+         cotangents.size());
+  }
+  for (const Tensor& t : outputs) {
+    if (!t.defined()) fail("grad: wanted outputs that are defined; got an undefined tensor");
+  }
+  for (const Tensor& t : inputs) {
+    if (!t.defined()) fail("grad: wanted inputs that are defined; got an undefined tensor");
+  }
+  Targets targets(outputs, inputs);
+  {
+    Walk walk(options.create_graph, options.retain_graph, &targets);
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      const bool constant = !outputs[i].requires_grad();
+      if (constant && options.allow_unused) continue;
+      if (!cotangents.empty()) check_cotangent(outputs[i], cotangents[i]);
+      walk.start(outputs[i], cotangents.empty() ? Tensor() : cotangents[i]);
+    }
+    walk.run();
+  }
+  Tensors out;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    Tensor found = targets.found(i);
+    if (!found.defined()) {
+      if (!options.allow_unused) {
+        fail("grad: no output depends on input ", i, " of shape ", inputs[i].shape(),
+             "; .allow_unused = true gives zeros instead");
+      }
+      found = zeros(inputs[i].shape(), inputs[i].dtype());
+    }
+    out.push_back(std::move(found));
+  }
+  return out;
+}
+
+}  // namespace rapt

@@ -1,0 +1,12 @@
+#pragma once
+
+// rapt's copy of Eigen lives in a namespace of its own: a program that uses Eigen itself, with
+// other flags or of another version, never shares a symbol with it.
+#define Eigen rapt_eigen
+#include <Eigen/Core>
+#include <unsupported/Eigen/SpecialFunctions>
+#undef Eigen
+
+namespace rapt::kernels {
+namespace eigen = ::rapt_eigen;
+}

@@ -1,0 +1,336 @@
+#include "rapt/autograd/kernels/normalize.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "rapt/autograd/kernels/allocator.h"
+#include "rapt/autograd/kernels/parallel.h"
+#include "rapt/autograd/kernels/philox.h"
+#include "rapt/autograd/kernels/rows.h"
+
+namespace rapt::kernels {
+namespace {
+
+constexpr int64_t elements_per_piece = 16384;
+
+/// f(row) for each row, spread over the threads.
+template <class F>
+void for_each_row(int64_t rows, int64_t n, F f) {
+  const int64_t grain = std::max<int64_t>(1, elements_per_piece / std::max<int64_t>(n, 1));
+  parallel_for(rows, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) f(row);
+  });
+}
+
+/// The largest element where it is finite, else 0: what exp can safely be shifted by.
+template <class T>
+T shift_of(const T* x, int64_t n) {
+  const T top = row_max(x, n);
+  return top == -infinity<T> ? T(0) : top;
+}
+
+}  // namespace
+
+// ---- softmax -----------------------------------------------------------------------------------
+
+template <class T>
+void softmax(int64_t rows, int64_t n, const T* x_all, T* y_all) {
+  for_each_row(rows, n, [&](int64_t row) {
+    const T* x = x_all + row * n;
+    T* y = y_all + row * n;
+    const T shift = shift_of(x, n);
+    Block<T> total = Block<T>::Zero();
+    for_each_block(x, n, -infinity<T>, [&](const Block<T>& u, int64_t at, int64_t count) {
+      const Block<T> e = exp<T>(u - shift);
+      total += e;
+      store_some(y + at, e, count);
+    });
+    const T sum = total.sum();
+    const T factor = sum == T(0) ? T(0) : T(1) / sum;
+    for_each_block(y, n, T(0), [&](const Block<T>& e, int64_t at, int64_t count) {
+      store_some<T>(y + at, e * factor, count);
+    });
+  });
+}
+
+template <class T>
+void softmax_backward(int64_t rows, int64_t n, const T* y_all, const T* g_all, T* dx_all) {
+  for_each_row(rows, n, [&](int64_t row) {
+    const T *y = y_all + row * n, *g = g_all + row * n;
+    const T dot = row_dot(y, g, n);
+    for_each_block(y, g, n, [&](const Block<T>& u, const Block<T>& v, int64_t at, int64_t count) {
+      store_some<T>(dx_all + row * n + at, u * (v - dot), count);
+    });
+  });
+}
+
+template <class T>
+void log_softmax(int64_t rows, int64_t n, const T* x_all, T* y_all) {
+  for_each_row(rows, n, [&](int64_t row) {
+    const T* x = x_all + row * n;
+    const T shift = shift_of(x, n);
+    const T sum = row_sum_exp(x, n, shift);
+    const T lse = sum == T(0) ? T(0) : shift + std::log(sum);
+    for_each_block(x, n, T(0), [&](const Block<T>& u, int64_t at, int64_t count) {
+      store_some<T>(y_all + row * n + at, u - lse, count);
+    });
+  });
+}
+
+template <class T>
+void log_softmax_backward(int64_t rows, int64_t n, const T* y_all, const T* g_all, T* dx_all) {
+  for_each_row(rows, n, [&](int64_t row) {
+    const T *y = y_all + row * n, *g = g_all + row * n;
+    const T sum = row_sum(g, n);
+    for_each_block(y, g, n, [&](const Block<T>& u, const Block<T>& v, int64_t at, int64_t count) {
+      store_some<T>(dx_all + row * n + at, v - exp<T>(u) * sum, count);
+    });
+  });
+}
+
+// ---- layer_norm and rms_norm -------------------------------------------------------------------
+
+template <class T>
+void layer_norm(int64_t rows, int64_t n, const T* x_all, const T* gain, const T* bias, double eps,
+                T* y_all, T* mean, T* rstd) {
+  for_each_row(rows, n, [&](int64_t row) {
+    const T* x = x_all + row * n;
+    const T m = row_sum(x, n) / static_cast<T>(n);
+    Block<T> squares = Block<T>::Zero();
+    for_each_block(x, n, m,
+                   [&](const Block<T>& u, int64_t, int64_t) { squares += (u - m) * (u - m); });
+    const T r = T(1) / std::sqrt(squares.sum() / static_cast<T>(n) + static_cast<T>(eps));
+    mean[row] = m;
+    rstd[row] = r;
+    for_each_block(x, n, T(0), [&](const Block<T>& u, int64_t at, int64_t count) {
+      const Block<T> scale = load_some(gain, at, count, T(1));
+      const Block<T> shift = load_some(bias, at, count, T(0));
+      store_some<T>(y_all + row * n + at, (u - m) * r * scale + shift, count);
+    });
+  });
+}
+
+namespace {
+
+/// Rows whose share of dgain and dbias one piece adds up before the shares are added, in order.
+constexpr int64_t rows_per_share = 64;
+
+/// dgain [n] and dbias [n] (those that are not null) as sums over rows of what add(row, dgain,
+/// dbias) adds.
+template <class T, class Add>
+void sum_over_rows(int64_t rows, int64_t n, T* dgain, T* dbias, Add add) {
+  const int64_t shares = (rows + rows_per_share - 1) / rows_per_share;
+  std::vector<T, PoolAllocator<T>> partial(static_cast<size_t>(shares * 2 * n), T(0));
+  parallel_for(shares, std::max<int64_t>(1, elements_per_piece / (rows_per_share * n + 1)),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t share = begin; share < end; ++share) {
+                   T* own = partial.data() + share * 2 * n;
+                   const int64_t last = std::min((share + 1) * rows_per_share, rows);
+                   for (int64_t row = share * rows_per_share; row < last; ++row) {
+                     add(row, own, own + n);
+                   }
+                 }
+               });
+  const auto collect = [&](T* out, int64_t offset) {
+    if (out == nullptr) return;
+    std::fill_n(out, n, T(0));
+    for (int64_t share = 0; share < shares; ++share) {
+      const T* own = partial.data() + share * 2 * n + offset;
+      for (int64_t i = 0; i < n; ++i) out[i] += own[i];
+    }
+  };
+  collect(dgain, 0);
+  collect(dbias, n);
+}
+
+}  // namespace
+
+template <class T>
+void layer_norm_backward(int64_t rows, int64_t n, const T* g_all, const T* x_all, const T* gain,
+                         const T* mean, const T* rstd, T* dx_all, T* dgain, T* dbias) {
+  const auto row_gradient = [&](int64_t row) {
+    const T *g = g_all + row * n, *x = x_all + row * n;
+    const T m = mean[row], r = rstd[row];
+    Block<T> sum = Block<T>::Zero(), dot = Block<T>::Zero();
+    for_each_block(g, x, n, [&](const Block<T>& v, const Block<T>& u, int64_t at, int64_t count) {
+      const Block<T> scaled = v * load_some(gain, at, count, T(1));
+      sum += scaled;
+      dot += scaled * (u - m);  // the padding of g is 0
+    });
+    const T mean_g = sum.sum() / static_cast<T>(n);
+    const T mean_gx = dot.sum() * r / static_cast<T>(n);
+    for_each_block(g, x, n, [&](const Block<T>& v, const Block<T>& u, int64_t at, int64_t count) {
+      const Block<T> scaled = v * load_some(gain, at, count, T(1));
+      store_some<T>(dx_all + row * n + at, r * (scaled - mean_g - (u - m) * (r * mean_gx)), count);
+    });
+  };
+  if (dx_all != nullptr) for_each_row(rows, n, row_gradient);
+  if (dgain == nullptr && dbias == nullptr) return;
+  sum_over_rows(rows, n, dgain, dbias, [&](int64_t row, T* dg, T* db) {
+    const T *g = g_all + row * n, *x = x_all + row * n;
+    const T m = mean[row], r = rstd[row];
+    for (int64_t i = 0; i < n; ++i) {
+      dg[i] += g[i] * (x[i] - m) * r;
+      db[i] += g[i];
+    }
+  });
+}
+
+template <class T>
+void rms_norm(int64_t rows, int64_t n, const T* x_all, const T* gain, double eps, T* y_all,
+              T* rstd) {
+  for_each_row(rows, n, [&](int64_t row) {
+    const T* x = x_all + row * n;
+    const T r = T(1) / std::sqrt(row_dot(x, x, n) / static_cast<T>(n) + static_cast<T>(eps));
+    rstd[row] = r;
+    for_each_block(x, n, T(0), [&](const Block<T>& u, int64_t at, int64_t count) {
+      store_some<T>(y_all + row * n + at, u * r * load_some(gain, at, count, T(1)), count);
+    });
+  });
+}
+
+template <class T>
+void rms_norm_backward(int64_t rows, int64_t n, const T* g_all, const T* x_all, const T* gain,
+                       const T* rstd, T* dx_all, T* dgain) {
+  const auto row_gradient = [&](int64_t row) {
+    const T *g = g_all + row * n, *x = x_all + row * n;
+    const T r = rstd[row];
+    Block<T> dot = Block<T>::Zero();
+    for_each_block(g, x, n, [&](const Block<T>& v, const Block<T>& u, int64_t at, int64_t count) {
+      dot += v * load_some(gain, at, count, T(1)) * u;
+    });
+    const T factor = dot.sum() * r * r / static_cast<T>(n);
+    for_each_block(g, x, n, [&](const Block<T>& v, const Block<T>& u, int64_t at, int64_t count) {
+      const Block<T> scaled = v * load_some(gain, at, count, T(1));
+      store_some<T>(dx_all + row * n + at, r * (scaled - u * factor), count);
+    });
+  };
+  if (dx_all != nullptr) for_each_row(rows, n, row_gradient);
+  if (dgain == nullptr) return;
+  sum_over_rows<T>(rows, n, dgain, nullptr, [&](int64_t row, T* dg, T*) {
+    const T *g = g_all + row * n, *x = x_all + row * n;
+    for (int64_t i = 0; i < n; ++i) dg[i] += g[i] * x[i] * rstd[row];
+  });
+}
+
+// ---- dropout -----------------------------------------------------------------------------------
+
+int64_t dropout_blocks(int64_t count) {
+  return (count + draws_per_group - 1) / draws_per_group * blocks_per_group;
+}
+
+template <class T>
+void dropout(int64_t count, const T* x, double p, PhiloxKey at, T* y) {
+  const T scale = static_cast<T>(1 / (1 - p));
+  const uint32_t threshold = static_cast<uint32_t>(p * 0x1p32);
+  static_assert(elements_per_piece % draws_per_group == 0);
+  parallel_for(count, elements_per_piece, [&](int64_t begin, int64_t end) {
+    uint32_t draws[draws_per_group];
+    for (int64_t from = begin; from < end; from += draws_per_group) {
+      const int64_t group = from / draws_per_group;
+      philox_group(at.key, at.counter + static_cast<uint64_t>(group * blocks_per_group), draws);
+      const int64_t some = std::min(draws_per_group, end - from);
+      for (int64_t i = 0; i < some; ++i) {
+        y[from + i] = draws[i] >= threshold ? x[from + i] * scale : T(0);
+      }
+    }
+  });
+}
+
+// ---- cross entropy -----------------------------------------------------------------------------
+
+namespace {
+
+/// A row's loss is lse * total - sum over classes of share[c] * logits[c]: `on` for the target,
+/// `off` (times the class's weight) for every class.
+template <class T>
+struct Shares {
+  double on, off, total;
+
+  Shares(const ClassTargets<T>& t, int64_t target, int64_t classes, double weights_sum)
+      : on((1 - t.label_smoothing) * (t.class_weights ? t.class_weights[target] : 1)),
+        off(t.label_smoothing / static_cast<double>(classes)),
+        total(on + off * weights_sum) {}
+};
+
+template <class T>
+double sum_of_weights(const ClassTargets<T>& t, int64_t classes) {
+  if (t.class_weights == nullptr) return static_cast<double>(classes);
+  double sum = 0;
+  for (int64_t c = 0; c < classes; ++c) sum += t.class_weights[c];
+  return sum;
+}
+
+}  // namespace
+
+template <class T>
+double cross_entropy(int64_t rows, int64_t classes, const T* logits, const ClassTargets<T>& t,
+                     T* lse) {
+  const double weights_sum = sum_of_weights(t, classes);
+  std::vector<double, PoolAllocator<double>> losses(static_cast<size_t>(rows), 0.0);
+  for_each_row(rows, classes, [&](int64_t row) {
+    const int64_t target = t.targets[row];
+    lse[row] = T(0);
+    if (target == t.ignore_index) return;
+    const T* x = logits + row * classes;
+    const T shift = shift_of(x, classes);
+    lse[row] = shift + std::log(row_sum_exp(x, classes, shift));
+    const Shares<T> share(t, target, classes, weights_sum);
+    double loss = share.total * lse[row] - share.on * x[target];
+    if (share.off != 0) {
+      for (int64_t c = 0; c < classes; ++c) {
+        const double weight = t.class_weights ? t.class_weights[c] : 1;
+        if (weight != 0) loss -= share.off * weight * x[c];
+      }
+    }
+    losses[static_cast<size_t>(row)] = loss;
+  });
+  double sum = 0;
+  for (const double loss : losses) sum += loss;
+  return sum;
+}
+
+template <class T>
+void cross_entropy_backward(int64_t rows, int64_t classes, const T* logits,
+                            const ClassTargets<T>& t, const T* lse, double g, T* dlogits) {
+  const double weights_sum = sum_of_weights(t, classes);
+  for_each_row(rows, classes, [&](int64_t row) {
+    const int64_t target = t.targets[row];
+    T* dx = dlogits + row * classes;
+    if (target == t.ignore_index) {
+      std::fill_n(dx, classes, T(0));
+      return;
+    }
+    const Shares<T> share(t, target, classes, weights_sum);
+    const T total = static_cast<T>(g * share.total), off = static_cast<T>(g * share.off);
+    for_each_block(logits + row * classes, classes, T(0),
+                   [&](const Block<T>& u, int64_t at, int64_t count) {
+                     Block<T> d = total * exp<T>(u - lse[row]);
+                     if (off != 0) d -= off * load_some(t.class_weights, at, count, T(1));
+                     store_some(dx + at, d, count);
+                   });
+    dx[target] -= static_cast<T>(g * share.on);
+  });
+}
+
+#define RAPT_INSTANTIATE(T)                                                                     \
+  template void softmax(int64_t, int64_t, const T*, T*);                                        \
+  template void softmax_backward(int64_t, int64_t, const T*, const T*, T*);                     \
+  template void log_softmax(int64_t, int64_t, const T*, T*);                                    \
+  template void log_softmax_backward(int64_t, int64_t, const T*, const T*, T*);                 \
+  template void layer_norm(int64_t, int64_t, const T*, const T*, const T*, double, T*, T*, T*); \
+  template void layer_norm_backward(int64_t, int64_t, const T*, const T*, const T*, const T*,   \
+                                    const T*, T*, T*, T*);                                      \
+  template void rms_norm(int64_t, int64_t, const T*, const T*, double, T*, T*);                 \
+  template void rms_norm_backward(int64_t, int64_t, const T*, const T*, const T*, const T*, T*, \
+                                  T*);                                                          \
+  template void dropout(int64_t, const T*, double, PhiloxKey, T*);                              \
+  template double cross_entropy(int64_t, int64_t, const T*, const ClassTargets<T>&, T*);        \
+  template void cross_entropy_backward(int64_t, int64_t, const T*, const ClassTargets<T>&,      \
+                                       const T*, double, T*);
+RAPT_INSTANTIATE(float)
+RAPT_INSTANTIATE(double)
+#undef RAPT_INSTANTIATE
+
+}  // namespace rapt::kernels

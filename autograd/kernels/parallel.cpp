@@ -1,0 +1,171 @@
+#include "rapt/autograd/kernels/parallel.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "rapt/autograd/error.h"
+#include "rapt/autograd/kernels/gemm.h"
+#include "rapt/autograd/threads.h"
+
+namespace rapt {
+namespace kernels {
+namespace {
+
+using Body = FunctionRef<void(int64_t, int64_t)>;
+
+void pause_briefly() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+/// The part of a core that cgroup v2 grants, rounded up; a large number when it does not say.
+int cgroup_cores() {
+  int cores = 1 << 20;
+  const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen("/sys/fs/cgroup/cpu.max", "r"),
+                                                   [](FILE* f) { return f ? std::fclose(f) : 0; });
+  double quota = 0, period = 0;
+  if (file && std::fscanf(file.get(), "%lf %lf", &quota, &period) == 2 && period > 0) {
+    cores = std::max(1, static_cast<int>(std::ceil(quota / period)));
+  }
+  return cores;
+}
+
+int usable_cores() {
+  cpu_set_t mask;
+  int cores = static_cast<int>(std::thread::hardware_concurrency());
+  if (sched_getaffinity(0, sizeof mask, &mask) == 0) cores = CPU_COUNT(&mask);
+  return std::clamp(std::min(cores, cgroup_cores()), 1, 256);
+}
+
+thread_local bool inside_region = false;
+
+/// The threads, and the one loop that they work on at a time.
+class Workers {
+ public:
+  ~Workers() { stop(); }
+
+  int threads() const { return threads_.load(std::memory_order_relaxed); }
+
+  void resize(int threads) {
+    const std::lock_guard lock(region_);
+    stop();
+    threads_ = threads;
+  }
+
+  /// False when the threads are busy with another caller's loop.
+  bool run(int64_t n, int64_t grain, Body body) {
+    const std::unique_lock lock(region_, std::try_to_lock);
+    if (!lock) return false;
+    if (helpers_.empty()) start();
+    body_ = &body;
+    n_ = n;
+    grain_ = grain;
+    next_.store(0, std::memory_order_relaxed);
+    open_.store(true);
+    generation_.fetch_add(1);
+    generation_.notify_all();
+    inside_region = true;
+    work();
+    inside_region = false;
+    // Nobody enters any more; wait for those who did: they still hold the body.
+    open_.store(false);
+    for (int spins = 0; inside_.load() != 0; ++spins) {
+      if (spins < spins_before_yield) {
+        pause_briefly();
+      } else {
+        std::this_thread::yield();
+      }
+    }
+    return true;
+  }
+
+ private:
+  static constexpr int spins_before_yield = 2000;
+  static constexpr int spins_before_sleep = 4000;  // tens of microseconds: the gap between two ops
+
+  void start() {
+    stopping_ = false;
+    for (int i = 1; i < threads(); ++i) {
+      helpers_.emplace_back([this, seen = generation_.load()] { help(seen); });
+    }
+  }
+
+  void stop() {
+    stopping_ = true;
+    generation_.fetch_add(1);
+    generation_.notify_all();
+    for (std::thread& helper : helpers_) helper.join();
+    helpers_.clear();
+  }
+
+  void help(uint64_t seen) {
+    inside_region = true;
+    keep_blas_to_this_thread();
+    while (true) {
+      for (int spins = 0; generation_.load(std::memory_order_acquire) == seen; ++spins) {
+        if (spins < spins_before_sleep) {
+          pause_briefly();
+        } else {
+          generation_.wait(seen);
+        }
+      }
+      seen = generation_.load();
+      if (stopping_) return;
+      inside_.fetch_add(1);
+      if (open_.load()) work();
+      inside_.fetch_sub(1);
+    }
+  }
+
+  void work() {
+    while (true) {
+      const int64_t begin = next_.fetch_add(grain_, std::memory_order_relaxed);
+      if (begin >= n_) return;
+      (*body_)(begin, std::min(begin + grain_, n_));
+    }
+  }
+
+  std::mutex region_;  // held by the caller whose loop is running
+  std::vector<std::thread> helpers_;
+  std::atomic<int> threads_{usable_cores()};
+  std::atomic<bool> stopping_{false};
+  std::atomic<uint64_t> generation_{0};
+  std::atomic<bool> open_{false};
+  std::atomic<int> inside_{0};
+  Body* body_ = nullptr;
+  int64_t n_ = 0;
+  int64_t grain_ = 1;
+  std::atomic<int64_t> next_{0};
+};
+
+Workers& workers() {
+  static Workers instance;
+  return instance;
+}
+
+}  // namespace
+
+void parallel_for(int64_t n, int64_t grain, Body f) {
+  if (n > grain && !inside_region && workers().threads() > 1 && workers().run(n, grain, f)) return;
+  for (int64_t begin = 0; begin < n; begin += grain) f(begin, std::min(begin + grain, n));
+}
+
+}  // namespace kernels
+
+int num_threads() { return kernels::workers().threads(); }
+
+void set_num_threads(int count) {
+  if (count < 1 || count > 256) fail("set_num_threads: wanted 1 to 256; got ", count);
+  kernels::workers().resize(count);
+}
+
+}  // namespace rapt

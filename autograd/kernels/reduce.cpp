@@ -1,0 +1,131 @@
+#include "rapt/autograd/kernels/reduce.h"
+
+#include <algorithm>
+#include <type_traits>
+#include <vector>
+
+#include "rapt/autograd/kernels/allocator.h"
+#include "rapt/autograd/kernels/block.h"
+#include "rapt/autograd/kernels/parallel.h"
+
+namespace rapt::kernels {
+namespace {
+
+constexpr int64_t elements_per_piece = 16384;
+
+// Rows of x that one piece adds up before its partial sum joins the others, in order.
+constexpr int64_t rows_per_part = 128;
+
+int64_t rows_per_piece(int64_t row) {
+  return std::max<int64_t>(1, elements_per_piece / std::max<int64_t>(row, 1));
+}
+
+template <class T>
+T sum_row(const T* x, int64_t n) {
+  using Wide = std::conditional_t<std::is_same_v<T, float>, double, T>;
+  constexpr int64_t chunk = 1024;
+  Wide total = 0;
+  for (int64_t at = 0; at < n; at += chunk) {
+    const int64_t end = std::min(at + chunk, n);
+    Block<T> partial = Block<T>::Zero();
+    int64_t i = at;
+    for (; i + lanes <= end; i += lanes) partial += load(x + i);
+    if (i < end) partial += load_part(x + i, end - i, T(0));
+    for (int lane = 0; lane < lanes; ++lane) total += static_cast<Wide>(partial[lane]);
+  }
+  return static_cast<T>(total);
+}
+
+template <class T>
+void add_row(T* into, const T* row, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) into[i] += row[i];
+}
+
+/// out[inner] = the sum of the rows of x [middle, inner].
+template <class T>
+void sum_column(const T* x, int64_t middle, int64_t inner, T* out) {
+  std::fill_n(out, inner, T(0));
+  const int64_t parts = (middle + rows_per_part - 1) / rows_per_part;
+  if (parts <= 1) {
+    for (int64_t i = 0; i < middle; ++i) add_row(out, x + i * inner, inner);
+    return;
+  }
+  std::vector<T, PoolAllocator<T>> partial(static_cast<size_t>(parts * inner), T(0));
+  const int64_t grain = std::max<int64_t>(1, elements_per_piece / (rows_per_part * inner));
+  parallel_for(parts, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t part = begin; part < end; ++part) {
+      const int64_t last = std::min((part + 1) * rows_per_part, middle);
+      for (int64_t i = part * rows_per_part; i < last; ++i) {
+        add_row(partial.data() + part * inner, x + i * inner, inner);
+      }
+    }
+  });
+  for (int64_t part = 0; part < parts; ++part) add_row(out, partial.data() + part * inner, inner);
+}
+
+}  // namespace
+
+template <class T>
+void sum(const Reduction& r, const T* x, T* out) {
+  const int64_t plane = r.middle * r.inner;
+  if (r.inner == 1) {
+    parallel_for(r.outer, rows_per_piece(r.middle), [&](int64_t begin, int64_t end) {
+      for (int64_t o = begin; o < end; ++o) out[o] = sum_row(x + o * plane, r.middle);
+    });
+    return;
+  }
+  parallel_for(r.outer, rows_per_piece(plane), [&](int64_t begin, int64_t end) {
+    for (int64_t o = begin; o < end; ++o) {
+      sum_column(x + o * plane, r.middle, r.inner, out + o * r.inner);
+    }
+  });
+}
+
+template <class T>
+void extreme(const Reduction& r, bool largest, const T* x, T* out) {
+  const int64_t plane = r.middle * r.inner;
+  parallel_for(r.outer, rows_per_piece(plane), [&](int64_t begin, int64_t end) {
+    for (int64_t o = begin; o < end; ++o) {
+      T* best = out + o * r.inner;
+      std::copy_n(x + o * plane, r.inner, best);
+      for (int64_t m = 1; m < r.middle; ++m) {
+        const T* row = x + o * plane + m * r.inner;
+        for (int64_t i = 0; i < r.inner; ++i) {
+          const bool better = largest ? row[i] > best[i] : row[i] < best[i];
+          // A NaN wins and stays: nothing compares better than it.
+          if (better || row[i] != row[i]) best[i] = row[i];
+        }
+      }
+    }
+  });
+}
+
+template <class T>
+void argmax(const Reduction& r, const T* x, int64_t* out) {
+  const int64_t plane = r.middle * r.inner;
+  parallel_for(r.outer, rows_per_piece(plane), [&](int64_t begin, int64_t end) {
+    for (int64_t o = begin; o < end; ++o) {
+      for (int64_t i = 0; i < r.inner; ++i) {
+        const T* column = x + o * plane + i;
+        int64_t best = 0;
+        for (int64_t m = 1; m < r.middle && column[best * r.inner] == column[best * r.inner]; ++m) {
+          const T value = column[m * r.inner];
+          if (value > column[best * r.inner] || value != value) best = m;
+        }
+        out[o * r.inner + i] = best;
+      }
+    }
+  });
+}
+
+template void sum(const Reduction&, const float*, float*);
+template void sum(const Reduction&, const double*, double*);
+template void sum(const Reduction&, const int64_t*, int64_t*);
+template void extreme(const Reduction&, bool, const float*, float*);
+template void extreme(const Reduction&, bool, const double*, double*);
+template void extreme(const Reduction&, bool, const int64_t*, int64_t*);
+template void argmax(const Reduction&, const float*, int64_t*);
+template void argmax(const Reduction&, const double*, int64_t*);
+template void argmax(const Reduction&, const int64_t*, int64_t*);
+
+}  // namespace rapt::kernels

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+
+namespace rapt::kernels {
+
+/// A dense tensor seen as [outer, middle, inner], of which `middle` is reduced away.
+struct Reduction {
+  int64_t outer, middle, inner;
+};
+
+/// out [outer, inner] = sum over middle. Partial sums of f32 are added up in f64 along rows.
+template <class T>
+void sum(const Reduction& r, const T* x, T* out);
+
+/// The largest (or smallest) over middle, which must not be empty; NaN if any is.
+template <class T>
+void extreme(const Reduction& r, bool largest, const T* x, T* out);
+
+/// The index along middle of the largest, the first of equals; of the first NaN if there is one.
+template <class T>
+void argmax(const Reduction& r, const T* x, int64_t* out);
+
+}  // namespace rapt::kernels

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <limits>
+
+#include "rapt/autograd/kernels/block.h"
+
+/// What kernels do to one row of n elements, a Block at a time.
+namespace rapt::kernels {
+
+template <class T>
+constexpr T infinity = std::numeric_limits<T>::infinity();
+
+/// f(block, index, count) for each block of the row; the last one is padded with `fill`.
+template <class T, class F>
+void for_each_block(const T* x, int64_t n, T fill, F f) {
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) f(load(x + i), i, int64_t{lanes});
+  if (i < n) f(load_part(x + i, n - i, fill), i, n - i);
+}
+
+/// The same for two rows side by side; both are padded with 0.
+template <class T, class F>
+void for_each_block(const T* x, const T* y, int64_t n, F f) {
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) f(load(x + i), load(y + i), i, int64_t{lanes});
+  if (i < n) f(load_part(x + i, n - i, T(0)), load_part(y + i, n - i, T(0)), i, n - i);
+}
+
+/// Writes the first `count` lanes.
+template <class T>
+void store_some(T* to, const Block<T>& block, int64_t count) {
+  if (count == lanes) {
+    store(to, block);
+  } else {
+    store_part(to, block, count);
+  }
+}
+
+/// A row of `row` with its tail padded by `fill`; `fill` everywhere for a null row.
+template <class T>
+Block<T> load_some(const T* row, int64_t at, int64_t count, T fill) {
+  if (row == nullptr) return Block<T>::Constant(fill);
+  return count == lanes ? load(row + at) : load_part(row + at, count, fill);
+}
+
+/// The largest element, NaN if there is one, -inf of none.
+template <class T>
+T row_max(const T* x, int64_t n) {
+  Block<T> best = Block<T>::Constant(-infinity<T>);
+  Block<T> sum = Block<T>::Zero();  // turns NaN where a lane ever saw one
+  for_each_block(x, n, -infinity<T>, [&](const Block<T>& u, int64_t, int64_t) {
+    for (int i = 0; i < lanes; ++i) {
+      best[i] = u[i] > best[i] ? u[i] : best[i];
+      sum[i] = u[i] != u[i] ? u[i] : sum[i];
+    }
+  });
+  return reduce_max<T>(best + sum);
+}
+
+/// The sum of the row's elements.
+template <class T>
+T row_sum(const T* x, int64_t n) {
+  Block<T> total = Block<T>::Zero();
+  for_each_block(x, n, T(0), [&](const Block<T>& u, int64_t, int64_t) { total += u; });
+  return total.sum();
+}
+
+/// The sum of the products of two rows.
+template <class T>
+T row_dot(const T* x, const T* y, int64_t n) {
+  Block<T> total = Block<T>::Zero();
+  for_each_block(x, y, n,
+                 [&](const Block<T>& u, const Block<T>& v, int64_t, int64_t) { total += u * v; });
+  return total.sum();
+}
+
+/// The sum of exp(x - shift).
+template <class T>
+T row_sum_exp(const T* x, int64_t n, T shift) {
+  Block<T> total = Block<T>::Zero();
+  for_each_block(x, n, -infinity<T>,
+                 [&](const Block<T>& u, int64_t, int64_t) { total += exp<T>(u - shift); });
+  return total.sum();
+}
+
+}  // namespace rapt::kernels

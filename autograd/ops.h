@@ -1,0 +1,251 @@
+#pragma once
+
+#include "rapt/autograd/random.h"
+#include "rapt/autograd/tensor.h"
+
+/// Every function of tensors, family by family, in the order of ops/*.cpp.
+///
+/// Unless a line says otherwise: arguments are f32 or f64, all of one dtype; shapes broadcast as in
+/// NumPy; the result is new and dense; every function is differentiable to any order; axes may be
+/// negative; a bad argument throws rapt::Error naming it. "View" means that the result shares the
+/// elements of its argument.
+namespace rapt {
+
+// ---- elementwise (elementwise.cpp): arithmetic works on i64 too -------------------------------
+
+Tensor add(const Tensor& a, const Tensor& b);
+Tensor sub(const Tensor& a, const Tensor& b);
+Tensor mul(const Tensor& a, const Tensor& b);
+/// f32 and f64 only.
+Tensor div(const Tensor& a, const Tensor& b);
+Tensor neg(const Tensor& x);
+Tensor add(const Tensor& a, double b);
+Tensor mul(const Tensor& a, double b);
+/// f32 and f64 only.
+Tensor div(const Tensor& a, double b);
+Tensor div(double a, const Tensor& b);
+/// The larger of the two; where they are equal each gets half of the gradient.
+Tensor maximum(const Tensor& a, const Tensor& b);
+/// The smaller of the two; where they are equal each gets half of the gradient.
+Tensor minimum(const Tensor& a, const Tensor& b);
+/// x held inside [low, high]; the gradient passes where low <= x <= high.
+Tensor clamp(const Tensor& x, double low, double high);
+/// a where `condition` (b8) is true, else b.
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
+/// x, with `value` where `mask` (b8, broadcast to x's shape) is true.
+Tensor masked_fill(const Tensor& x, const Tensor& mask, double value);
+
+Tensor exp(const Tensor& x);
+Tensor log(const Tensor& x);
+Tensor sqrt(const Tensor& x);
+/// 1 / sqrt(x).
+Tensor rsqrt(const Tensor& x);
+/// x^exponent. At x = 0 the gradient is that of the limit: exponent * 0^(exponent - 1).
+Tensor pow(const Tensor& x, double exponent);
+/// |x|, with gradient 0 at 0.
+Tensor abs(const Tensor& x);
+Tensor sin(const Tensor& x);
+Tensor cos(const Tensor& x);
+Tensor erf(const Tensor& x);
+Tensor tanh(const Tensor& x);
+Tensor sigmoid(const Tensor& x);
+/// max(x, 0), with gradient 0 at 0.
+Tensor relu(const Tensor& x);
+/// The two usual forms of GELU (arXiv:1606.08415): x * Phi(x) exactly, or with Phi's tanh
+/// approximation as in GPT-2.
+enum class Gelu { erf, tanh };
+Tensor gelu(const Tensor& x, Gelu form = Gelu::erf);
+/// x * sigmoid(x) (arXiv:1710.05941).
+Tensor silu(const Tensor& x);
+
+// ---- comparison (compare.cpp): b8 results, no gradient; any dtype, both the same --------------
+
+Tensor equal(const Tensor& a, const Tensor& b);
+Tensor not_equal(const Tensor& a, const Tensor& b);
+Tensor less(const Tensor& a, const Tensor& b);
+Tensor less_equal(const Tensor& a, const Tensor& b);
+Tensor greater(const Tensor& a, const Tensor& b);
+Tensor greater_equal(const Tensor& a, const Tensor& b);
+/// b8 arguments.
+Tensor logical_and(const Tensor& a, const Tensor& b);
+Tensor logical_or(const Tensor& a, const Tensor& b);
+Tensor logical_not(const Tensor& a);
+/// True where x is neither inf nor NaN.
+Tensor is_finite(const Tensor& x);
+
+// ---- reductions (reduce.cpp): over `axes`, which become 1 (keepdim) or vanish; without axes,
+// ---- over all. NaN in, NaN out. ----------------------------------------------------------------
+
+/// i64 too.
+Tensor sum(const Tensor& x);
+Tensor sum(const Tensor& x, const Axes& axes, bool keepdim = false);
+/// NaN over an empty axis.
+Tensor mean(const Tensor& x);
+Tensor mean(const Tensor& x, const Axes& axes, bool keepdim = false);
+/// Ties share the gradient equally. Throws over an empty axis.
+Tensor max(const Tensor& x);
+Tensor max(const Tensor& x, const Axes& axes, bool keepdim = false);
+Tensor min(const Tensor& x);
+Tensor min(const Tensor& x, const Axes& axes, bool keepdim = false);
+/// Sum of squared deviations over (count - correction): 1 gives the unbiased estimate, 0 the
+/// population's variance.
+Tensor var(const Tensor& x, double correction = 1);
+Tensor var(const Tensor& x, const Axes& axes, double correction = 1, bool keepdim = false);
+/// log(sum(exp(x))), without overflow; -inf over nothing but -inf.
+Tensor logsumexp(const Tensor& x);
+Tensor logsumexp(const Tensor& x, const Axes& axes, bool keepdim = false);
+/// i64: the index of the largest element, the first of equals. No gradient.
+Tensor argmax(const Tensor& x, int64_t axis, bool keepdim = false);
+
+// ---- shape (shape.cpp): any dtype --------------------------------------------------------------
+
+/// The same elements in row-major order under another shape; one length may be -1. A view where
+/// the strides allow it, else a copy.
+Tensor reshape(const Tensor& x, const Shape& shape);
+/// View: axis i of the result is axis order[i] of x.
+Tensor permute(const Tensor& x, const Axes& order);
+/// View with two axes exchanged; by default the last two.
+Tensor transpose(const Tensor& x, int64_t a = -2, int64_t b = -1);
+/// View in which axes of length 1 are stretched, and new ones put in front. -1 keeps a length.
+Tensor expand(const Tensor& x, const Shape& shape);
+/// View without an axis of length 1; throws when its length is another.
+Tensor squeeze(const Tensor& x, int64_t axis);
+/// View with a new axis of length 1 at that place of the result.
+Tensor unsqueeze(const Tensor& x, int64_t axis);
+/// View of the indices begin, begin + step, ... below end along one axis. Negative begin and end
+/// count from the end; both are cut to the axis. step >= 1.
+Tensor slice(const Tensor& x, int64_t axis, int64_t begin, int64_t end, int64_t step = 1);
+/// View of one index along an axis, which vanishes.
+Tensor select(const Tensor& x, int64_t axis, int64_t index);
+/// Views of consecutive pieces along an axis; the sizes add up to its length.
+Tensors split(const Tensor& x, const Dims& sizes, int64_t axis = 0);
+/// View of the elements whose indices along both axes agree; the diagonal is the last axis.
+Tensor diagonal(const Tensor& x, int64_t a = -2, int64_t b = -1);
+/// One after another along an axis; the other lengths agree.
+Tensor concat(TensorList parts, int64_t axis = 0);
+/// Side by side along a new axis; the shapes agree.
+Tensor stack(TensorList parts, int64_t axis = 0);
+/// The lower triangle of the last two axes, 0 elsewhere; diagonal > 0 keeps more.
+Tensor tril(const Tensor& x, int64_t diagonal = 0);
+/// The upper triangle of the last two axes, 0 elsewhere; diagonal > 0 keeps less.
+Tensor triu(const Tensor& x, int64_t diagonal = 0);
+
+// ---- indexing (index.cpp): `index` is i64; an index outside the axis throws, naming it ---------
+
+/// The slices of x at index [N] along an axis, which gets length N.
+Tensor index_select(const Tensor& x, int64_t axis, const Tensor& index);
+/// x, with source's i-th slice added at index[i] along an axis; repeated indices add up.
+Tensor index_add(const Tensor& x, int64_t axis, const Tensor& index, const Tensor& source);
+/// out[.., i, ..] = x[.., index[.., i, ..], ..]: index has x's rank, and on the other axes lengths
+/// no larger than x's.
+Tensor gather(const Tensor& x, int64_t axis, const Tensor& index);
+/// x, with source[.., i, ..] added at [.., index[.., i, ..], ..]; the adjoint of gather. source has
+/// index's shape.
+Tensor scatter_add(const Tensor& x, int64_t axis, const Tensor& index, const Tensor& source);
+/// weight [V, ...], ids i64 of any shape -> ids' shape + [...].
+Tensor embedding(const Tensor& weight, const Tensor& ids);
+/// ids i64 of any shape -> that shape + [classes]: 1 at the id, else 0. No gradient.
+Tensor one_hot(const Tensor& ids, int64_t classes, Dtype dtype = Dtype::f32);
+
+// ---- products (matmul.cpp, einsum.cpp) ---------------------------------------------------------
+
+/// [..., m, k] x [..., k, n] -> [..., m, n]; leading axes broadcast. A vector is a row on the left,
+/// a column on the right, and its axis vanishes again.
+Tensor matmul(const Tensor& a, const Tensor& b);
+/// x W^T + bias.   x [..., in], weight [out, in], bias [out] or undefined -> [..., out]
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+/// Einstein summation, e.g. einsum("bqhd,bkhd->bhqk", {q, k}). Labels are letters; a label repeated
+/// within an operand takes its diagonal; "..." stands for leading axes, which broadcast; without
+/// "->" the output has the labels seen once, in alphabetical order, behind the ellipsis; spaces are
+/// ignored. Operands are contracted in pairs, in the cheapest order, each as a batched product.
+/// As numpy.einsum. Throws naming the label and its two lengths when they disagree.
+Tensor einsum(std::string_view equation, TensorList operands);
+
+// ---- normalization (normalize.cpp) -------------------------------------------------------------
+
+/// exp(x) / sum(exp(x)) along an axis. Where everything is -inf (all masked) the result is 0, and
+/// so is the gradient.
+Tensor softmax(const Tensor& x, int64_t axis = -1);
+/// log(softmax(x)) along an axis; -inf where everything is -inf.
+Tensor log_softmax(const Tensor& x, int64_t axis = -1);
+/// (x - mean) / sqrt(var + eps) * gain + bias over the last axis (arXiv:1607.06450), var with
+/// correction 0.   x [..., d], gain [d], bias [d]; each of the two may be undefined.
+Tensor layer_norm(const Tensor& x, const Tensor& gain = {}, const Tensor& bias = {},
+                  double eps = 1e-5);
+/// x / sqrt(mean(x^2) + eps) * gain over the last axis (arXiv:1910.07467).   gain [d] or undefined
+Tensor rms_norm(const Tensor& x, const Tensor& gain = {}, double eps = 1e-5);
+/// Each element set to 0 with probability p, the others divided by 1 - p (arXiv:1207.0580). The
+/// mask is a function of rng's state, which advances; it is not stored. 0 <= p < 1.
+Tensor dropout(const Tensor& x, double p, Rng& rng);
+
+// ---- attention (attention.cpp) -----------------------------------------------------------------
+
+struct AttentionOptions {
+  /// b8: true = may attend; or of q's dtype: added to the scores. Broadcast to [..., Tq, Tk].
+  Tensor mask = {};
+  /// Query i may attend to keys j <= i + Tk - Tq: the last query sees every key. Composes with
+  /// mask.
+  bool causal = false;
+  /// Factor on the scores; 0 stands for 1 / sqrt(d).
+  double scale = 0;
+  /// Probability of dropping a weight; needs rng.
+  double dropout = 0;
+  Rng* rng = nullptr;
+};
+
+/// softmax(q k^T * scale + mask) v (arXiv:1706.03762, eq. 1).
+/// q [..., Tq, d], k [..., Tk, d], v [..., Tk, dv] -> [..., Tq, dv]; leading axes (batch, heads)
+/// broadcast. A query that may attend to nothing gives 0, and its gradients are 0. The Tq x Tk
+/// weights are never stored.
+Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
+                                    const AttentionOptions& options = {});
+/// The weights that the function above applies, before dropout: [..., Tq, Tk].
+Tensor attention_weights(const Tensor& q, const Tensor& k, const AttentionOptions& options = {});
+
+// ---- losses (loss.cpp) -------------------------------------------------------------------------
+
+/// A loss as a sum and what it is to be divided by, so that micro-batches can be added up to
+/// exactly what the whole batch gives, padding or not.
+struct Loss {
+  Tensor sum;        ///< scalar, differentiable
+  double count = 0;  ///< targets that counted, or the sum of their class weights
+  /// sum / count; 0 (with gradient 0) when nothing counted.
+  Tensor mean() const;
+};
+
+struct ClassificationOptions {
+  int64_t ignore_index = -100;  ///< targets of this value do not count
+  double label_smoothing = 0;   ///< in [0, 1]: the share spread evenly over all classes
+  Tensor class_weights = {};    ///< [C], or undefined for 1 each
+};
+
+/// -log softmax(logits)[target].   logits [..., C], targets i64 [...]. Definition, smoothing and
+/// weights as in torch.nn.CrossEntropyLoss, but with the classes on the last axis.
+Loss cross_entropy(const Tensor& logits, const Tensor& targets,
+                   const ClassificationOptions& options = {});
+/// -log_probabilities[target]; label_smoothing must be 0.   log_probabilities [..., C]
+Loss nll_loss(const Tensor& log_probabilities, const Tensor& targets,
+              const ClassificationOptions& options = {});
+/// (prediction - target)^2.   Same shapes.
+Loss mse_loss(const Tensor& prediction, const Tensor& target);
+/// -(t log s(x) + (1 - t) log(1 - s(x))), s the sigmoid, without overflow.   Same shapes; targets
+/// in [0, 1].
+Loss binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& targets);
+
+// ---- operators ---------------------------------------------------------------------------------
+
+inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
+inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }
+inline Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }
+inline Tensor operator/(const Tensor& a, const Tensor& b) { return div(a, b); }
+inline Tensor operator-(const Tensor& x) { return neg(x); }
+inline Tensor operator+(const Tensor& a, double b) { return add(a, b); }
+inline Tensor operator+(double a, const Tensor& b) { return add(b, a); }
+inline Tensor operator-(const Tensor& a, double b) { return add(a, -b); }
+inline Tensor operator-(double a, const Tensor& b) { return add(neg(b), a); }
+inline Tensor operator*(const Tensor& a, double b) { return mul(a, b); }
+inline Tensor operator*(double a, const Tensor& b) { return mul(b, a); }
+inline Tensor operator/(const Tensor& a, double b) { return div(a, b); }
+inline Tensor operator/(double a, const Tensor& b) { return div(a, b); }
+
+}  // namespace rapt

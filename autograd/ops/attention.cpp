@@ -1,0 +1,237 @@
+#include "rapt/autograd/kernels/attention.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "rapt/autograd/ops.h"
+#include "rapt/autograd/ops/checks.h"
+#include "rapt/autograd/record.h"
+#include "rapt/autograd/storage.h"
+
+namespace rapt {
+namespace {
+
+Shape leading(const Tensor& x) { return Shape(x.shape().begin(), x.shape().end() - 2); }
+
+/// Lengths, and the settings with their defaults filled in.
+struct Setup {
+  Shape batch;
+  int64_t queries, keys, width;
+  Tensor mask;
+  bool causal;
+  double scale;
+};
+
+Setup set_up(const char* op, const Tensor& q, const Tensor& k, const AttentionOptions& options) {
+  require_float(op, "q", q);
+  require_same_dtype(op, q, k);
+  if (q.rank() < 2 || k.rank() < 2 || q.dim(-1) != k.dim(-1)) {
+    fail(op, ": wanted q [..., Tq, d] and k [..., Tk, d]; got q ", q.shape(), " and k ", k.shape());
+  }
+  Setup s{broadcast(op, leading(q), leading(k)),
+          q.dim(-2),
+          k.dim(-2),
+          q.dim(-1),
+          options.mask,
+          options.causal,
+          options.scale};
+  if (s.scale == 0) s.scale = 1 / std::sqrt(static_cast<double>(std::max<int64_t>(s.width, 1)));
+  if (!(options.dropout >= 0 && options.dropout < 1)) {
+    fail(op, ": wanted 0 <= dropout < 1; got ", options.dropout);
+  }
+  if (options.dropout > 0 && options.rng == nullptr) fail(op, ": wanted an rng for its dropout");
+  if (!s.mask.defined()) return s;
+  if (s.mask.dtype() != Dtype::b8 && s.mask.dtype() != q.dtype()) {
+    fail(op, ": wanted a mask of b8 (true = may attend) or ", q.dtype(), " (added); got ",
+         s.mask.dtype());
+  }
+  Shape full = s.batch;
+  full.push_back(s.queries);
+  full.push_back(s.keys);
+  if (!broadcasts_to(s.mask.shape(), full)) {
+    fail(op, ": wanted a mask that broadcasts to [..., Tq, Tk] = ", full, "; got ", s.mask.shape());
+  }
+  return s;
+}
+
+/// b8 [Tq, Tk]: true where a key comes too late for its query.
+Tensor too_late(int64_t queries, int64_t keys) {
+  const Tensor out = empty({queries, keys}, Dtype::b8);
+  bool* at = fresh_data<bool>(out);
+  for (int64_t i = 0; i < queries; ++i) {
+    for (int64_t j = 0; j < keys; ++j) *at++ = j > i + keys - queries;
+  }
+  return out;
+}
+
+/// The weights in plain ops: [..., Tq, Tk].
+Tensor weights_definition(const Setup& s, const Tensor& q, const Tensor& k) {
+  constexpr double never = -std::numeric_limits<double>::infinity();
+  Tensor scores = matmul(q, transpose(k)) * s.scale;
+  if (s.mask.defined() && s.mask.dtype() == Dtype::b8) {
+    const Tensor blocked = logical_not(s.mask);
+    scores = masked_fill(expand(scores, broadcast("attention", scores.shape(), blocked.shape())),
+                         blocked, never);
+  } else if (s.mask.defined()) {
+    scores = scores + s.mask;
+  }
+  if (s.causal) scores = masked_fill(scores, too_late(s.queries, s.keys), never);
+  return softmax(scores);
+}
+
+/// A tensor that is not set yet, [batch..., rows, columns], its axes lying in memory in the order
+/// of `like`'s: heads that were split off as views are joined again as views.
+Tensor empty_like(const Tensor& like, const Shape& batch, int64_t rows, int64_t columns) {
+  Shape shape = batch;
+  shape.push_back(rows);
+  shape.push_back(columns);
+  Axes order;
+  for (int64_t axis = 0; axis < shape.rank() - 1; ++axis) order.push_back(axis);
+  if (like.rank() == shape.rank()) {
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int64_t a, int64_t b) { return like.strides()[a] > like.strides()[b]; });
+  }
+  order.push_back(shape.rank() - 1);
+  Shape in_memory;
+  Axes back = order;
+  for (int64_t i = 0; i < order.size(); ++i) {
+    in_memory.push_back(shape[order[i]]);
+    back[order[i]] = i;
+  }
+  return permute(empty(in_memory, like.dtype()), back);
+}
+
+Tensor readable(const Tensor& x) {
+  const int64_t last = x.rank() - 1;
+  const bool fits =
+      kernels::is_dense(x.dim(-2), x.dim(-1), x.strides()[last - 1], x.strides()[last]) &&
+      x.strides()[last] == 1;
+  return fits ? x.detach() : x.detach().contiguous();
+}
+
+/// x's last two axes as matrices along `batch`, which its other axes broadcast to.
+template <class T>
+kernels::Matrices<T> matrices(T* data, const Tensor& x, const Shape& batch) {
+  const auto stride = [&](int64_t axis) {  // counted from the last
+    const int64_t own = x.rank() - axis;
+    return own < 0 || x.shape()[own] == 1 ? 0 : x.strides()[own];
+  };
+  Strides steps = Strides::filled(batch.rank(), 0);
+  for (int64_t i = 0; i < batch.rank(); ++i) steps[i] = stride(batch.rank() - i + 2);
+  // A single row or column has no stride of its own; BLAS still wants a plausible one.
+  const int64_t row = x.rank() >= 2 && x.dim(-2) > 1 ? stride(2) : (x.rank() >= 1 ? x.dim(-1) : 1);
+  return {{data, row, x.rank() >= 1 && x.dim(-1) > 1 ? stride(1) : 1}, steps};
+}
+
+template <class T>
+kernels::Matrices<const T> read(const Tensor& x, const Shape& batch) {
+  return matrices<const T>(x.data<T>(), x, batch);
+}
+
+template <class T>
+kernels::Matrices<T> write(const Tensor& x, const Shape& batch) {
+  return matrices<T>(fresh_data<T>(x), x, batch);
+}
+
+/// A mask is read element by element: any strides will do, 0 where it is stretched.
+template <class T>
+kernels::Matrices<const T> read_mask(const Tensor& mask, const Shape& batch) {
+  const auto stride = [&](int64_t axis) -> int64_t {
+    const int64_t own = mask.rank() - axis;
+    return own < 0 || mask.shape()[own] == 1 ? 0 : mask.strides()[own];
+  };
+  kernels::Matrices<const T> out{{mask.data<T>(), stride(2), stride(1)}, {}};
+  for (int64_t i = 0; i < batch.rank(); ++i) out.batch.push_back(stride(batch.rank() - i + 2));
+  return out;
+}
+
+template <class T>
+kernels::Attention<T> problem(const Setup& s, const Tensor& q, const Tensor& k, const Tensor& v,
+                              double dropout, PhiloxKey draws) {
+  kernels::Attention<T> a{};
+  a.batch = s.batch;
+  a.queries = s.queries;
+  a.keys = s.keys;
+  a.width = s.width;
+  a.value_width = v.dim(-1);
+  a.q = read<T>(q, s.batch);
+  a.k = read<T>(k, s.batch);
+  a.v = read<T>(v, s.batch);
+  if (s.mask.defined() && s.mask.dtype() == Dtype::b8) {
+    a.may_attend = read_mask<bool>(s.mask, s.batch);
+  } else if (s.mask.defined()) {
+    a.added = read_mask<T>(s.mask, s.batch);
+  }
+  a.causal = s.causal;
+  a.scale = static_cast<T>(s.scale);
+  a.dropout = dropout;
+  a.draws = draws;
+  return a;
+}
+
+}  // namespace
+
+Tensor attention_weights(const Tensor& q, const Tensor& k, const AttentionOptions& options) {
+  return weights_definition(set_up("attention_weights", q, k, options), q, k);
+}
+
+Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
+                                    const AttentionOptions& options) {
+  constexpr const char* op = "scaled_dot_product_attention";
+  Setup s = set_up(op, q, k, options);
+  require_same_dtype(op, q, v);
+  if (v.rank() < 2 || v.dim(-2) != s.keys) {
+    fail(op, ": wanted v [..., Tk, dv] for k ", k.shape(), "; got ", v.shape());
+  }
+  s.batch = broadcast(op, s.batch, leading(v));
+  const double p = options.dropout;
+  const int64_t batches = s.batch.numel();
+  const PhiloxKey draws =
+      p > 0 ? options.rng->take(kernels::attention_dropout_blocks(batches, s.queries, s.keys))
+            : PhiloxKey{};
+  const auto definition = [s, p, draws, batches](const Tensors& in) {
+    Tensor weights = weights_definition(s, in[0], in[1]);
+    if (p > 0) {
+      Shape full = s.batch;
+      full.push_back(s.queries);
+      full.push_back(s.keys);
+      const Tensor keep = empty(full, weights.dtype());
+      visit_float(keep.dtype(), [&](auto zero) {
+        using T = decltype(zero);
+        kernels::attention_dropout(batches, s.queries, s.keys, p, draws, fresh_data<T>(keep));
+      });
+      weights = weights * keep;
+    }
+    return matmul(weights, in[2]);
+  };
+  // The kernels take a mask as a constant.
+  if (s.mask.defined() && s.mask.requires_grad() && grad_enabled()) return definition({q, k, v});
+
+  const Tensor qr = readable(q), kr = readable(k), vr = readable(v);
+  const Tensor y = empty_like(q, s.batch, s.queries, v.dim(-1));
+  const Tensor lse = empty({batches, s.queries}, q.dtype());
+  visit_float(q.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::attention(problem<T>(s, qr, kr, vr, p, draws), write<T>(y, s.batch),
+                       fresh_data<T>(lse));
+  });
+  return fused(op, {q, k, v}, definition, y,
+               [s, qr, kr, vr, lse, p, draws](const Backward& b) -> Gradients {
+                 const Tensor g = readable(b.grad), out = b.output.detach();
+                 const Tensor dq = empty_like(qr, s.batch, s.queries, s.width);
+                 const Tensor dk = empty_like(kr, s.batch, s.keys, s.width);
+                 const Tensor dv = empty_like(vr, s.batch, s.keys, vr.dim(-1));
+                 visit_float(g.dtype(), [&](auto zero) {
+                   using T = decltype(zero);
+                   kernels::attention_backward(problem<T>(s, qr, kr, vr, p, draws),
+                                               read<T>(out, s.batch), read<T>(g, s.batch),
+                                               lse.data<T>(), write<T>(dq, s.batch),
+                                               write<T>(dk, s.batch), write<T>(dv, s.batch));
+                 });
+                 return {dq, dk, dv};
+               },
+               {.keep_output = true, .broadcasts = true});
+}
+
+}  // namespace rapt

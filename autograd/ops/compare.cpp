@@ -1,0 +1,75 @@
+#include "rapt/autograd/ops.h"
+#include "rapt/autograd/ops/pointwise.h"
+
+namespace rapt {
+
+using kernels::Block;
+
+namespace {
+
+template <class F>
+Tensor compare(const char* op, const Tensor& a, const Tensor& b, F f) {
+  require_same_dtype(op, a, b);
+  return visit_any(a.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    return map_elements<bool, T, T>(op, a, b,
+                                    [f](const Block<T>& u, const Block<T>& v) -> Block<bool> {
+                                      Block<bool> out;
+                                      for (int i = 0; i < kernels::lanes; ++i)
+                                        out[i] = f(u[i], v[i]);
+                                      return out;
+                                    });
+  });
+}
+
+template <class F>
+Tensor combine(const char* op, const Tensor& a, const Tensor& b, F f) {
+  require_dtype(op, "the first argument", a, Dtype::b8);
+  require_dtype(op, "the second argument", b, Dtype::b8);
+  return compare(op, a, b, f);
+}
+
+}  // namespace
+
+Tensor equal(const Tensor& a, const Tensor& b) {
+  return compare("equal", a, b, [](auto u, auto v) { return u == v; });
+}
+Tensor not_equal(const Tensor& a, const Tensor& b) {
+  return compare("not_equal", a, b, [](auto u, auto v) { return u != v; });
+}
+Tensor less(const Tensor& a, const Tensor& b) {
+  return compare("less", a, b, [](auto u, auto v) { return u < v; });
+}
+Tensor less_equal(const Tensor& a, const Tensor& b) {
+  return compare("less_equal", a, b, [](auto u, auto v) { return u <= v; });
+}
+Tensor greater(const Tensor& a, const Tensor& b) {
+  return compare("greater", a, b, [](auto u, auto v) { return u > v; });
+}
+Tensor greater_equal(const Tensor& a, const Tensor& b) {
+  return compare("greater_equal", a, b, [](auto u, auto v) { return u >= v; });
+}
+
+Tensor logical_and(const Tensor& a, const Tensor& b) {
+  return combine("logical_and", a, b, [](bool u, bool v) { return u && v; });
+}
+Tensor logical_or(const Tensor& a, const Tensor& b) {
+  return combine("logical_or", a, b, [](bool u, bool v) { return u || v; });
+}
+
+Tensor logical_not(const Tensor& a) {
+  require_dtype("logical_not", "the argument", a, Dtype::b8);
+  return map_elements<bool, bool>(a, [](const Block<bool>& u) -> Block<bool> { return !u; });
+}
+
+Tensor is_finite(const Tensor& x) {
+  require_float("is_finite", "x", x);
+  return visit_float(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    return map_elements<bool, T>(x, [](const Block<T>& u) -> Block<bool> {
+      return (u - u) == T(0);  // inf - inf and NaN - NaN are NaN
+    });
+  });
+}
+
+}  // namespace rapt

@@ -1,0 +1,404 @@
+#include <cmath>
+#include <numbers>
+
+#include "rapt/autograd/ops.h"
+#include "rapt/autograd/ops/pointwise.h"
+
+namespace rapt {
+
+using kernels::Block;
+using kernels::lanes;
+
+// ---- arithmetic --------------------------------------------------------------------------------
+
+Tensor add(const Tensor& a, const Tensor& b) {
+  return pointwise<Takes::numbers>(
+      "add", a, b, [](const auto& u, const auto& v) { return u + v; },
+      [](const Backward& y) -> Gradients {
+        return {y.grad, y.grad};
+      });
+}
+
+Tensor sub(const Tensor& a, const Tensor& b) {
+  return pointwise<Takes::numbers>(
+      "sub", a, b, [](const auto& u, const auto& v) { return u - v; },
+      [](const Backward& y) -> Gradients {
+        return {y.grad, y.needs(1) ? neg(y.grad) : Tensor()};
+      });
+}
+
+Tensor mul(const Tensor& a, const Tensor& b) {
+  return pointwise<Takes::numbers>(
+      "mul", a, b, [](const auto& u, const auto& v) { return u * v; },
+      [a, b](const Backward& y) -> Gradients {
+        return {y.needs(0) ? y.grad * b : Tensor(), y.needs(1) ? y.grad * a : Tensor()};
+      });
+}
+
+Tensor div(const Tensor& a, const Tensor& b) {
+  return pointwise(
+      "div", a, b, [](const auto& u, const auto& v) { return u / v; },
+      [b](const Backward& y) -> Gradients {
+        const Tensor ga = y.grad / b;
+        return {ga, y.needs(1) ? -(ga * y.output) : Tensor()};
+      },
+      {.keep_output = true});
+}
+
+Tensor neg(const Tensor& x) {
+  return pointwise<Takes::numbers>(
+      "neg", x, [](const auto& u) { return -u; },
+      [](const Backward& y) -> Gradients { return {-y.grad}; });
+}
+
+Tensor add(const Tensor& a, double b) {
+  return pointwise<Takes::numbers>(
+      "add", a, [b]<class U>(const U& u) { return u + static_cast<Scalar<U>>(b); },
+      [](const Backward& y) -> Gradients { return {y.grad}; });
+}
+
+Tensor mul(const Tensor& a, double b) {
+  return pointwise<Takes::numbers>(
+      "mul", a, [b]<class U>(const U& u) { return u * static_cast<Scalar<U>>(b); },
+      [b](const Backward& y) -> Gradients { return {y.grad * b}; });
+}
+
+Tensor div(const Tensor& a, double b) {
+  return pointwise(
+      "div", a, [b]<class U>(const U& u) { return u / static_cast<Scalar<U>>(b); },
+      [b](const Backward& y) -> Gradients { return {y.grad / b}; });
+}
+
+Tensor div(double a, const Tensor& b) {
+  return pointwise(
+      "div", b, [a]<class U>(const U& u) { return static_cast<Scalar<U>>(a) / u; },
+      [b](const Backward& y) -> Gradients { return {-(y.grad * y.output) / b}; },
+      {.keep_output = true});
+}
+
+namespace {
+
+/// 1 where a > b, a half where they are equal, 0 elsewhere; a constant.
+Tensor preference(const Tensor& a, const Tensor& b) {
+  return (greater(a, b).to(a.dtype()) + greater_equal(a, b).to(a.dtype())) * 0.5;
+}
+
+/// The lane-wise choice by `better(u, v)`; a NaN on either side is the result.
+template <class Better>
+auto pick(Better better) {
+  return [better]<class U>(const U& u, const U& v) {
+    U out;
+    for (int i = 0; i < lanes; ++i) out[i] = better(u[i], v[i]) || u[i] != u[i] ? u[i] : v[i];
+    return out;
+  };
+}
+
+}  // namespace
+
+Tensor maximum(const Tensor& a, const Tensor& b) {
+  return pointwise<Takes::numbers>("maximum", a, b, pick([](auto u, auto v) { return u > v; }),
+                                   [a, b](const Backward& y) -> Gradients {
+                                     const Tensor w = preference(a, b);
+                                     return {y.grad * w, y.grad * (1.0 - w)};
+                                   });
+}
+
+Tensor minimum(const Tensor& a, const Tensor& b) {
+  return pointwise<Takes::numbers>("minimum", a, b, pick([](auto u, auto v) { return u < v; }),
+                                   [a, b](const Backward& y) -> Gradients {
+                                     const Tensor w = preference(b, a);
+                                     return {y.grad * w, y.grad * (1.0 - w)};
+                                   });
+}
+
+Tensor clamp(const Tensor& x, double low, double high) {
+  if (!(low <= high)) fail("clamp: wanted low <= high; got ", low, " and ", high);
+  return pointwise(
+      "clamp", x,
+      [low, high]<class U>(const U& u) {
+        const auto bottom = static_cast<Scalar<U>>(low), top = static_cast<Scalar<U>>(high);
+        U out;
+        for (int i = 0; i < lanes; ++i) out[i] = u[i] < bottom ? bottom : u[i] > top ? top : u[i];
+        return out;
+      },
+      [x](const Backward& y) -> Gradients {
+        return {masked_fill(y.grad, not_equal(x, y.output), 0)};
+      },
+      {.keep_output = true});
+}
+
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
+  require_dtype("where", "condition", condition, Dtype::b8);
+  require_same_dtype("where", a, b);
+  const Shape shape =
+      broadcast("where", condition.shape(), broadcast("where", a.shape(), b.shape()));
+  Tensor y = empty(shape, a.dtype());
+  visit_any(a.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::map<T>(
+        fresh_data<T>(y), shape,
+        [](const Block<bool>& c, const Block<T>& u, const Block<T>& v) {
+          Block<T> out;
+          for (int i = 0; i < lanes; ++i) out[i] = c[i] ? u[i] : v[i];
+          return out;
+        },
+        operand<bool>(condition, shape), operand<T>(a, shape), operand<T>(b, shape));
+  });
+  return record("where", {condition, a, b}, y,
+                [condition](const Backward& g) -> Gradients {
+                  return {Tensor(), masked_fill(g.grad, logical_not(condition), 0),
+                          masked_fill(g.grad, condition, 0)};
+                },
+                {.broadcasts = true});
+}
+
+Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
+  require_defined("masked_fill", "x", x);
+  require_dtype("masked_fill", "mask", mask, Dtype::b8);
+  if (!broadcasts_to(mask.shape(), x.shape())) {
+    fail("masked_fill: wanted a mask that broadcasts to x ", x.shape(), "; got ", mask.shape());
+  }
+  Tensor y = empty(x.shape(), x.dtype());
+  visit_any(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::map<T>(
+        fresh_data<T>(y), x.shape(),
+        [fill = static_cast<T>(value)](const Block<bool>& m, const Block<T>& u) {
+          Block<T> out;
+          for (int i = 0; i < lanes; ++i) out[i] = m[i] ? fill : u[i];
+          return out;
+        },
+        operand<bool>(mask, x.shape()), operand<T>(x, x.shape()));
+  });
+  return record("masked_fill", {x}, y,
+                [mask](const Backward& b) -> Gradients { return {masked_fill(b.grad, mask, 0)}; });
+}
+
+// ---- functions ---------------------------------------------------------------------------------
+
+Tensor exp(const Tensor& x) {
+  return pointwise(
+      "exp", x, [](const auto& u) { return kernels::exp(u); },
+      [](const Backward& y) -> Gradients { return {y.grad * y.output}; }, {.keep_output = true});
+}
+
+Tensor log(const Tensor& x) {
+  return pointwise(
+      "log", x, [](const auto& u) { return kernels::log(u); },
+      [x](const Backward& y) -> Gradients { return {y.grad / x}; });
+}
+
+Tensor sqrt(const Tensor& x) {
+  return pointwise(
+      "sqrt", x, [](const auto& u) { return kernels::sqrt(u); },
+      [](const Backward& y) -> Gradients { return {y.grad * 0.5 / y.output}; },
+      {.keep_output = true});
+}
+
+Tensor rsqrt(const Tensor& x) {
+  return pointwise(
+      "rsqrt", x, []<class U>(const U& u) -> U { return Scalar<U>(1) / kernels::sqrt(u); },
+      [](const Backward& y) -> Gradients {
+        return {y.grad * (y.output * y.output * y.output) * -0.5};
+      },
+      {.keep_output = true});
+}
+
+Tensor pow(const Tensor& x, double exponent) {
+  return pointwise(
+      "pow", x,
+      [exponent]<class U>(const U& u) -> U {
+        if (exponent == 2) return u * u;
+        if (exponent == 3) return u * u * u;
+        U out;
+        for (int i = 0; i < lanes; ++i) {
+          out[i] = std::pow(u[i], static_cast<Scalar<U>>(exponent));
+        }
+        return out;
+      },
+      [x, exponent](const Backward& y) -> Gradients {
+        if (exponent == 0) return {y.grad * 0.0};
+        return {y.grad * (pow(x, exponent - 1) * exponent)};
+      });
+}
+
+Tensor abs(const Tensor& x) {
+  return pointwise<Takes::numbers>(
+      "abs", x, [](const auto& u) { return u.abs(); },
+      [x](const Backward& y) -> Gradients {
+        const Tensor zero = zeros({}, x.dtype());
+        return {y.grad * (greater(x, zero).to(x.dtype()) - less(x, zero).to(x.dtype()))};
+      });
+}
+
+Tensor sin(const Tensor& x) {
+  return pointwise(
+      "sin", x, [](const auto& u) { return kernels::sin(u); },
+      [x](const Backward& y) -> Gradients { return {y.grad * cos(x)}; });
+}
+
+Tensor cos(const Tensor& x) {
+  return pointwise(
+      "cos", x, [](const auto& u) { return kernels::cos(u); },
+      [x](const Backward& y) -> Gradients { return {-(y.grad * sin(x))}; });
+}
+
+Tensor erf(const Tensor& x) {
+  return pointwise(
+      "erf", x, [](const auto& u) { return kernels::erf(u); },
+      [x](const Backward& y) -> Gradients {
+        return {y.grad * exp(-(x * x)) * (2 * std::numbers::inv_sqrtpi)};
+      });
+}
+
+Tensor tanh(const Tensor& x) {
+  return pointwise(
+      "tanh", x, [](const auto& u) { return kernels::tanh(u); },
+      [](const Backward& y) -> Gradients { return {y.grad * (1.0 - y.output * y.output)}; },
+      {.keep_output = true});
+}
+
+Tensor sigmoid(const Tensor& x) {
+  return pointwise(
+      "sigmoid", x, [](const auto& u) { return kernels::sigmoid(u); },
+      [](const Backward& y) -> Gradients { return {y.grad * y.output * (1.0 - y.output)}; },
+      {.keep_output = true});
+}
+
+Tensor relu(const Tensor& x) {
+  return pointwise(
+      "relu", x,
+      []<class U>(const U& u) {
+        U out;
+        for (int i = 0; i < lanes; ++i) out[i] = u[i] < 0 ? Scalar<U>(0) : u[i];
+        return out;
+      },
+      [](const Backward& y) -> Gradients {
+        return {masked_fill(y.grad, equal(y.output, zeros({}, y.output.dtype())), 0)};
+      },
+      {.keep_output = true});
+}
+
+namespace {
+
+/// A fused op of one argument: its definition, and kernels for its value and its slope.
+template <class Definition, class Value, class Slope>
+Tensor fused_pointwise(const char* op, const Tensor& x, Definition definition, Value value,
+                       Slope slope) {
+  require_float(op, "x", x);
+  const Tensor y = visit_float(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    return map_elements<T, T>(x, value);
+  });
+  return fused(op, {x}, definition, y, [op, x, slope](const Backward& b) -> Gradients {
+    return {visit_float(x.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      return map_elements<T, T, T>(
+          op, x, b.grad,
+          [slope](const Block<T>& u, const Block<T>& g) -> Block<T> { return slope(u) * g; });
+    })};
+  });
+}
+
+// Phi's tanh approximation: 0.5 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
+constexpr double gelu_scale = std::numbers::sqrt2 * std::numbers::inv_sqrtpi;
+constexpr double gelu_cubic = 0.044715;
+
+template <class U>
+U gelu_tanh_of(const U& u) {
+  using T = Scalar<U>;
+  return kernels::tanh<T>(T(gelu_scale) * (u + T(gelu_cubic) * u * u * u));
+}
+
+Tensor gelu_by_tanh(const Tensor& x) {
+  return fused_pointwise(
+      "gelu", x,
+      [](const Tensors& in) {
+        const Tensor& v = in[0];
+        return v * (tanh((v + v * v * v * gelu_cubic) * gelu_scale) + 1.0) * 0.5;
+      },
+      []<class U>(const U& u) -> U {
+        using T = Scalar<U>;
+        return T(0.5) * u * (T(1) + gelu_tanh_of(u));
+      },
+      []<class U>(const U& u) -> U {
+        using T = Scalar<U>;
+        const U t = gelu_tanh_of(u);
+        const U inner = T(gelu_scale) * (T(1) + T(3 * gelu_cubic) * u * u);
+        return T(0.5) * (T(1) + t) + T(0.5) * u * (T(1) - t * t) * inner;
+      });
+}
+
+Tensor gelu_by_erf(const Tensor& x) {
+  return fused_pointwise(
+      "gelu", x,
+      [](const Tensors& in) {
+        return in[0] * (erf(in[0] * (1 / std::numbers::sqrt2)) + 1.0) * 0.5;
+      },
+      []<class U>(const U& u) -> U {
+        using T = Scalar<U>;
+        return T(0.5) * u * (T(1) + kernels::erf<T>(u * T(1 / std::numbers::sqrt2)));
+      },
+      []<class U>(const U& u) -> U {
+        using T = Scalar<U>;
+        const U cumulative = T(0.5) * (T(1) + kernels::erf<T>(u * T(1 / std::numbers::sqrt2)));
+        const U density = T(gelu_scale / 2) * kernels::exp<T>(u * u * T(-0.5));
+        return cumulative + u * density;
+      });
+}
+
+}  // namespace
+
+Tensor gelu(const Tensor& x, Gelu form) {
+  return form == Gelu::tanh ? gelu_by_tanh(x) : gelu_by_erf(x);
+}
+
+Tensor silu(const Tensor& x) {
+  return fused_pointwise(
+      "silu", x, [](const Tensors& in) { return in[0] * sigmoid(in[0]); },
+      []<class U>(const U& u) -> U { return u * kernels::sigmoid(u); },
+      []<class U>(const U& u) -> U {
+        using T = Scalar<U>;
+        const U s = kernels::sigmoid(u);
+        return s * (T(1) + u * (T(1) - s));
+      });
+}
+
+// ---- Tensor's own ------------------------------------------------------------------------------
+
+namespace {
+
+Tensor copied(const Tensor& x) {
+  const Tensor y = visit_any(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    return map_elements<T, T>(x, [](const Block<T>& u) -> const Block<T>& { return u; });
+  });
+  return record("clone", {x}, y, [](const Backward& b) -> Gradients { return {b.grad}; });
+}
+
+}  // namespace
+
+Tensor Tensor::clone() const {
+  require_defined("clone", "x", *this);
+  return copied(*this);
+}
+
+Tensor Tensor::contiguous() const { return is_contiguous() ? *this : copied(*this); }
+
+Tensor Tensor::to(Dtype dtype) const {
+  const Dtype from = this->dtype();
+  if (from == dtype) return *this;
+  const Tensor y = visit_any(from, [&](auto in) {
+    using In = decltype(in);
+    return visit_any(dtype, [&](auto out) {
+      using Out = decltype(out);
+      return map_elements<Out, In>(
+          *this, [](const Block<In>& u) -> Block<Out> { return u.template cast<Out>(); });
+    });
+  });
+  if (!is_float(dtype)) return y;  // whole numbers and truth values carry no gradient
+  return record("to", {*this}, y,
+                [from](const Backward& b) -> Gradients { return {b.grad.to(from)}; });
+}
+
+}  // namespace rapt

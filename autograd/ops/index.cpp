@@ -1,0 +1,204 @@
+#include <algorithm>
+
+#include "rapt/autograd/ops.h"
+#include "rapt/autograd/ops/checks.h"
+#include "rapt/autograd/record.h"
+#include "rapt/autograd/storage.h"
+
+namespace rapt {
+namespace {
+
+/// A dense tensor seen from one of its axes.
+struct Around {
+  int64_t outer = 1, length = 0, inner = 1;
+
+  Around(const Shape& shape, int64_t axis) : length(shape[axis]) {
+    for (int64_t i = 0; i < axis; ++i) outer *= shape[i];
+    for (int64_t i = axis + 1; i < shape.rank(); ++i) inner *= shape[i];
+  }
+};
+
+/// The indices as a dense tensor, each checked.
+Tensor checked_index(const char* op, const Tensor& index, int64_t length) {
+  require_dtype(op, "index", index, Dtype::i64);
+  Tensor dense = index.contiguous();
+  const int64_t* values = dense.data<int64_t>();
+  for (int64_t i = 0, n = dense.numel(); i < n; ++i) {
+    if (values[i] < 0 || values[i] >= length) {
+      fail(op, ": wanted indices in [0, ", length, "); got ", values[i], " at position ", i,
+           " of index ", index.shape());
+    }
+  }
+  return dense;
+}
+
+void require_vector(const char* op, const Tensor& index) {
+  require_defined(op, "index", index);
+  if (index.rank() != 1) fail(op, ": wanted an index of one axis; got ", index.shape());
+}
+
+/// Slices of `source` added up by index into zeros of that shape: the adjoint of index_select.
+Tensor index_sum(const Shape& shape, int64_t axis, const Tensor& index, const Tensor& source) {
+  const Tensor from = source.contiguous();
+  const Tensor y = zeros(shape, source.dtype());
+  const Around around(shape, axis);
+  const int64_t count = index.numel();
+  const int64_t* at = index.data<int64_t>();
+  visit_number(source.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* in = from.data<T>();
+    T* out = fresh_data<T>(y);
+    for (int64_t o = 0; o < around.outer; ++o) {
+      for (int64_t i = 0; i < count; ++i) {
+        T* to = out + (o * around.length + at[i]) * around.inner;
+        const T* row = in + (o * count + i) * around.inner;
+        for (int64_t j = 0; j < around.inner; ++j) to[j] += row[j];
+      }
+    }
+  });
+  return record("index_sum", {source}, y, [axis, index](const Backward& b) -> Gradients {
+    return {index_select(b.grad, axis, index)};
+  });
+}
+
+void require_gather_shapes(const char* op, const Shape& x, int64_t axis, const Shape& index) {
+  bool fits = x.rank() == index.rank();
+  for (int64_t i = 0; fits && i < x.rank(); ++i) fits = i == axis || index[i] <= x[i];
+  if (!fits) {
+    fail(op, ": wanted an index with the rank of x ", x, " and, off axis ", axis,
+         ", lengths no larger than its; got ", index);
+  }
+}
+
+/// Calls f(offset in x, offset in index) for each element of a dense index.
+template <class F>
+void for_each_gathered(const Shape& x, int64_t axis, const Tensor& index, F f) {
+  const Shape& shape = index.shape();
+  const Strides strides = row_major(x);
+  const int64_t* at = index.data<int64_t>();
+  Dims position = Dims::filled(shape.rank(), 0);
+  for (int64_t i = 0, n = index.numel(); i < n; ++i) {
+    int64_t offset = 0;
+    for (int64_t d = 0; d < shape.rank(); ++d) {
+      offset += (d == axis ? at[i] : position[d]) * strides[d];
+    }
+    f(offset, i);
+    for (int64_t d = shape.rank() - 1; d >= 0 && ++position[d] == shape[d]; --d) position[d] = 0;
+  }
+}
+
+/// The adjoint of gather: source added up by index into zeros of that shape.
+Tensor scatter_sum(const Shape& shape, int64_t axis, const Tensor& index, const Tensor& source) {
+  const Tensor from = source.contiguous();
+  const Tensor y = zeros(shape, source.dtype());
+  visit_number(source.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* in = from.data<T>();
+    T* out = fresh_data<T>(y);
+    for_each_gathered(shape, axis, index, [&](int64_t to, int64_t i) { out[to] += in[i]; });
+  });
+  return record("scatter_sum", {source}, y, [axis, index](const Backward& b) -> Gradients {
+    return {gather(b.grad, axis, index)};
+  });
+}
+
+}  // namespace
+
+Tensor index_select(const Tensor& x, int64_t axis, const Tensor& index) {
+  require_defined("index_select", "x", x);
+  require_vector("index_select", index);
+  const int64_t at = resolve_axis("index_select", axis, x.rank());
+  const Around around(x.shape(), at);
+  const Tensor chosen = checked_index("index_select", index, around.length);
+  const int64_t count = chosen.numel();
+  const Tensor from = x.contiguous();
+  Shape shape = x.shape();
+  shape[at] = count;
+  const Tensor y = empty(shape, x.dtype());
+  visit_any(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* in = from.data<T>();
+    T* out = fresh_data<T>(y);
+    const int64_t* rows = chosen.data<int64_t>();
+    for (int64_t o = 0; o < around.outer; ++o) {
+      for (int64_t i = 0; i < count; ++i) {
+        out = std::copy_n(in + (o * around.length + rows[i]) * around.inner, around.inner, out);
+      }
+    }
+  });
+  return record("index_select", {x}, y,
+                [shape = x.shape(), at, chosen](const Backward& b) -> Gradients {
+                  return {index_sum(shape, at, chosen, b.grad)};
+                });
+}
+
+Tensor index_add(const Tensor& x, int64_t axis, const Tensor& index, const Tensor& source) {
+  require_same_dtype("index_add", x, source);
+  require_vector("index_add", index);
+  const int64_t at = resolve_axis("index_add", axis, x.rank());
+  Shape expected = x.shape();
+  expected[at] = index.numel();
+  if (source.shape() != expected) {
+    fail("index_add: wanted source ", expected, " for x ", x.shape(), " and index ", index.shape(),
+         "; got ", source.shape());
+  }
+  return x + index_sum(x.shape(), at, checked_index("index_add", index, x.shape()[at]), source);
+}
+
+Tensor gather(const Tensor& x, int64_t axis, const Tensor& index) {
+  require_defined("gather", "x", x);
+  require_defined("gather", "index", index);
+  const int64_t at = resolve_axis("gather", axis, x.rank());
+  require_gather_shapes("gather", x.shape(), at, index.shape());
+  const Tensor chosen = checked_index("gather", index, x.shape()[at]);
+  const Tensor from = x.contiguous();
+  const Tensor y = empty(index.shape(), x.dtype());
+  visit_any(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* in = from.data<T>();
+    T* out = fresh_data<T>(y);
+    for_each_gathered(x.shape(), at, chosen, [&](int64_t to, int64_t i) { out[i] = in[to]; });
+  });
+  return record("gather", {x}, y, [shape = x.shape(), at, chosen](const Backward& b) -> Gradients {
+    return {scatter_sum(shape, at, chosen, b.grad)};
+  });
+}
+
+Tensor scatter_add(const Tensor& x, int64_t axis, const Tensor& index, const Tensor& source) {
+  require_same_dtype("scatter_add", x, source);
+  require_defined("scatter_add", "index", index);
+  const int64_t at = resolve_axis("scatter_add", axis, x.rank());
+  require_gather_shapes("scatter_add", x.shape(), at, index.shape());
+  if (source.shape() != index.shape()) {
+    fail("scatter_add: wanted source of index's shape ", index.shape(), "; got ", source.shape());
+  }
+  const Tensor chosen = checked_index("scatter_add", index, x.shape()[at]);
+  return x + scatter_sum(x.shape(), at, chosen, source);
+}
+
+Tensor embedding(const Tensor& weight, const Tensor& ids) {
+  require_float("embedding", "weight", weight);
+  require_dtype("embedding", "ids", ids, Dtype::i64);
+  if (weight.rank() == 0) fail("embedding: wanted weight [V, ...]; got a scalar");
+  const Tensor rows = index_select(weight, 0, reshape(ids, {ids.numel()}));
+  Shape shape = ids.shape();
+  for (int64_t axis = 1; axis < weight.rank(); ++axis) shape.push_back(weight.shape()[axis]);
+  return reshape(rows, shape);
+}
+
+Tensor one_hot(const Tensor& ids, int64_t classes, Dtype dtype) {
+  if (classes < 0) fail("one_hot: wanted classes >= 0; got ", classes);
+  const Tensor chosen = checked_index("one_hot", ids, classes);
+  Shape shape = ids.shape();
+  shape.push_back(classes);
+  const Tensor y = zeros(shape, dtype);
+  const int64_t* at = chosen.data<int64_t>();
+  visit_any(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    T* out = fresh_data<T>(y);
+    for (int64_t i = 0, n = chosen.numel(); i < n; ++i) out[i * classes + at[i]] = T(1);
+  });
+  return y;
+}
+
+}  // namespace rapt

@@ -1,0 +1,162 @@
+#include <cmath>
+
+#include "rapt/autograd/kernels/normalize.h"
+#include "rapt/autograd/ops.h"
+#include "rapt/autograd/ops/pointwise.h"
+
+namespace rapt {
+
+Tensor Loss::mean() const { return count > 0 ? sum / count : sum * 0.0; }
+
+namespace {
+
+/// Targets that count, each checked, and the sum of their weights.
+struct Counted {
+  Tensor targets;  // dense
+  double weight = 0;
+};
+
+Counted counted_targets(const char* op, const Tensor& scores, const Tensor& targets,
+                        const ClassificationOptions& options) {
+  require_float(op, "the first argument", scores);
+  require_dtype(op, "targets", targets, Dtype::i64);
+  Shape expected = scores.shape();
+  if (scores.rank() > 0) expected.pop_back();
+  if (scores.rank() == 0 || targets.shape() != expected) {
+    fail(op, ": wanted scores [..., C] and targets [...]; got ", scores.shape(), " and ",
+         targets.shape());
+  }
+  const int64_t classes = scores.dim(-1);
+  const Tensor& weights = options.class_weights;
+  if (weights.defined()) {
+    require_same_dtype(op, scores, weights);
+    if (weights.shape() != Shape{classes}) {
+      fail(op, ": wanted class_weights [", classes, "]; got ", weights.shape());
+    }
+  }
+  Counted out{targets.contiguous()};
+  const int64_t* at = out.targets.data<int64_t>();
+  const Tensor table = weights.defined() ? weights.to(Dtype::f64).contiguous() : Tensor();
+  for (int64_t i = 0, n = targets.numel(); i < n; ++i) {
+    if (at[i] == options.ignore_index) continue;
+    if (at[i] < 0 || at[i] >= classes) {
+      fail(op, ": wanted targets in [0, ", classes, ") or ignore_index ", options.ignore_index,
+           "; got ", at[i], " at position ", i);
+    }
+    out.weight += table.defined() ? table.data<double>()[at[i]] : 1;
+  }
+  return out;
+}
+
+/// What cross_entropy means, in plain ops.
+Tensor cross_entropy_definition(const Tensor& logits, const Tensor& targets,
+                                const ClassificationOptions& options) {
+  const int64_t classes = logits.dim(-1);
+  const Tensor ignored =
+      equal(targets, full({}, static_cast<double>(options.ignore_index), Dtype::i64));
+  const Tensor safe = masked_fill(targets, ignored, 0);
+  const Tensor on = one_hot(safe, classes, logits.dtype());
+  Tensor shares =
+      on * (1 - options.label_smoothing) + options.label_smoothing / static_cast<double>(classes);
+  if (options.class_weights.defined()) shares = shares * options.class_weights;
+  shares = masked_fill(shares, unsqueeze(ignored, -1), 0);
+  // 0 * -inf is NaN: a class that has no share has no say.
+  const Tensor terms =
+      masked_fill(shares * log_softmax(logits), equal(shares, zeros({}, shares.dtype())), 0);
+  return -sum(terms);
+}
+
+}  // namespace
+
+Loss cross_entropy(const Tensor& logits, const Tensor& targets,
+                   const ClassificationOptions& options) {
+  const Counted counted = counted_targets("cross_entropy", logits, targets, options);
+  const double smoothing = options.label_smoothing;
+  if (!(smoothing >= 0 && smoothing <= 1)) {
+    fail("cross_entropy: wanted 0 <= label_smoothing <= 1; got ", smoothing);
+  }
+  const int64_t rows = targets.numel(), classes = logits.dim(-1);
+  const Tensor input = logits.detach().contiguous();
+  const Tensor weights =
+      options.class_weights.defined() ? options.class_weights.detach().contiguous() : Tensor();
+  const Tensor lse = empty({rows}, logits.dtype()), y = empty({}, logits.dtype());
+  const auto class_targets = [=, at = counted.targets]<class T>(T) {
+    return kernels::ClassTargets<T>{at.template data<int64_t>(), options.ignore_index, smoothing,
+                                    weights.defined() ? weights.template data<T>() : nullptr};
+  };
+  visit_float(logits.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    *fresh_data<T>(y) = static_cast<T>(kernels::cross_entropy(
+        rows, classes, input.data<T>(), class_targets(zero), fresh_data<T>(lse)));
+  });
+  const Tensor sum = fused(
+      "cross_entropy", {logits},
+      [targets = counted.targets, options](const Tensors& in) {
+        return cross_entropy_definition(in[0], targets, options);
+      },
+      y,
+      [=](const Backward& b) -> Gradients {
+        const Tensor dx = empty(input.shape(), input.dtype());
+        visit_float(input.dtype(), [&](auto zero) {
+          using T = decltype(zero);
+          kernels::cross_entropy_backward(rows, classes, input.data<T>(), class_targets(zero),
+                                          lse.data<T>(), b.grad.item(), fresh_data<T>(dx));
+        });
+        return {dx};
+      });
+  return {sum, counted.weight};
+}
+
+Loss nll_loss(const Tensor& log_probabilities, const Tensor& targets,
+              const ClassificationOptions& options) {
+  if (options.label_smoothing != 0) {
+    fail("nll_loss: wanted label_smoothing 0; got ", options.label_smoothing);
+  }
+  const Counted counted = counted_targets("nll_loss", log_probabilities, targets, options);
+  const Tensor ignored =
+      equal(counted.targets, full({}, static_cast<double>(options.ignore_index), Dtype::i64));
+  const Tensor safe = masked_fill(counted.targets, ignored, 0);
+  if (log_probabilities.numel() == 0) return {rapt::sum(log_probabilities) * 0.0, 0};
+  Tensor picked = squeeze(gather(log_probabilities, -1, unsqueeze(safe, -1)), -1);
+  if (options.class_weights.defined()) {
+    picked = picked * embedding(options.class_weights.detach(), safe);
+  }
+  return {-rapt::sum(masked_fill(picked, ignored, 0)), counted.weight};
+}
+
+namespace {
+
+void require_same_shape(const char* op, const Tensor& a, const Tensor& b) {
+  require_float(op, "the first argument", a);
+  require_same_dtype(op, a, b);
+  if (a.shape() != b.shape()) {
+    fail(op, ": wanted two tensors of one shape; got ", a.shape(), " and ", b.shape());
+  }
+}
+
+}  // namespace
+
+Loss mse_loss(const Tensor& prediction, const Tensor& target) {
+  require_same_shape("mse_loss", prediction, target);
+  const Tensor difference = prediction - target;
+  return {rapt::sum(difference * difference), static_cast<double>(prediction.numel())};
+}
+
+Loss binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& targets) {
+  require_same_shape("binary_cross_entropy_with_logits", logits, targets);
+  const Tensor losses = pointwise(
+      "binary_cross_entropy_with_logits", logits, targets,
+      []<class U>(const U& x, const U& t) -> U {
+        // max(x, 0) - x t + log(1 + exp(-|x|)): exp never overflows.
+        U positive;
+        for (int i = 0; i < kernels::lanes; ++i) positive[i] = x[i] > 0 ? x[i] : Scalar<U>(0);
+        const U decay = kernels::exp<Scalar<U>>(-x.abs());
+        return positive - x * t + decay.log1p();
+      },
+      [logits, targets](const Backward& b) -> Gradients {
+        return {b.grad * (sigmoid(logits) - targets), -(b.grad * logits)};
+      });
+  return {rapt::sum(losses), static_cast<double>(logits.numel())};
+}
+
+}  // namespace rapt

@@ -1,0 +1,197 @@
+#include "rapt/autograd/kernels/normalize.h"
+
+#include "rapt/autograd/ops.h"
+#include "rapt/autograd/ops/checks.h"
+#include "rapt/autograd/record.h"
+#include "rapt/autograd/storage.h"
+
+namespace rapt {
+namespace {
+
+int64_t rows_of(const Tensor& x) {
+  const int64_t n = x.dim(-1);
+  return n == 0 ? 0 : x.numel() / n;
+}
+
+template <class T>
+const T* data_or_null(const Tensor& x) {
+  return x.defined() ? x.data<T>() : nullptr;
+}
+
+template <class T>
+T* fresh_or_null(const Tensor& x) {
+  return x.defined() ? fresh_data<T>(x) : nullptr;
+}
+
+Tensor contiguous_or_undefined(const Tensor& x) { return x.defined() ? x.contiguous() : x; }
+
+/// Runs `along_rows` with the given axis last.
+template <class F>
+Tensor along_axis(const char* op, const Tensor& x, int64_t axis, F along_rows) {
+  require_float(op, "x", x);
+  const int64_t at = resolve_axis(op, axis, x.rank());
+  if (at == x.rank() - 1) return along_rows(x);
+  return transpose(along_rows(transpose(x, at, -1)), at, -1);
+}
+
+Tensor softmax_rows(const Tensor& x) {
+  const Tensor y = empty(x.shape(), x.dtype());
+  visit_float(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::softmax(rows_of(x), x.dim(-1), x.detach().contiguous().data<T>(), fresh_data<T>(y));
+  });
+  return record("softmax", {x}, y,
+                [](const Backward& b) -> Gradients {
+                  const Tensor& p = b.output;
+                  if (b.create_graph) return {p * (b.grad - sum(b.grad * p, {-1}, true))};
+                  const Tensor g = b.grad.contiguous(), dx = empty(p.shape(), p.dtype());
+                  visit_float(p.dtype(), [&](auto zero) {
+                    using T = decltype(zero);
+                    kernels::softmax_backward(rows_of(p), p.dim(-1), p.data<T>(), g.data<T>(),
+                                              fresh_data<T>(dx));
+                  });
+                  return {dx};
+                },
+                {.keep_output = true});
+}
+
+Tensor log_softmax_rows(const Tensor& x) {
+  const Tensor y = empty(x.shape(), x.dtype());
+  visit_float(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::log_softmax(rows_of(x), x.dim(-1), x.detach().contiguous().data<T>(),
+                         fresh_data<T>(y));
+  });
+  return record("log_softmax", {x}, y,
+                [](const Backward& b) -> Gradients {
+                  const Tensor& l = b.output;
+                  if (b.create_graph) return {b.grad - exp(l) * sum(b.grad, {-1}, true)};
+                  const Tensor g = b.grad.contiguous(), dx = empty(l.shape(), l.dtype());
+                  visit_float(l.dtype(), [&](auto zero) {
+                    using T = decltype(zero);
+                    kernels::log_softmax_backward(rows_of(l), l.dim(-1), l.data<T>(), g.data<T>(),
+                                                  fresh_data<T>(dx));
+                  });
+                  return {dx};
+                },
+                {.keep_output = true});
+}
+
+void require_last_axis(const char* op, const char* argument, const Tensor& x, const Tensor& part) {
+  if (!part.defined()) return;
+  require_same_dtype(op, x, part);
+  if (part.shape() != Shape{x.dim(-1)}) {
+    fail(op, ": wanted ", argument, " [", x.dim(-1), "], the last axis of x ", x.shape(), "; got ",
+         part.shape());
+  }
+}
+
+Tensor times_and_plus(Tensor y, const Tensor& gain, const Tensor& bias) {
+  if (gain.defined()) y = y * gain;
+  return bias.defined() ? y + bias : y;
+}
+
+}  // namespace
+
+Tensor softmax(const Tensor& x, int64_t axis) {
+  return along_axis("softmax", x, axis, softmax_rows);
+}
+
+Tensor log_softmax(const Tensor& x, int64_t axis) {
+  return along_axis("log_softmax", x, axis, log_softmax_rows);
+}
+
+Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& bias, double eps) {
+  require_float("layer_norm", "x", x);
+  if (x.rank() == 0) fail("layer_norm: wanted x [..., d]; got a scalar");
+  require_last_axis("layer_norm", "gain", x, gain);
+  require_last_axis("layer_norm", "bias", x, bias);
+  const auto definition = [eps](const Tensors& in) {
+    const Tensor centred = in[0] - mean(in[0], {-1}, true);
+    const Tensor scale = rsqrt(mean(centred * centred, {-1}, true) + eps);
+    return times_and_plus(centred * scale, in[1], in[2]);
+  };
+  const int64_t rows = rows_of(x), n = x.dim(-1);
+  const Tensor input = x.detach().contiguous();
+  const Tensor scale = contiguous_or_undefined(gain), shift = contiguous_or_undefined(bias);
+  const Tensor y = empty(x.shape(), x.dtype());
+  const Tensor mean = empty({rows}, x.dtype()), rstd = empty({rows}, x.dtype());
+  visit_float(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::layer_norm(rows, n, input.data<T>(), data_or_null<T>(scale), data_or_null<T>(shift),
+                        eps, fresh_data<T>(y), fresh_data<T>(mean), fresh_data<T>(rstd));
+  });
+  return fused("layer_norm", {x, gain, bias}, definition, y,
+               [input, scale, mean, rstd](const Backward& b) -> Gradients {
+                 const Tensor g = b.grad.contiguous();
+                 const auto wanted = [&](size_t i, const Shape& shape) {
+                   return b.needs(i) ? empty(shape, g.dtype()) : Tensor();
+                 };
+                 const int64_t width = g.dim(-1);
+                 const Tensor dx = wanted(0, g.shape()), dgain = wanted(1, {width}),
+                              dbias = wanted(2, {width});
+                 visit_float(g.dtype(), [&](auto zero) {
+                   using T = decltype(zero);
+                   kernels::layer_norm_backward(rows_of(g), width, g.data<T>(), input.data<T>(),
+                                                data_or_null<T>(scale), mean.data<T>(),
+                                                rstd.data<T>(), fresh_or_null<T>(dx),
+                                                fresh_or_null<T>(dgain), fresh_or_null<T>(dbias));
+                 });
+                 return {dx, dgain, dbias};
+               });
+}
+
+Tensor rms_norm(const Tensor& x, const Tensor& gain, double eps) {
+  require_float("rms_norm", "x", x);
+  if (x.rank() == 0) fail("rms_norm: wanted x [..., d]; got a scalar");
+  require_last_axis("rms_norm", "gain", x, gain);
+  const auto definition = [eps](const Tensors& in) {
+    const Tensor scale = rsqrt(mean(in[0] * in[0], {-1}, true) + eps);
+    return times_and_plus(in[0] * scale, in[1], Tensor());
+  };
+  const int64_t rows = rows_of(x), n = x.dim(-1);
+  const Tensor input = x.detach().contiguous(), scale = contiguous_or_undefined(gain);
+  const Tensor y = empty(x.shape(), x.dtype()), rstd = empty({rows}, x.dtype());
+  visit_float(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::rms_norm(rows, n, input.data<T>(), data_or_null<T>(scale), eps, fresh_data<T>(y),
+                      fresh_data<T>(rstd));
+  });
+  return fused("rms_norm", {x, gain}, definition, y,
+               [input, scale, rstd](const Backward& b) -> Gradients {
+                 const Tensor g = b.grad.contiguous();
+                 const Tensor dx = b.needs(0) ? empty(g.shape(), g.dtype()) : Tensor();
+                 const Tensor dgain = b.needs(1) ? empty({g.dim(-1)}, g.dtype()) : Tensor();
+                 visit_float(g.dtype(), [&](auto zero) {
+                   using T = decltype(zero);
+                   kernels::rms_norm_backward(rows_of(g), g.dim(-1), g.data<T>(), input.data<T>(),
+                                              data_or_null<T>(scale), rstd.data<T>(),
+                                              fresh_or_null<T>(dx), fresh_or_null<T>(dgain));
+                 });
+                 return {dx, dgain};
+               });
+}
+
+namespace {
+
+/// Dropout by the draws after `at`: linear in x, so it is its own gradient.
+Tensor drop(const Tensor& x, double p, PhiloxKey at) {
+  const Tensor from = x.contiguous(), y = empty(x.shape(), x.dtype());
+  visit_float(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::dropout(x.numel(), from.data<T>(), p, at, fresh_data<T>(y));
+  });
+  return record("dropout", {x}, y,
+                [p, at](const Backward& b) -> Gradients { return {drop(b.grad, p, at)}; });
+}
+
+}  // namespace
+
+Tensor dropout(const Tensor& x, double p, Rng& rng) {
+  require_float("dropout", "x", x);
+  if (!(p >= 0 && p < 1)) fail("dropout: wanted 0 <= p < 1; got ", p);
+  if (p == 0) return x;
+  return drop(x, p, rng.take(kernels::dropout_blocks(x.numel())));
+}
+
+}  // namespace rapt

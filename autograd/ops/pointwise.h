@@ -1,0 +1,82 @@
+#pragma once
+
+// Private to the ops: how a function of single elements becomes an op.
+
+#include "rapt/autograd/kernels/elementwise.h"
+#include "rapt/autograd/ops/checks.h"
+#include "rapt/autograd/record.h"
+#include "rapt/autograd/storage.h"
+
+namespace rapt {
+
+/// The element type of a block: what a generic lambda casts its constants to.
+template <class Block>
+using Scalar = typename Block::Scalar;
+
+/// x read along `shape`, to which it broadcasts.
+template <class T>
+kernels::Operand<T> operand(const Tensor& x, const Shape& shape) {
+  const int64_t extra = shape.rank() - x.rank();
+  Strides strides = Strides::filled(shape.rank(), 0);
+  for (int64_t axis = 0; axis < x.rank(); ++axis) {
+    if (x.shape()[axis] != 1) strides[axis + extra] = x.strides()[axis];
+  }
+  return {x.data<T>(), strides};
+}
+
+/// f of each element of x, dense, outside the graph.
+template <class Out, class In, class F>
+Tensor map_elements(const Tensor& x, F f) {
+  Tensor y = empty(x.shape(), dtype_of<Out>());
+  kernels::map<Out>(fresh_data<Out>(y), x.shape(), f, operand<In>(x, x.shape()));
+  return y;
+}
+
+/// f of each pair of elements, broadcast.
+template <class Out, class A, class B, class F>
+Tensor map_elements(const char* op, const Tensor& a, const Tensor& b, F f) {
+  const Shape shape = broadcast(op, a.shape(), b.shape());
+  Tensor y = empty(shape, dtype_of<Out>());
+  kernels::map<Out>(fresh_data<Out>(y), shape, f, operand<A>(a, shape), operand<B>(b, shape));
+  return y;
+}
+
+/// Which dtypes an op takes: f32 and f64, or i64 too.
+enum class Takes { floats, numbers };
+
+template <Takes takes, class F>
+decltype(auto) visit(const char* op, const Tensor& x, F&& f) {
+  require_defined(op, "the argument", x);
+  if constexpr (takes == Takes::numbers) {
+    if (x.dtype() == Dtype::b8) fail(op, ": wanted f32, f64 or i64; got b8", x.shape());
+    return visit_number(x.dtype(), f);
+  } else {
+    require_float(op, "an argument", x);
+    return visit_float(x.dtype(), f);
+  }
+}
+
+/// An op of one argument: its value on a Block of elements, and its gradient rule.
+template <Takes takes = Takes::floats, class F, class R>
+Tensor pointwise(const char* op, const Tensor& x, F value, R rule, RecordOptions options = {}) {
+  const Tensor y = visit<takes>(op, x, [&](auto zero) {
+    using T = decltype(zero);
+    return map_elements<T, T>(x, value);
+  });
+  return record(op, {x}, y, std::move(rule), options);
+}
+
+/// An op of two arguments that broadcast. The rule need not think of that.
+template <Takes takes = Takes::floats, class F, class R>
+Tensor pointwise(const char* op, const Tensor& a, const Tensor& b, F value, R rule,
+                 RecordOptions options = {}) {
+  require_same_dtype(op, a, b);
+  const Tensor y = visit<takes>(op, a, [&](auto zero) {
+    using T = decltype(zero);
+    return map_elements<T, T, T>(op, a, b, value);
+  });
+  options.broadcasts = true;
+  return record(op, {a, b}, y, std::move(rule), options);
+}
+
+}  // namespace rapt

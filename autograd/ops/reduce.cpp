@@ -1,0 +1,176 @@
+#include "rapt/autograd/kernels/reduce.h"
+
+#include "rapt/autograd/ops.h"
+#include "rapt/autograd/ops/checks.h"
+#include "rapt/autograd/record.h"
+#include "rapt/autograd/storage.h"
+
+namespace rapt {
+namespace {
+
+Axes all_axes(const char* op, const Tensor& x) {
+  require_defined(op, "x", x);
+  Axes axes;
+  for (int64_t axis = 0; axis < x.rank(); ++axis) axes.push_back(axis);
+  return axes;
+}
+
+/// x laid out densely so that the reduced axes stand together.
+struct Plan {
+  Tensor x;
+  kernels::Reduction reduction;
+};
+
+Plan plan(const Tensor& x, const Axes& axes) {
+  const NoGrad no_grad;
+  int64_t first = x.rank(), last = -1;
+  for (const int64_t axis : axes) {
+    first = std::min(first, axis);
+    last = std::max(last, axis);
+  }
+  if (axes.empty()) return {x.contiguous(), {x.numel(), 1, 1}};
+  kernels::Reduction r{1, 1, 1};
+  if (last - first + 1 == axes.size()) {
+    for (int64_t axis = 0; axis < x.rank(); ++axis) {
+      (axis < first ? r.outer : axis <= last ? r.middle : r.inner) *= x.shape()[axis];
+    }
+    return {x.contiguous(), r};
+  }
+  Axes order;
+  for (int64_t axis = 0; axis < x.rank(); ++axis) {
+    if (axes.contains(axis)) continue;
+    order.push_back(axis);
+    r.outer *= x.shape()[axis];
+  }
+  for (const int64_t axis : axes) {
+    order.push_back(axis);
+    r.middle *= x.shape()[axis];
+  }
+  return {permute(x, order).contiguous(), r};
+}
+
+/// A reduction's result, or its gradient, stretched back over the axes it lost.
+Tensor restore(const Tensor& reduced, const Shape& shape, const Axes& axes) {
+  return expand(reshape(reduced, reduced_shape(shape, axes, true)), shape);
+}
+
+int64_t count_over(const Shape& shape, const Axes& axes) {
+  int64_t count = 1;
+  for (const int64_t axis : axes) count *= shape[axis];
+  return count;
+}
+
+Tensor extreme(const char* op, bool largest, const Tensor& x, const Axes& given, bool keepdim) {
+  require_defined(op, "x", x);
+  if (x.dtype() == Dtype::b8) fail(op, ": wanted f32, f64 or i64; got b8", x.shape());
+  const Axes axes = resolve_axes(op, given, x.rank());
+  if (count_over(x.shape(), axes) == 0) {
+    fail(op, ": wanted at least one element along axes ", axes, "; got shape ", x.shape());
+  }
+  Tensor y = empty(reduced_shape(x.shape(), axes, keepdim), x.dtype());
+  const Plan p = plan(x, axes);
+  visit_number(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::extreme(p.reduction, largest, p.x.data<T>(), fresh_data<T>(y));
+  });
+  return record(op, {x}, y,
+                [x, axes](const Backward& b) -> Gradients {
+                  const Tensor hit = equal(x, restore(b.output, x.shape(), axes)).to(x.dtype());
+                  return {restore(b.grad, x.shape(), axes) * (hit / sum(hit, axes, true))};
+                },
+                {.keep_output = true});
+}
+
+}  // namespace
+
+Tensor sum(const Tensor& x) { return sum(x, all_axes("sum", x)); }
+
+Tensor sum(const Tensor& x, const Axes& given, bool keepdim) {
+  require_defined("sum", "x", x);
+  if (x.dtype() == Dtype::b8) fail("sum: wanted f32, f64 or i64; got b8", x.shape());
+  const Axes axes = resolve_axes("sum", given, x.rank());
+  Tensor y = empty(reduced_shape(x.shape(), axes, keepdim), x.dtype());
+  const Plan p = plan(x, axes);
+  visit_number(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::sum(p.reduction, p.x.data<T>(), fresh_data<T>(y));
+  });
+  return record("sum", {x}, y, [shape = x.shape(), axes](const Backward& b) -> Gradients {
+    return {restore(b.grad, shape, axes)};
+  });
+}
+
+Tensor mean(const Tensor& x) { return mean(x, all_axes("mean", x)); }
+
+Tensor mean(const Tensor& x, const Axes& given, bool keepdim) {
+  require_float("mean", "x", x);
+  const Axes axes = resolve_axes("mean", given, x.rank());
+  return sum(x, axes, keepdim) / static_cast<double>(count_over(x.shape(), axes));
+}
+
+Tensor max(const Tensor& x) { return max(x, all_axes("max", x)); }
+Tensor max(const Tensor& x, const Axes& axes, bool keepdim) {
+  return extreme("max", true, x, axes, keepdim);
+}
+
+Tensor min(const Tensor& x) { return min(x, all_axes("min", x)); }
+Tensor min(const Tensor& x, const Axes& axes, bool keepdim) {
+  return extreme("min", false, x, axes, keepdim);
+}
+
+Tensor var(const Tensor& x, double correction) { return var(x, all_axes("var", x), correction); }
+
+Tensor var(const Tensor& x, const Axes& given, double correction, bool keepdim) {
+  require_float("var", "x", x);
+  const Axes axes = resolve_axes("var", given, x.rank());
+  const Tensor deviation = x - mean(x, axes, true);
+  const double count = static_cast<double>(count_over(x.shape(), axes));
+  return sum(deviation * deviation, axes, keepdim) / (count - correction);
+}
+
+Tensor logsumexp(const Tensor& x) { return logsumexp(x, all_axes("logsumexp", x)); }
+
+Tensor logsumexp(const Tensor& x, const Axes& given, bool keepdim) {
+  require_float("logsumexp", "x", x);
+  const Axes axes = resolve_axes("logsumexp", given, x.rank());
+  const auto finite_or_zero = [](const Tensor& t) {
+    return masked_fill(t, logical_not(is_finite(t)), 0);
+  };
+  Tensor y;
+  {
+    const NoGrad no_grad;
+    if (count_over(x.shape(), axes) == 0) {
+      y = log(sum(x, axes, keepdim));  // of nothing: -inf
+    } else {
+      const Tensor top = finite_or_zero(max(x, axes, true));
+      y = log(sum(exp(x - top), axes, true)) + top;
+      y = reshape(y, reduced_shape(x.shape(), axes, keepdim));
+    }
+  }
+  return record("logsumexp", {x}, y,
+                [x, axes, finite_or_zero](const Backward& b) -> Gradients {
+                  // Where all is -inf the output is too; shifted by 0 instead, the weights come out
+                  // as 0.
+                  const Tensor weights =
+                      exp(x - restore(finite_or_zero(b.output), x.shape(), axes));
+                  return {restore(b.grad, x.shape(), axes) * weights};
+                },
+                {.keep_output = true});
+}
+
+Tensor argmax(const Tensor& x, int64_t axis, bool keepdim) {
+  require_defined("argmax", "x", x);
+  if (x.dtype() == Dtype::b8) fail("argmax: wanted f32, f64 or i64; got b8", x.shape());
+  const Axes axes = {resolve_axis("argmax", axis, x.rank())};
+  if (count_over(x.shape(), axes) == 0) {
+    fail("argmax: wanted at least one element along axis ", axis, "; got shape ", x.shape());
+  }
+  Tensor y = empty(reduced_shape(x.shape(), axes, keepdim), Dtype::i64);
+  const Plan p = plan(x, axes);
+  visit_number(x.dtype(), [&](auto zero) {
+    kernels::argmax(p.reduction, p.x.data<decltype(zero)>(), fresh_data<int64_t>(y));
+  });
+  return y;
+}
+
+}  // namespace rapt

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+
+#include "rapt/autograd/tensor.h"
+
+namespace rapt {
+
+/// One block of four 32-bit draws of Philox 4x32-10 (Salmon et al., "Parallel random numbers: as
+/// easy as 1, 2, 3", SC 2011). The i-th draw is a function of (key, counter) alone, so any thread
+/// can compute any part, and the numbers do not depend on how many threads there are.
+struct PhiloxKey {
+  uint64_t key = 0;      ///< from the seed
+  uint64_t counter = 0;  ///< of the first block
+};
+
+/// A stream of random numbers: explicit, seeded, savable. Draws advance it. Passed by reference
+/// to whatever draws; copying it copies the stream, so both copies give the same numbers.
+class Rng {
+ public:
+  explicit Rng(uint64_t seed);
+
+  /// A new stream, independent of this one and of other forks. Advances this stream.
+  Rng fork();
+
+  /// f32 or f64 in [low, high).
+  Tensor uniform(const Shape& shape, double low = 0, double high = 1, Dtype dtype = Dtype::f32);
+  /// f32 or f64, Gaussian.
+  Tensor normal(const Shape& shape, double mean = 0, double stddev = 1, Dtype dtype = Dtype::f32);
+  /// i64 in [low, high), each equally likely. Throws when the range is empty.
+  Tensor integers(int64_t low, int64_t high, const Shape& shape);
+  /// b8: true with probability p. Throws unless 0 <= p <= 1.
+  Tensor bernoulli(double p, const Shape& shape);
+  /// i64 [n]: 0 ... n - 1 in random order.
+  Tensor permutation(int64_t n);
+
+  /// One number in [0, 1), with 53 random bits.
+  double uniform();
+  /// One integer in [low, high).
+  int64_t integer(int64_t low, int64_t high);
+
+  /// Where the next draws come from, for a kernel that draws `blocks` blocks by itself (dropout).
+  /// Advances the stream past them.
+  PhiloxKey take(int64_t blocks);
+
+  /// i64 [2]: all that the next draws depend on.
+  Tensor state() const;
+  void set_state(const Tensor& state);
+
+ private:
+  uint64_t key_;
+  uint64_t counter_ = 0;
+};
+
+}  // namespace rapt

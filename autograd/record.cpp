@@ -1,0 +1,93 @@
+#include "rapt/autograd/record.h"
+
+#include "rapt/autograd/gradient.h"
+#include "rapt/autograd/node.h"
+
+namespace rapt {
+namespace {
+
+thread_local bool recording = true;
+
+}  // namespace
+
+NoGrad::NoGrad() : before_(recording) { recording = false; }
+NoGrad::~NoGrad() { recording = before_; }
+
+Recording::Recording(bool on) : before_(recording) { recording = on; }
+Recording::~Recording() { recording = before_; }
+
+bool grad_enabled() { return recording; }
+
+void* Rule::Base::operator new(size_t bytes) { return kernels::allocate(bytes); }
+void Rule::Base::operator delete(void* block, size_t bytes) { kernels::release(block, bytes); }
+
+bool wants_graph(TensorList inputs) {
+  if (!recording) return false;
+  for (const Tensor& input : inputs) {
+    if (input.defined() && input.requires_grad()) return true;
+  }
+  return false;
+}
+
+Tensor join_graph(const char* op, TensorList inputs, const Tensor& value, Rule rule,
+                  RecordOptions options) {
+  if (!value.defined() || !is_float(value.dtype())) {
+    fail(op, ": wanted a result of f32 or f64, to carry a gradient; got ",
+         value.defined() ? name_of(value.dtype()) : "undefined");
+  }
+  std::shared_ptr<Node> node = make_node();
+  node->op = op;
+  node->shape = value.shape();
+  node->dtype = value.dtype();
+  node->broadcasts = options.broadcasts;
+  node->rule = std::move(rule);
+  node->inputs.reserve(inputs.size());
+  for (const Tensor& input : inputs) {
+    Edge& edge = node->inputs.emplace_back();
+    if (!input.defined()) continue;
+    const TensorImpl& impl = *input.impl();
+    edge.node = impl.node;
+    if (!impl.node) edge.leaf = impl.leaf;
+    edge.storage = impl.storage;
+    edge.version = impl.storage->version.load(std::memory_order_relaxed);
+  }
+  // A handle of its own: `value` may be somebody else's (a function that returns its input).
+  Tensor out = make_view(value, value.shape(), value.strides());
+  if (options.keep_output) {
+    node->output =
+        std::allocate_shared<TensorImpl>(kernels::PoolAllocator<TensorImpl>(), *out.impl());
+    node->output_version = out.impl()->storage->version.load(std::memory_order_relaxed);
+  }
+  out.impl()->node = std::move(node);
+  return out;
+}
+
+namespace {
+
+/// x under a handle of its own, so that a walk towards it stops there and nowhere above.
+Tensor alias(const Tensor& x) {
+  return record("alias", {x}, make_view(x, x.shape(), x.strides()),
+                [](const Backward& b) -> Gradients { return {b.grad}; });
+}
+
+}  // namespace
+
+Gradients differentiate(FunctionRef<Tensor(const Tensors&)> definition, const Tensors& inputs,
+                        const Backward& b) {
+  Tensors own;
+  Tensors wanted;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const bool differentiable = inputs[i].defined() && b.needs(i);
+    own.push_back(differentiable ? alias(inputs[i]) : inputs[i]);
+    if (differentiable) wanted.push_back(own.back());
+  }
+  const Tensors found = grad({definition(own)}, wanted,
+                             {.create_graph = true, .allow_unused = true, .cotangents = {b.grad}});
+  Gradients out(inputs.size());
+  for (size_t i = 0, next = 0; i < inputs.size(); ++i) {
+    if (inputs[i].defined() && b.needs(i)) out[i] = found[next++];
+  }
+  return out;
+}
+
+}  // namespace rapt

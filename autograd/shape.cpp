@@ -1,0 +1,118 @@
+#include "rapt/autograd/shape.h"
+
+#include <algorithm>
+
+#include "rapt/autograd/error.h"
+
+namespace rapt {
+
+Dims::Dims(std::initializer_list<int64_t> values) {
+  for (const int64_t v : values) push_back(v);
+}
+
+Dims Dims::filled(int64_t count, int64_t value) {
+  Dims out;
+  for (int64_t i = 0; i < count; ++i) out.push_back(value);
+  return out;
+}
+
+void Dims::push_back(int64_t value) {
+  if (size_ == max_rank) fail("shape: wanted at most ", max_rank, " axes; got more than ", str());
+  values_[size_++] = value;
+}
+
+void Dims::insert(int64_t position, int64_t value) {
+  push_back(value);
+  std::rotate(begin() + position, end() - 1, end());
+}
+
+void Dims::erase(int64_t position) {
+  std::copy(begin() + position + 1, end(), begin() + position);
+  --size_;
+}
+
+bool Dims::contains(int64_t value) const { return std::find(begin(), end(), value) != end(); }
+
+bool Dims::operator==(const Dims& other) const {
+  return std::equal(begin(), end(), other.begin(), other.end());
+}
+
+std::string Dims::str() const {
+  std::string out = "[";
+  for (int64_t i = 0; i < size_; ++i) {
+    if (i > 0) out += ", ";
+    out += std::to_string(values_[i]);
+  }
+  return out + "]";
+}
+
+int64_t Shape::numel() const {
+  int64_t n = 1;
+  for (const int64_t d : *this) n *= d;
+  return n;
+}
+
+Strides row_major(const Shape& shape) {
+  Strides strides = Strides::filled(shape.rank(), 1);
+  for (int64_t i = shape.rank() - 2; i >= 0; --i) {
+    strides[i] = strides[i + 1] * std::max<int64_t>(shape[i + 1], 1);
+  }
+  return strides;
+}
+
+int64_t resolve_axis(std::string_view op, int64_t axis, int64_t rank) {
+  if (axis < -rank || axis >= rank) {
+    fail(op, ": wanted an axis in [", -rank, ", ", rank, "); got ", axis);
+  }
+  return axis < 0 ? axis + rank : axis;
+}
+
+Axes resolve_axes(std::string_view op, const Axes& axes, int64_t rank) {
+  Axes out;
+  for (const int64_t axis : axes) {
+    const int64_t resolved = resolve_axis(op, axis, rank);
+    if (out.contains(resolved)) fail(op, ": wanted each axis once; got ", axes);
+    out.push_back(resolved);
+  }
+  return out;
+}
+
+Shape broadcast(std::string_view op, const Shape& a, const Shape& b) {
+  const Shape& longer = a.rank() >= b.rank() ? a : b;
+  const Shape& shorter = a.rank() >= b.rank() ? b : a;
+  Shape out = longer;
+  const int64_t shift = longer.rank() - shorter.rank();
+  for (int64_t i = 0; i < shorter.rank(); ++i) {
+    int64_t& length = out[i + shift];
+    if (length == shorter[i] || shorter[i] == 1) continue;
+    if (length != 1) {
+      fail(op, ": wanted shapes that broadcast (aligned at the last axis, equal or 1); got ", a,
+           " and ", b);
+    }
+    length = shorter[i];
+  }
+  return out;
+}
+
+bool broadcasts_to(const Shape& from, const Shape& to) {
+  const int64_t shift = to.rank() - from.rank();
+  if (shift < 0) return false;
+  for (int64_t i = 0; i < from.rank(); ++i) {
+    if (from[i] != to[i + shift] && from[i] != 1) return false;
+  }
+  return true;
+}
+
+Shape reduced_shape(const Shape& shape, const Axes& axes, bool keepdim) {
+  Shape out;
+  for (int64_t i = 0; i < shape.rank(); ++i) {
+    if (!axes.contains(i)) {
+      out.push_back(shape[i]);
+    } else if (keepdim) {
+      out.push_back(1);
+    }
+  }
+  return out;
+}
+
+}  // namespace rapt

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+namespace rapt {
+
+/// A short list of integers, one per axis, held inline: no heap. At most max_rank of them.
+class Dims {
+ public:
+  static constexpr int64_t max_rank = 8;
+
+  Dims() = default;
+  Dims(std::initializer_list<int64_t> values);
+  Dims(int64_t value) : Dims({value}) {}
+  /// `count` times `value`.
+  static Dims filled(int64_t count, int64_t value);
+  template <class Iterator>
+  Dims(Iterator first, Iterator last) {
+    for (; first != last; ++first) push_back(*first);
+  }
+
+  int64_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  int64_t operator[](int64_t i) const { return values_[i]; }
+  int64_t& operator[](int64_t i) { return values_[i]; }
+  int64_t back() const { return values_[size_ - 1]; }
+  int64_t& back() { return values_[size_ - 1]; }
+  const int64_t* begin() const { return values_.data(); }
+  const int64_t* end() const { return values_.data() + size_; }
+  int64_t* begin() { return values_.data(); }
+  int64_t* end() { return values_.data() + size_; }
+  void push_back(int64_t value);
+  void pop_back() { --size_; }
+  void insert(int64_t position, int64_t value);
+  void erase(int64_t position);
+  bool contains(int64_t value) const;
+
+  bool operator==(const Dims& other) const;
+  /// "[2, 3, 4]".
+  std::string str() const;
+
+ private:
+  std::array<int64_t, max_rank> values_{};
+  int64_t size_ = 0;
+};
+
+/// The length of each axis. A scalar has none.
+class Shape : public Dims {
+ public:
+  using Dims::Dims;
+  Shape(const Dims& dims) : Dims(dims) {}
+  /// Elements in all: 1 for a scalar, 0 as soon as one axis is empty.
+  int64_t numel() const;
+  int64_t rank() const { return size(); }
+};
+
+/// The step, in elements, from one index to the next along each axis. 0 where an axis is expanded.
+using Strides = Dims;
+
+/// Axes of a tensor by number; a negative one counts from the last.
+using Axes = Dims;
+
+/// The strides of a dense row-major tensor of that shape.
+Strides row_major(const Shape& shape);
+
+/// `axis` in [0, rank); throws when it is outside [-rank, rank).
+int64_t resolve_axis(std::string_view op, int64_t axis, int64_t rank);
+
+/// Each axis in [0, rank), none twice; throws otherwise.
+Axes resolve_axes(std::string_view op, const Axes& axes, int64_t rank);
+
+/// NumPy's rule: aligned at the last axis, 1 stretches; throws naming both shapes otherwise.
+Shape broadcast(std::string_view op, const Shape& a, const Shape& b);
+
+/// True when `from` broadcasts to exactly `to`.
+bool broadcasts_to(const Shape& from, const Shape& to);
+
+/// The shape left by a reduction over `axes` (resolved).
+Shape reduced_shape(const Shape& shape, const Axes& axes, bool keepdim);
+
+}  // namespace rapt

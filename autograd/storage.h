@@ -1,0 +1,65 @@
+#pragma once
+
+// Private to rapt's own sources: what a Tensor handle points at.
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+
+#include "rapt/autograd/kernels/allocator.h"
+#include "rapt/autograd/tensor.h"
+
+namespace rapt {
+
+class Node;
+struct Leaf;
+
+/// A block of memory that tensors share.
+struct Storage {
+  explicit Storage(size_t size) : data(kernels::allocate(size)), bytes(size) {}
+  ~Storage() { kernels::release(data, bytes); }
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  void* data;
+  size_t bytes;
+  /// Counts the writes, so that a gradient rule never reads a value that changed behind it.
+  std::atomic<uint32_t> version{0};
+};
+
+struct TensorImpl {
+  std::shared_ptr<Storage> storage;
+  int64_t offset = 0;  // of the first element, in elements
+  Shape shape;
+  Strides strides;
+  Dtype dtype = Dtype::f32;
+  bool contiguous = true;
+  std::shared_ptr<Node> node;  // the op that made it, if one was recorded
+  std::shared_ptr<Leaf> leaf;  // where its gradient is gathered, if it asked for one
+};
+
+/// A dense tensor whose elements are not set yet. Throws when a length is negative or the size
+/// overflows.
+Tensor empty(const Shape& shape, Dtype dtype);
+
+/// Another look at x's elements, outside the graph. `offset` counts from x's first element.
+Tensor make_view(const Tensor& x, const Shape& shape, const Strides& strides, int64_t offset = 0);
+
+/// True when nobody but this handle can see the elements, and they are dense: they may be reused.
+bool is_sole_owner(const Tensor& x);
+
+/// The first element for writing, without the checks of mutable_data: for tensors that an op has
+/// just made and nobody else has seen.
+template <class T>
+T* fresh_data(const Tensor& x) {
+  return static_cast<T*>(x.impl()->storage->data) + x.impl()->offset;
+}
+
+/// True when `strides` are those of a dense row-major tensor (axes of length 1 are free).
+bool is_row_major(const Shape& shape, const Strides& strides);
+
+/// Makes every handle of `x` show `value`'s elements (and dtype). Module::to uses it; x must be a
+/// leaf.
+void replace_elements(Tensor& x, const Tensor& value);
+
+}  // namespace rapt

@@ -1,0 +1,362 @@
+#include "rapt/autograd/tensor.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "rapt/autograd/gradient.h"
+#include "rapt/autograd/kernels/elementwise.h"
+#include "rapt/autograd/node.h"
+#include "rapt/autograd/ops.h"
+
+namespace rapt {
+
+// ---- storage -----------------------------------------------------------------------------------
+
+bool is_row_major(const Shape& shape, const Strides& strides) {
+  int64_t expected = 1;
+  for (int64_t axis = shape.rank() - 1; axis >= 0; --axis) {
+    if (shape[axis] != 1 && strides[axis] != expected) return false;
+    expected *= shape[axis];
+  }
+  return true;
+}
+
+namespace {
+
+std::shared_ptr<TensorImpl> new_impl() {
+  return std::allocate_shared<TensorImpl>(kernels::PoolAllocator<TensorImpl>());
+}
+
+/// Bytes of a dense tensor; throws when it cannot be.
+size_t checked_bytes(const Shape& shape, Dtype dtype) {
+  int64_t bytes = size_of(dtype);
+  for (const int64_t length : shape) {
+    if (length < 0) fail("shape: wanted lengths of at least 0; got ", shape);
+    if (__builtin_mul_overflow(bytes, length, &bytes)) {
+      fail("shape: ", shape, " of ", dtype, " is larger than memory can be");
+    }
+  }
+  return static_cast<size_t>(bytes);
+}
+
+const TensorImpl& checked(const std::shared_ptr<TensorImpl>& impl) {
+  if (!impl)
+    fail(
+        "tensor: wanted a tensor; got an undefined one (default-constructed, or a missing "
+        "gradient)");
+  return *impl;
+}
+
+}  // namespace
+
+Tensor empty(const Shape& shape, Dtype dtype) {
+  const size_t bytes = checked_bytes(shape, dtype);
+  auto impl = new_impl();
+  impl->storage = std::allocate_shared<Storage>(kernels::PoolAllocator<Storage>(), bytes);
+  impl->shape = shape;
+  impl->strides = row_major(shape);
+  impl->dtype = dtype;
+  return Tensor(std::move(impl));
+}
+
+Tensor make_view(const Tensor& x, const Shape& shape, const Strides& strides, int64_t offset) {
+  const TensorImpl& from = checked(x.impl());
+  auto impl = new_impl();
+  impl->storage = from.storage;
+  impl->offset = from.offset + offset;
+  impl->shape = shape;
+  impl->strides = strides;
+  impl->dtype = from.dtype;
+  impl->contiguous = is_row_major(shape, strides);
+  return Tensor(std::move(impl));
+}
+
+bool is_sole_owner(const Tensor& x) {
+  const auto& impl = x.impl();
+  return impl.use_count() == 1 && impl->storage.use_count() == 1 && impl->contiguous &&
+         !impl->node && !impl->leaf;
+}
+
+void replace_elements(Tensor& x, const Tensor& value) {
+  if (!x.is_leaf()) fail("to: wanted a leaf; got the output of an op");
+  const Tensor dense = value.contiguous();
+  TensorImpl& impl = *x.impl();
+  impl.storage = dense.impl()->storage;
+  impl.offset = dense.impl()->offset;
+  impl.shape = dense.shape();
+  impl.strides = dense.strides();
+  impl.dtype = dense.dtype();
+  impl.contiguous = true;
+  if (impl.leaf) {
+    impl.leaf = std::make_shared<Leaf>(Leaf{impl.shape, impl.dtype, Tensor()});
+  }
+}
+
+// ---- Tensor ------------------------------------------------------------------------------------
+
+const Shape& Tensor::shape() const { return checked(impl_).shape; }
+Dtype Tensor::dtype() const { return checked(impl_).dtype; }
+const Strides& Tensor::strides() const { return checked(impl_).strides; }
+bool Tensor::is_contiguous() const { return checked(impl_).contiguous; }
+
+int64_t Tensor::dim(int64_t axis) const {
+  const Shape& s = shape();
+  return s[resolve_axis("dim", axis, s.rank())];
+}
+
+const void* Tensor::raw_data(Dtype wanted) const {
+  const TensorImpl& impl = checked(impl_);
+  if (impl.dtype != wanted) fail("data: wanted a tensor of ", wanted, "; got ", impl.dtype);
+  return static_cast<const std::byte*>(impl.storage->data) + impl.offset * size_of(wanted);
+}
+
+void* Tensor::raw_mutable_data(Dtype wanted) {
+  const void* data = raw_data(wanted);
+  if (impl_->node) {
+    fail("mutable_data: wanted a leaf; got the output of ", impl_->node->op,
+         ", whose graph may need its values (clone() it, or compute it under NoGrad)");
+  }
+  impl_->storage->version.fetch_add(1, std::memory_order_relaxed);
+  return const_cast<void*>(data);
+}
+
+template <class T>
+std::vector<T> Tensor::values() const {
+  const NoGrad no_grad;
+  const T* from = data<T>();
+  const size_t n = static_cast<size_t>(numel());
+  std::vector<T> out(n);
+  if (n == 0) return out;
+  const Tensor dense = contiguous();
+  from = dense.data<T>();
+  std::copy_n(from, n, out.begin());
+  return out;
+}
+template std::vector<float> Tensor::values() const;
+template std::vector<double> Tensor::values() const;
+template std::vector<int64_t> Tensor::values() const;
+template std::vector<bool> Tensor::values() const;
+
+double Tensor::item() const {
+  if (numel() != 1) fail("item: wanted a tensor of one element; got shape ", shape());
+  return visit_any(dtype(),
+                   [&](auto zero) { return static_cast<double>(*data<decltype(zero)>()); });
+}
+
+void Tensor::copy_from(const Tensor& source) {
+  if (source.shape() != shape()) {
+    fail("copy_from: wanted shape ", shape(), "; got ", source.shape());
+  }
+  const NoGrad no_grad;
+  visit_any(dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    if (!is_contiguous()) fail("copy_from: wanted a dense tensor to write to; got a strided view");
+    const Tensor from = source.to(dtype()).contiguous();
+    std::copy_n(from.data<T>(), numel(), mutable_data<T>());
+  });
+}
+
+bool Tensor::requires_grad() const {
+  const TensorImpl& impl = checked(impl_);
+  return impl.node || impl.leaf;
+}
+
+bool Tensor::is_leaf() const { return !checked(impl_).node; }
+
+Tensor& Tensor::set_requires_grad(bool on) {
+  const TensorImpl& impl = checked(impl_);
+  if (impl.node) {
+    fail("set_requires_grad: wanted a leaf; got the output of ", impl.node->op,
+         " (detach() it first)");
+  }
+  if (on && !is_float(impl.dtype)) {
+    fail("set_requires_grad: wanted f32 or f64; got ", impl.dtype);
+  }
+  if (!on) {
+    impl_->leaf.reset();
+  } else if (!impl_->leaf) {
+    impl_->leaf = std::make_shared<Leaf>(Leaf{impl.shape, impl.dtype, Tensor()});
+  }
+  return *this;
+}
+
+Tensor Tensor::grad() const {
+  const TensorImpl& impl = checked(impl_);
+  return impl.leaf ? impl.leaf->grad : Tensor();
+}
+
+void Tensor::set_grad(const Tensor& gradient) {
+  const TensorImpl& impl = checked(impl_);
+  if (gradient.defined() &&
+      (!impl.leaf || gradient.shape() != impl.shape || gradient.dtype() != impl.dtype)) {
+    if (!impl.leaf) fail("set_grad: wanted a leaf that requires a gradient");
+    fail("set_grad: wanted ", impl.dtype, impl.shape, "; got ", gradient.dtype(), gradient.shape());
+  }
+  if (impl.leaf) impl.leaf->grad = gradient;
+}
+
+Tensor Tensor::detach() const { return make_view(*this, shape(), strides()); }
+
+namespace {
+
+template <class T>
+void append_element(std::string& out, T value) {
+  if constexpr (std::is_same_v<T, bool>) {
+    out += value ? "true" : "false";
+  } else if constexpr (std::is_same_v<T, int64_t>) {
+    out += std::to_string(value);
+  } else {
+    char digits[32];
+    std::snprintf(digits, sizeof digits, "%.5g", static_cast<double>(value));
+    out += digits;
+  }
+}
+
+// Axes longer than this are printed with their middle cut out.
+constexpr int64_t printed_length = 8;
+
+template <class T>
+void append_elements(std::string& out, const T* data, const Shape& shape, const Strides& strides,
+                     int64_t axis) {
+  if (axis == shape.rank()) return append_element(out, *data);
+  out += '{';
+  for (int64_t i = 0; i < shape[axis]; ++i) {
+    if (i > 0) out += ", ";
+    if (shape[axis] > printed_length && i == printed_length / 2) {
+      out += "..., ";
+      i = shape[axis] - printed_length / 2;
+    }
+    append_elements(out, data + i * strides[axis], shape, strides, axis + 1);
+  }
+  out += '}';
+}
+
+}  // namespace
+
+std::string Tensor::str() const {
+  if (!defined()) return "undefined";
+  std::string out = text(dtype(), shape(), " ");
+  visit_any(dtype(), [&](auto zero) {
+    append_elements(out, data<decltype(zero)>(), shape(), strides(), 0);
+  });
+  return out;
+}
+
+// ---- creation ----------------------------------------------------------------------------------
+
+Tensor full(const Shape& shape, double value, Dtype dtype) {
+  Tensor out = empty(shape, dtype);
+  visit_any(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    std::fill_n(fresh_data<T>(out), out.numel(), static_cast<T>(value));
+  });
+  return out;
+}
+
+Tensor zeros(const Shape& shape, Dtype dtype) { return full(shape, 0, dtype); }
+Tensor ones(const Shape& shape, Dtype dtype) { return full(shape, 1, dtype); }
+
+Tensor arange(int64_t n, Dtype dtype) {
+  Tensor out = empty({n}, dtype);
+  visit_any(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    for (int64_t i = 0; i < n; ++i) fresh_data<T>(out)[i] = static_cast<T>(i);
+  });
+  return out;
+}
+
+Tensor eye(int64_t n, Dtype dtype) {
+  Tensor out = zeros({n, n}, dtype);
+  visit_any(dtype, [&](auto zero) {
+    for (int64_t i = 0; i < n; ++i) fresh_data<decltype(zero)>(out)[i * n + i] = 1;
+  });
+  return out;
+}
+
+Tensor tensor(double value, Dtype dtype) { return full({}, value, dtype); }
+
+namespace {
+
+void write_values(const Tensor& out, int64_t at, std::initializer_list<double> values) {
+  visit_any(out.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* to = fresh_data<T>(out) + at;
+    for (const double v : values) *to++ = static_cast<T>(v);
+  });
+}
+
+}  // namespace
+
+Tensor tensor(std::initializer_list<double> values, Dtype dtype) {
+  Tensor out = empty({static_cast<int64_t>(values.size())}, dtype);
+  write_values(out, 0, values);
+  return out;
+}
+
+Tensor tensor(std::initializer_list<std::initializer_list<double>> rows, Dtype dtype) {
+  const int64_t width = rows.size() == 0 ? 0 : static_cast<int64_t>(rows.begin()->size());
+  Tensor out = empty({static_cast<int64_t>(rows.size()), width}, dtype);
+  int64_t at = 0;
+  for (const auto& row : rows) {
+    if (static_cast<int64_t>(row.size()) != width) {
+      fail("tensor: wanted rows of one length; got ", width, " and ", row.size());
+    }
+    write_values(out, at, row);
+    at += width;
+  }
+  return out;
+}
+
+template <class T>
+Tensor from_values(const std::vector<T>& values, const Shape& shape) {
+  Tensor out = empty(shape, dtype_of<T>());
+  if (out.numel() != static_cast<int64_t>(values.size())) {
+    fail("from_values: wanted ", out.numel(), " values for shape ", shape, "; got ", values.size());
+  }
+  std::copy(values.begin(), values.end(), fresh_data<T>(out));
+  return out;
+}
+template Tensor from_values(const std::vector<float>&, const Shape&);
+template Tensor from_values(const std::vector<double>&, const Shape&);
+template Tensor from_values(const std::vector<int64_t>&, const Shape&);
+template Tensor from_values(const std::vector<bool>&, const Shape&);
+
+// ---- NamedTensors ------------------------------------------------------------------------------
+
+NamedTensors::NamedTensors(std::initializer_list<Entry> entries) {
+  for (const Entry& e : entries) add(e.first, e.second);
+}
+
+const NamedTensors::Entry* NamedTensors::find(std::string_view name) const {
+  const auto at = std::find_if(entries_.begin(), entries_.end(),
+                               [name](const Entry& e) { return e.first == name; });
+  return at == entries_.end() ? nullptr : &*at;
+}
+
+void NamedTensors::add(std::string name, Tensor tensor) {
+  if (contains(name)) fail("named tensors: wanted each name once; got ", name, " twice");
+  entries_.emplace_back(std::move(name), std::move(tensor));
+}
+
+void NamedTensors::add_all(std::string_view prefix, const NamedTensors& other) {
+  for (const auto& [name, tensor] : other) add(text(prefix, name), tensor);
+}
+
+bool NamedTensors::contains(std::string_view name) const { return find(name) != nullptr; }
+
+const Tensor& NamedTensors::operator[](std::string_view name) const {
+  if (const Entry* entry = find(name)) return entry->second;
+  std::string names;
+  for (const auto& [other, tensor] : entries_) names += (names.empty() ? "" : ", ") + other;
+  fail("named tensors: wanted ", name, "; got ", names.empty() ? "none at all" : names);
+}
+
+NamedTensors NamedTensors::with_prefix(std::string_view prefix) const {
+  NamedTensors out;
+  for (const auto& [name, tensor] : entries_) {
+    if (std::string_view(name).starts_with(prefix)) out.add(name.substr(prefix.size()), tensor);
+  }
+  return out;
+}
+
+}  // namespace rapt

@@ -1,0 +1,199 @@
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "rapt/autograd/dtype.h"
+#include "rapt/autograd/shape.h"
+
+namespace rapt {
+
+class Tensor;
+struct TensorImpl;
+
+/// What a function that takes any number of tensors hands on.
+using Tensors = std::vector<Tensor>;
+
+/// How a graph is treated by backward().
+struct BackwardOptions {
+  bool retain_graph = false;  ///< keep the graph for another walk; by default it is freed
+};
+
+/// An n-dimensional array with a dtype, and the place where a gradient arrives.
+///
+/// A Tensor is a handle: copying it aliases the same elements, and costs one reference count.
+/// Operations (ops.h) never change their inputs; the elements of a tensor are written only through
+/// mutable_data() and copy_from(), which optimizers and loading use. A view (reshape, permute,
+/// slice, ...) shares the elements of what it was taken from.
+///
+/// Threads: distinct tensors may be used freely in distinct threads; one tensor may be read by
+/// many. Writing, set_grad and backward need the caller's own order.
+class Tensor {
+ public:
+  /// No tensor at all: defined() is false.
+  Tensor() = default;
+
+  bool defined() const { return impl_ != nullptr; }
+  const Shape& shape() const;
+  /// The length of one axis; a negative axis counts from the last.
+  int64_t dim(int64_t axis) const;
+  int64_t rank() const { return shape().rank(); }
+  int64_t numel() const { return shape().numel(); }
+  Dtype dtype() const;
+  const Strides& strides() const;
+  /// True when the elements lie densely in row-major order.
+  bool is_contiguous() const;
+  /// "f32[2, 3] {{1, 2, 3}, {4, 5, 6}}", long axes cut in the middle.
+  std::string str() const;
+
+  /// The first element, in memory order of strides(). Throws when T is not the dtype.
+  template <class T>
+  const T* data() const {
+    return static_cast<const T*>(raw_data(dtype_of<T>()));
+  }
+  /// As data(), for writing. Every alias sees the change. Throws for a tensor that is the recorded
+  /// output of an op; a backward() that would need the overwritten values throws too.
+  template <class T>
+  T* mutable_data() {
+    return static_cast<T*>(raw_mutable_data(dtype_of<T>()));
+  }
+  /// The elements in row-major order, whatever the strides. Throws when T is not the dtype.
+  template <class T>
+  std::vector<T> values() const;
+  /// The only element, of any dtype, as a double. Throws unless numel() is 1.
+  double item() const;
+  /// Overwrites the elements with those of `source`: same shape, any dtype.
+  void copy_from(const Tensor& source);
+
+  /// The same values with another dtype; the gradient is cast back. The tensor itself when the
+  /// dtype is already right.
+  Tensor to(Dtype dtype) const;
+  /// A dense row-major tensor of the same values; the tensor itself when it already is one.
+  Tensor contiguous() const;
+  /// A dense copy with its own elements. The gradient flows through.
+  Tensor clone() const;
+  /// The same elements, cut from the graph.
+  Tensor detach() const;
+
+  /// True for a leaf that asked for a gradient and for whatever was computed from one.
+  bool requires_grad() const;
+  /// True unless this is the output of a recorded op.
+  bool is_leaf() const;
+  /// Asks that backward() leaves d(output)/d(this) in grad(). f32 or f64 leaves only.
+  Tensor& set_requires_grad(bool on = true);
+  /// The gradient gathered so far; undefined when none has arrived.
+  Tensor grad() const;
+  /// Replaces the gradient. An undefined tensor clears it.
+  void set_grad(const Tensor& gradient);
+  void clear_grad() { set_grad(Tensor()); }
+  /// Walks the graph behind this scalar and adds d(this)/d(leaf) to the grad() of every leaf.
+  /// Frees the graph on the way unless told to retain it.
+  void backward(BackwardOptions options = {}) const;
+  /// As above, for a tensor of any shape: `cotangent` is d(loss)/d(this), of this shape.
+  void backward(const Tensor& cotangent, BackwardOptions options = {}) const;
+
+  /// True when both are handles to one tensor.
+  bool same_as(const Tensor& other) const { return impl_ == other.impl_; }
+
+  /// For rapt's own sources (storage.h).
+  explicit Tensor(std::shared_ptr<TensorImpl> impl) : impl_(std::move(impl)) {}
+  const std::shared_ptr<TensorImpl>& impl() const { return impl_; }
+
+ private:
+  const void* raw_data(Dtype wanted) const;
+  void* raw_mutable_data(Dtype wanted);
+
+  std::shared_ptr<TensorImpl> impl_;
+};
+
+/// What a function that takes any number of tensors accepts: {a, b, c} or a Tensors. Borrowed: it
+/// must not outlive the call.
+class TensorList {
+ public:
+  TensorList(std::initializer_list<Tensor> list) : first_(std::data(list)), size_(list.size()) {}
+  TensorList(const Tensors& list) : first_(list.data()), size_(list.size()) {}
+  TensorList(const Tensor* first, size_t size) : first_(first), size_(size) {}
+  size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  const Tensor& operator[](size_t i) const { return first_[i]; }
+  const Tensor* begin() const { return first_; }
+  const Tensor* end() const { return first_ + size_; }
+
+ private:
+  const Tensor* first_;
+  size_t size_;
+};
+
+/// While one lives, this thread records no graph: what is computed needs no gradient.
+class NoGrad {
+ public:
+  NoGrad();
+  ~NoGrad();
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+
+ private:
+  bool before_;
+};
+
+/// True unless this thread is inside a NoGrad.
+bool grad_enabled();
+
+// Creation. The result is dense and needs no gradient.
+
+Tensor zeros(const Shape& shape, Dtype dtype = Dtype::f32);
+Tensor ones(const Shape& shape, Dtype dtype = Dtype::f32);
+Tensor full(const Shape& shape, double value, Dtype dtype = Dtype::f32);
+/// 0, 1, ..., n - 1.
+Tensor arange(int64_t n, Dtype dtype = Dtype::i64);
+/// The n x n identity.
+Tensor eye(int64_t n, Dtype dtype = Dtype::f32);
+/// A scalar, a vector or a matrix from numbers: tensor(3.0), tensor({1, 2}), tensor({{1, 2}, {3,
+/// 4}}).
+Tensor tensor(double value, Dtype dtype = Dtype::f32);
+Tensor tensor(std::initializer_list<double> values, Dtype dtype = Dtype::f32);
+Tensor tensor(std::initializer_list<std::initializer_list<double>> rows, Dtype dtype = Dtype::f32);
+/// Elements in row-major order, copied. The dtype is T's: float, double, int64_t or bool.
+template <class T>
+Tensor from_values(const std::vector<T>& values, const Shape& shape);
+/// As above, one axis.
+template <class T>
+Tensor from_values(const std::vector<T>& values) {
+  return from_values(values, Shape{static_cast<int64_t>(values.size())});
+}
+
+/// Tensors by name, in the order they were added: what modules, optimizers, datasets and files
+/// exchange. Names are dotted paths such as "blocks.0.attention.query.weight".
+class NamedTensors {
+ public:
+  using Entry = std::pair<std::string, Tensor>;
+
+  NamedTensors() = default;
+  NamedTensors(std::initializer_list<Entry> entries);
+
+  size_t size() const { return entries_.size(); }
+  bool empty() const { return entries_.empty(); }
+  auto begin() const { return entries_.begin(); }
+  auto end() const { return entries_.end(); }
+  /// Adds at the end; throws when the name is already there.
+  void add(std::string name, Tensor tensor);
+  /// Adds all of `other`, each name behind `prefix`.
+  void add_all(std::string_view prefix, const NamedTensors& other);
+  bool contains(std::string_view name) const;
+  /// The tensor of that name; throws, listing the names there are, when it is missing.
+  const Tensor& operator[](std::string_view name) const;
+  /// Those whose names begin with `prefix`, without it.
+  NamedTensors with_prefix(std::string_view prefix) const;
+
+ private:
+  const Entry* find(std::string_view name) const;
+  std::vector<Entry> entries_;
+};
+
+}  // namespace rapt

@@ -1,0 +1,12 @@
+# What rapt stands on, all of it from the distribution. None of it shows in a public header.
+find_package(Threads REQUIRED)
+find_package(Eigen3 3.4 REQUIRED NO_MODULE)
+find_package(cereal REQUIRED)
+find_package(nlohmann_json 3.9 REQUIRED)
+find_package(ZLIB REQUIRED)
+
+find_library(RAPT_OPENBLAS_LIBRARY NAMES openblas)
+find_path(RAPT_OPENBLAS_INCLUDE_DIR NAMES cblas.h PATH_SUFFIXES openblas openblas-pthread)
+if(NOT RAPT_OPENBLAS_LIBRARY OR NOT RAPT_OPENBLAS_INCLUDE_DIR)
+  message(FATAL_ERROR "rapt needs OpenBLAS and its cblas.h (Debian, Ubuntu: libopenblas-dev)")
+endif()

@@ -1,0 +1,48 @@
+# How rapt's targets are compiled.
+
+# Links each public folder (and rapt.h) into the build tree: the spelling of an include is then the
+# same there as in an installed rapt. Each folder, not the root, or the tree would contain itself.
+function(rapt_link_headers)
+  set(include_dir ${PROJECT_BINARY_DIR}/include/rapt)
+  file(MAKE_DIRECTORY ${include_dir})
+  foreach(entry autograd nn optim data rapt.h)
+    file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${entry} ${include_dir}/${entry} SYMBOLIC)
+  endforeach()
+endfunction()
+
+# Warnings and sanitizers for one of rapt's own targets.
+function(rapt_compile_options target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # g++ 12 reports its own AVX-512 intrinsics, whose undefined operands are meant.
+    target_compile_options(${target} PRIVATE -Wno-uninitialized -Wno-maybe-uninitialized)
+  endif()
+  if(RAPT_WERROR)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+  if(RAPT_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=address,undefined -fno-omit-frame-pointer
+                                             -fno-sanitize-recover=all)
+    target_link_options(${target} PRIVATE -fsanitize=address,undefined)
+  endif()
+endfunction()
+
+function(rapt_configure_library)
+  rapt_compile_options(rapt)
+  target_compile_features(rapt PUBLIC cxx_std_20)
+  set_target_properties(rapt PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON
+                                        VERSION ${PROJECT_VERSION} SOVERSION 0)
+  target_include_directories(rapt PUBLIC $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>
+                                         $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  target_include_directories(rapt SYSTEM PRIVATE ${RAPT_OPENBLAS_INCLUDE_DIR})
+  # Private: a user of rapt is compiled with the user's flags. Never -ffast-math: masks need inf and
+  # NaN to mean what they say. The two flags here change neither; they let loops be vectorised.
+  target_compile_options(rapt PRIVATE -fno-math-errno -fno-trapping-math)
+  if(RAPT_ARCH)
+    target_compile_options(rapt PRIVATE -march=${RAPT_ARCH})
+  endif()
+  target_link_libraries(rapt
+    PRIVATE ${RAPT_OPENBLAS_LIBRARY} Threads::Threads ZLIB::ZLIB
+            $<BUILD_INTERFACE:Eigen3::Eigen> $<BUILD_INTERFACE:cereal::cereal>
+            $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)
+endfunction()
