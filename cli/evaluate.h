@@ -1,0 +1,39 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "rapt/data/dataset.h"
+#include "rapt/nn/transformer.h"
+
+namespace rapt::cli {
+
+struct Evaluation {
+  int64_t sequences = 0;
+  double loss = 0;         ///< mean over the tokens that count
+  double accuracy = 0;     ///< share of these tokens predicted right
+  double exact_match = 0;  ///< share of the sequences predicted right throughout
+};
+
+/// Tokens that count (target >= 0), those of them predicted right, and the sequences predicted
+/// right throughout.   logits [B, T, V], targets [B, T]
+struct Matches {
+  int64_t tokens = 0, right = 0, sequences_right = 0;
+};
+Matches count_matches(const Tensor& logits, const Tensor& targets);
+
+/// The first `count` examples (all, when there are fewer). Greedy generation would give exactly the
+/// answers that are predicted right throughout, so no generation is needed. The model is put in
+/// evaluation mode for the time.
+Evaluation evaluate(nn::Transformer& model, std::shared_ptr<const data::Dataset> dataset,
+                    int64_t count);
+
+/// `rapt eval`: prints the evaluation of a run's newest checkpoint on unseen data.
+struct EvalFlags {
+  std::string folder;
+  int64_t count = 1000;
+  bool json = false;
+};
+void eval_command(const EvalFlags& flags);
+
+}  // namespace rapt::cli

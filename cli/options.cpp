@@ -1,0 +1,155 @@
+#include "cli/options.h"
+
+#include "rapt/autograd/error.h"
+
+namespace rapt::cli {
+namespace {
+
+/// Calls f(flag's name, flag, option) for every setting that a flag can change: the one list of
+/// them.
+template <class Flags, class Options, class F>
+void for_each_setting(Flags& flags, Options& options, F f) {
+  f("task", flags.task, options.task);
+  f("text", flags.text, options.text);
+  f("max-length", flags.max_length, options.max_length);
+  f("layers", flags.layers, options.layers);
+  f("width", flags.width, options.width);
+  f("heads", flags.heads, options.heads);
+  f("context", flags.context, options.context);
+  f("positions", flags.positions, options.positions);
+  f("dropout", flags.dropout, options.dropout);
+  f("batch", flags.batch, options.batch);
+  f("steps", flags.steps, options.steps);
+  f("lr", flags.lr, options.lr);
+  f("warmup", flags.warmup, options.warmup);
+  f("weight-decay", flags.weight_decay, options.weight_decay);
+  f("seed", flags.seed, options.seed);
+}
+
+template <class T>
+void require_at_least(const char* flag, T value, T least) {
+  if (!(value >= least)) fail("--", flag, ": wanted at least ", least, "; got ", value);
+}
+
+void check(const RunOptions& o) {
+  if (!o.is_text()) data::task_named(o.task);
+  positions_named(o.positions);
+  require_at_least<int64_t>("max-length", o.max_length, 1);
+  require_at_least<int64_t>("layers", o.layers, 1);
+  require_at_least<int64_t>("width", o.width, 1);
+  require_at_least<int64_t>("heads", o.heads, 1);
+  require_at_least<int64_t>("context", o.context, 1);
+  require_at_least<int64_t>("batch", o.batch, 1);
+  require_at_least<int64_t>("steps", o.steps, 1);
+  require_at_least<int64_t>("warmup", o.warmup, 0);
+  require_at_least<double>("lr", o.lr, 0);
+  require_at_least<double>("weight-decay", o.weight_decay, 0);
+  if (!(o.dropout >= 0 && o.dropout < 1)) {
+    fail("--dropout: wanted a probability in [0, 1); got ", o.dropout);
+  }
+  if (o.width % o.heads != 0) {
+    fail("--heads: wanted a divisor of --width ", o.width, "; got ", o.heads);
+  }
+  if (o.warmup >= o.steps) {
+    fail("--warmup: wanted fewer than the ", o.steps, " --steps; got ", o.warmup);
+  }
+}
+
+}  // namespace
+
+RunOptions defaults_for(const std::string& task) {
+  RunOptions o;
+  o.task = task;
+  if (task == "text") {
+    o.layers = 4;
+    o.width = 128;
+    o.context = 64;
+    o.batch = 16;
+    o.steps = 2000;
+    o.lr = 2e-3;
+    o.warmup = 100;
+    o.weight_decay = 0.1;
+  }
+  return o;
+}
+
+nn::Positions positions_named(const std::string& name) {
+  if (name == "learned") return nn::Positions::learned;
+  if (name == "sinusoidal") return nn::Positions::sinusoidal;
+  if (name == "rotary") return nn::Positions::rotary;
+  fail("--positions: wanted learned, sinusoidal or rotary; got ", name);
+}
+
+data::TaskDataset task_dataset(const RunOptions& options, data::Split split, int64_t size) {
+  return data::TaskDataset({.task = data::task_named(options.task),
+                            .max_length = options.max_length,
+                            .seed = options.seed,
+                            .split = split,
+                            .size = size});
+}
+
+data::Values to_values(const RunOptions& options) {
+  data::Values values;
+  const TrainFlags none;
+  for_each_setting(none, options, [&](const char* name, const auto&, const auto& option) {
+    values.set(name, option);
+  });
+  return values;
+}
+
+RunOptions from_values(const data::Values& values) {
+  RunOptions options;
+  TrainFlags none;
+  for_each_setting(none, options, [&]<class T>(const char* name, const auto&, T& option) {
+    if constexpr (std::is_same_v<T, std::string>) {
+      option = values.text(name);
+    } else if constexpr (std::is_same_v<T, double>) {
+      option = values.number(name);
+    } else {
+      option = static_cast<T>(values.integer(name));
+    }
+  });
+  check(options);
+  return options;
+}
+
+RunOptions new_run(const TrainFlags& flags) {
+  if (flags.text && flags.task && *flags.task != "text") {
+    fail("--text: wanted no --task beside it; got --task ", *flags.task);
+  }
+  if (flags.task == "text" && !flags.text) fail("--task text: wanted --text FILE as well");
+  if (flags.text && flags.max_length) {
+    fail("--max-length: it belongs to the toy tasks, and --text has none");
+  }
+  RunOptions options = defaults_for(flags.text ? "text" : flags.task.value_or("reverse"));
+  const std::string task = options.task;
+  for_each_setting(flags, options, [](const char*, const auto& flag, auto& option) {
+    if (flag) option = *flag;
+  });
+  options.task = task;
+  // A shorter run keeps the proportions of its schedule.
+  if (!flags.warmup) options.warmup = std::min(options.warmup, options.steps / 2);
+  if (!options.is_text()) {
+    require_at_least<int64_t>("max-length", options.max_length, 1);
+    data::task_named(options.task);
+    const int64_t needed = task_dataset(options, data::Split::train, 1).context();
+    if (!flags.context) options.context = needed;
+    if (options.context < needed) {
+      fail("--context: wanted at least ", needed, " tokens for sequences of up to ",
+           options.max_length, " symbols; got ", options.context);
+    }
+  }
+  check(options);
+  return options;
+}
+
+void require_same(const TrainFlags& flags, const RunOptions& saved) {
+  for_each_setting(flags, saved, [](const char* name, const auto& flag, const auto& option) {
+    if (flag && *flag != option) {
+      fail("--", name, ": the run was started with ", option, ", and resuming goes on with it; got ",
+           *flag);
+    }
+  });
+}
+
+}  // namespace rapt::cli

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "rapt/data/tasks.h"
+#include "rapt/data/values.h"
+#include "rapt/nn/transformer.h"
+
+namespace rapt::cli {
+
+/// What a run learns, and how: everything that its result depends on. Saved with each checkpoint.
+struct RunOptions {
+  std::string task = "reverse";  ///< copy, reverse, sort, or text
+  std::string text;              ///< the file, when the task is text
+  int64_t max_length = 16;       ///< symbols in the longest sequence of a toy task
+  int64_t layers = 2;
+  int64_t width = 64;
+  int64_t heads = 4;
+  int64_t context = 0;  ///< tokens; 0: what the task needs
+  std::string positions = "rotary";  ///< learned, sinusoidal or rotary
+  double dropout = 0;
+  int64_t batch = 64;
+  int64_t steps = 1000;
+  double lr = 3e-3;  ///< at the end of the warm-up
+  int64_t warmup = 50;
+  double weight_decay = 0.01;
+  uint64_t seed = 1;
+
+  bool is_text() const { return task == "text"; }
+};
+
+/// The defaults of a task: each has its own.
+RunOptions defaults_for(const std::string& task);
+
+/// The toy task's dataset on that side of the split.
+data::TaskDataset task_dataset(const RunOptions& options, data::Split split, int64_t size);
+
+/// The kind of positions of that name; throws, listing the names, when there is none.
+nn::Positions positions_named(const std::string& name);
+
+/// As saved values, and back.
+data::Values to_values(const RunOptions& options);
+RunOptions from_values(const data::Values& values);
+
+/// Flags of one call of `rapt train`; those that were not given keep the defaults, or what the
+/// resumed run was started with.
+struct TrainFlags {
+  std::optional<std::string> task, text, positions;
+  std::optional<int64_t> max_length, layers, width, heads, context, batch, steps, warmup;
+  std::optional<double> dropout, lr, weight_decay;
+  std::optional<uint64_t> seed;
+  std::optional<int> threads;
+  std::optional<std::string> out;
+  bool resume = false;
+  int64_t save_every = 500;  ///< steps
+  int64_t keep = 3;          ///< checkpoints
+};
+
+/// The options of a new run: the task's defaults, with the flags laid over them. Throws naming the
+/// flag that is out of range.
+RunOptions new_run(const TrainFlags& flags);
+
+/// Throws when a flag asks for something else than the resumed run was started with.
+void require_same(const TrainFlags& flags, const RunOptions& saved);
+
+}  // namespace rapt::cli

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "cli/options.h"
+
+namespace rapt::cli {
+
+/// `rapt train`: trains, or goes on training. Returns the exit status: 0, or 130 when it was
+/// stopped by Ctrl-C, having saved.
+int train_command(const TrainFlags& flags);
+
+}  // namespace rapt::cli
