@@ -2,6 +2,7 @@
 
 /// Tensors, every function of them, and their gradients: all public headers of this folder.
 
+#include "rapt/autograd/assign.h"
 #include "rapt/autograd/dtype.h"
 #include "rapt/autograd/error.h"
 #include "rapt/autograd/gradient.h"

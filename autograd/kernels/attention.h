@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "rapt/autograd/kernels/gemm.h"
-#include "rapt/autograd/random.h"
+#include "rapt/autograd/philox_key.h"
 #include "rapt/autograd/shape.h"
 
 /// Attention that never holds the queries x keys weights: a block of them at a time, with a running

@@ -71,9 +71,10 @@ void log_softmax(int64_t rows, int64_t n, const T* x_all, T* y_all) {
     const T* x = x_all + row * n;
     const T shift = shift_of(x, n);
     const T sum = row_sum_exp(x, n, shift);
-    const T lse = sum == T(0) ? T(0) : shift + std::log(sum);
+    const T log_sum = sum == T(0) ? T(0) : std::log(sum);
     for_each_block(x, n, T(0), [&](const Block<T>& u, int64_t at, int64_t count) {
-      store_some<T>(y_all + row * n + at, u - lse, count);
+      // In this order: shift + log_sum would round away digits of the sum where x is large.
+      store_some<T>(y_all + row * n + at, (u - shift) - log_sum, count);
     });
   });
 }
@@ -275,9 +276,10 @@ double cross_entropy(int64_t rows, int64_t classes, const T* logits, const Class
     if (target == t.ignore_index) return;
     const T* x = logits + row * classes;
     const T shift = shift_of(x, classes);
-    lse[row] = shift + std::log(row_sum_exp(x, classes, shift));
+    const double exact = shift + std::log(static_cast<double>(row_sum_exp(x, classes, shift)));
+    lse[row] = static_cast<T>(exact);
     const Shares<T> share(t, target, classes, weights_sum);
-    double loss = share.total * lse[row] - share.on * x[target];
+    double loss = share.total * exact - share.on * x[target];
     if (share.off != 0) {
       for (int64_t c = 0; c < classes; ++c) {
         const double weight = t.class_weights ? t.class_weights[c] : 1;

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "rapt/autograd/random.h"
+#include "rapt/autograd/philox_key.h"
 
 /// Kernels over the rows of a dense [rows, n] matrix. Optional pointers may be null.
 namespace rapt::kernels {

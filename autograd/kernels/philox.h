@@ -2,8 +2,6 @@
 
 #include <cstdint>
 
-#include "rapt/autograd/random.h"
-
 namespace rapt::kernels {
 
 /// Draws come in groups, so that they are made by vector instructions: 16 blocks of 4.

@@ -128,39 +128,34 @@ Tensor reshaped(const Tensor& x, const Shape& shape) {
   return x.shape() == shape ? x : reshape(x, shape);
 }
 
-int64_t merged_length(const Part& part, const Labels& labels) {
-  int64_t length = 1;
-  for (const int64_t label : labels) length *= part.length(label);
-  return length;
-}
-
 // [batch..., first, second]: a view wherever the strides allow it.
 Tensor as_matrices(const Part& part, const Labels& batch, const Labels& first,
                    const Labels& second) {
   Labels order = batch;
-  for (const int64_t label : first) order.push_back(label);
-  for (const int64_t label : second) order.push_back(label);
   Shape shape;
-  // A tensor has room for 8 axes: where the batch needs more than 6, it is merged too.
-  if (batch.size() + 2 > Dims::max_rank) {
-    shape.push_back(merged_length(part, batch));
-  } else {
-    for (const int64_t label : batch) shape.push_back(part.length(label));
+  for (const int64_t label : batch) shape.push_back(part.length(label));
+  for (const Labels* merged : {&first, &second}) {
+    int64_t length = 1;
+    for (const int64_t label : *merged) {
+      order.push_back(label);
+      length *= part.length(label);
+    }
+    shape.push_back(length);
   }
-  shape.push_back(merged_length(part, first));
-  shape.push_back(merged_length(part, second));
   return reshaped(permuted(part, order), shape);
 }
 
-// The product of two parts of which nothing is summed.
-Part multiplied(const Part& a, const Part& b, const Labels& labels) {
+// Element by element, one part stretched to the other, with what is not in `keep` summed out.
+Part multiplied(const Part& a, const Part& b, LabelSet keep, const Labels& output) {
+  const Labels& longer = a.labels.size() >= b.labels.size() ? a.labels : b.labels;
+  const Labels labels = ordered(set_of(longer), output, longer);  // what is summed comes last
   const auto aligned = [&](const Part& part) {
     const LabelSet own = set_of(part.labels);
     Shape shape;
     for (const int64_t label : labels) shape.push_back(own & bit(label) ? part.length(label) : 1);
     return reshaped(permuted(part, ordered(own, labels, {})), shape);
   };
-  return {mul(aligned(a), aligned(b)), labels};
+  return summed_to({mul(aligned(a), aligned(b)), labels}, keep);
 }
 
 // The product of two parts, with what is not in `keep` summed out. Every label that only one of
@@ -169,14 +164,13 @@ Part contracted(Part a, Part b, LabelSet keep, const Labels& output) {
   const LabelSet in_a = set_of(a.labels);
   const LabelSet in_b = set_of(b.labels);
   const LabelSet inner_set = in_a & in_b & ~keep;
-  if (inner_set == 0) {
-    Labels all = ordered(in_a | in_b, output, a.labels);
-    for (const int64_t label : ordered(in_b & ~set_of(all), b.labels, {})) all.push_back(label);
-    return multiplied(a, b, all);
-  }
+  const LabelSet one_sided = in_a ^ in_b;
+  // A matrix product needs two of rows, columns and a sum: one alone is a loop over memory, which
+  // BLAS would take in many products of a single number.
+  const int extents = (inner_set != 0) + ((in_a & one_sided) != 0) + ((in_b & one_sided) != 0);
+  if (extents < 2) return multiplied(a, b, keep, output);
 
   // The product is dense along its columns: let them be the output's last axis.
-  const LabelSet one_sided = (in_a ^ in_b);
   for (int64_t i = output.size() - 1; i >= 0; --i) {
     if (!(one_sided & bit(output[i]))) continue;
     if (in_a & bit(output[i])) std::swap(a, b);

@@ -1,0 +1,97 @@
+#include "rapt/nn/attention.h"
+
+#include "rapt/autograd/ops.h"
+#include "rapt/nn/position.h"
+
+namespace rapt::nn {
+namespace {
+
+const MultiHeadAttentionOptions& checked(const MultiHeadAttentionOptions& options) {
+  if (options.heads < 1 || options.width < 1 || options.width % options.heads != 0) {
+    fail("MultiHeadAttention: wanted a width that is divisible by heads; got width ", options.width,
+         " and heads ", options.heads);
+  }
+  if (options.memory_width < 0) {
+    fail("MultiHeadAttention: wanted memory_width >= 0; got ", options.memory_width);
+  }
+  if (options.rotary && options.width / options.heads % 2 != 0) {
+    fail("MultiHeadAttention: rotary positions turn pairs: wanted an even width / heads; got ",
+         options.width, " / ", options.heads);
+  }
+  return options;
+}
+
+int64_t memory_width(const MultiHeadAttentionOptions& options) {
+  return options.memory_width > 0 ? options.memory_width : options.width;
+}
+
+void check_input(const char* name, const Tensor& x, int64_t width) {
+  if (x.rank() != 3 || x.dim(-1) != width) {
+    fail("MultiHeadAttention: wanted ", name, " [B, T, ", width, "]; got ", x.shape());
+  }
+}
+
+}  // namespace
+
+Tensor causal_mask(int64_t queries, int64_t keys) {
+  if (queries < 0 || keys < 0) {
+    fail("causal_mask: wanted lengths >= 0; got ", queries, " queries and ", keys, " keys");
+  }
+  const Tensor last = unsqueeze(arange(queries) + static_cast<double>(keys - queries), 1);
+  return less_equal(arange(keys), last);
+}
+
+Tensor padding_mask(const Tensor& lengths, int64_t length) {
+  if (lengths.rank() != 1 || lengths.dtype() != Dtype::i64) {
+    fail("padding_mask: wanted lengths i64 [B]; got ", lengths.dtype(), lengths.shape());
+  }
+  return less(arange(length), reshape(lengths, {lengths.dim(0), 1, 1, 1}));
+}
+
+MultiHeadAttention::MultiHeadAttention(const MultiHeadAttentionOptions& options, Rng& rng)
+    : query(child("query",
+                  Linear(checked(options).width, options.width, rng, {.bias = options.bias}))),
+      key(child("key", Linear(memory_width(options), options.width, rng, {.bias = options.bias}))),
+      value(child("value",
+                  Linear(memory_width(options), options.width, rng, {.bias = options.bias}))),
+      output(child("output", Linear(options.width, options.width, rng, {.bias = options.bias}))),
+      dropout(child("dropout", Dropout(options.dropout, rng))),
+      heads_(options.heads),
+      rotary_(options.rotary) {}
+
+Tensor MultiHeadAttention::heads_of(const Tensor& x) const {
+  return transpose(reshape(x, {x.dim(0), x.dim(1), heads_, x.dim(2) / heads_}), 1, 2);
+}
+
+Tensor MultiHeadAttention::operator()(const Tensor& x, const AttendOptions& how) const {
+  check_input("x", x, query.weight.dim(1));
+  Tensor q = heads_of(query(x));  // [B, H, T, d]
+  Tensor k = heads_of(key(x));
+  if (rotary_) {
+    q = rotary(q);
+    k = rotary(k);
+  }
+  return attend(q, k, heads_of(value(x)), how);
+}
+
+Tensor MultiHeadAttention::operator()(const Tensor& x, const Tensor& memory,
+                                      const AttendOptions& how) const {
+  if (rotary_) fail("MultiHeadAttention: rotary positions are for self-attention only");
+  check_input("x", x, query.weight.dim(1));
+  check_input("memory", memory, key.weight.dim(1));
+  return attend(heads_of(query(x)), heads_of(key(memory)), heads_of(value(memory)), how);
+}
+
+Tensor MultiHeadAttention::attend(const Tensor& q, const Tensor& k, const Tensor& v,
+                                  const AttendOptions& how) const {
+  const AttentionOptions options{.mask = how.mask,
+                                 .causal = how.causal,
+                                 .dropout = dropout.probability(),
+                                 .rng = &dropout.rng()};
+  if (how.weights) *how.weights = attention_weights(q, k, options);
+  const Tensor heads = scaled_dot_product_attention(q, k, v, options);  // [B, H, Tq, d]
+  const Tensor sides = transpose(heads, 1, 2);                          // [B, Tq, H, d]
+  return output(reshape(sides, {q.dim(0), q.dim(2), query.weight.dim(0)}));
+}
+
+}  // namespace rapt::nn

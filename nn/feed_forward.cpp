@@ -1,0 +1,45 @@
+#include "rapt/nn/feed_forward.h"
+
+#include "rapt/autograd/ops.h"
+
+namespace rapt::nn {
+namespace {
+
+int64_t hidden_width(const FeedForwardOptions& options) {
+  if (options.width < 1) fail("FeedForward: wanted width >= 1; got ", options.width);
+  if (options.hidden < 0) fail("FeedForward: wanted hidden >= 0; got ", options.hidden);
+  return options.hidden > 0 ? options.hidden : 4 * options.width;
+}
+
+}  // namespace
+
+Tensor activate(const Tensor& x, Activation activation) {
+  switch (activation) {
+    case Activation::relu:
+      return relu(x);
+    case Activation::gelu:
+      return gelu(x, Gelu::erf);
+    case Activation::gelu_tanh:
+      return gelu(x, Gelu::tanh);
+    case Activation::silu:
+      return silu(x);
+  }
+  fail("activate: wanted an Activation; got ", static_cast<int>(activation));
+}
+
+FeedForward::FeedForward(const FeedForwardOptions& options, Rng& rng)
+    : up(child("up", Linear(options.width, hidden_width(options), rng, {.bias = options.bias}))),
+      down(
+          child("down", Linear(hidden_width(options), options.width, rng, {.bias = options.bias}))),
+      activation_(options.activation) {
+  if (options.gated) {
+    gate = child("gate", Linear(options.width, hidden_width(options), rng, {.bias = options.bias}));
+  }
+}
+
+Tensor FeedForward::operator()(const Tensor& x) const {
+  if (gate) return down(activate((*gate)(x), activation_) * up(x));
+  return down(activate(up(x), activation_));
+}
+
+}  // namespace rapt::nn

@@ -1,0 +1,145 @@
+#include "rapt/nn/module.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "rapt/autograd/assign.h"
+#include "rapt/autograd/storage.h"
+
+namespace rapt::nn {
+
+struct Module::Registry {
+  enum class Kind { parameter, buffer, stream, child };
+  /// Exactly one of the three handles is set.
+  struct Entry {
+    std::string name;
+    Kind kind;
+    Tensor tensor;
+    std::shared_ptr<Rng> stream;
+    std::shared_ptr<Registry> child;
+  };
+
+  void add(Entry entry) {
+    if (entry.name.empty()) fail("Module: wanted a name; got an empty text");
+    for (const Entry& other : entries) {
+      if (other.name == entry.name) fail("Module: the name ", entry.name, " is already taken");
+    }
+    entries.push_back(std::move(entry));
+  }
+
+  /// Calls f(dotted name, entry) for all entries but children, depth first.
+  template <class F>
+  void visit(const std::string& prefix, F&& f) const {
+    for (const Entry& entry : entries) {
+      if (entry.child) {
+        entry.child->visit(prefix + entry.name + ".", f);
+      } else {
+        f(prefix + entry.name, entry);
+      }
+    }
+  }
+
+  void set_training(bool on) {
+    training = on;
+    for (const Entry& entry : entries) {
+      if (entry.child) entry.child->set_training(on);
+    }
+  }
+
+  std::vector<Entry> entries;
+  bool training = true;
+};
+
+namespace {
+
+/// A list in which each handle stands once.
+class Unique {
+ public:
+  void add(const std::string& name, const Tensor& tensor) {
+    if (std::ranges::find(seen_, tensor.impl().get()) != seen_.end()) return;
+    seen_.push_back(tensor.impl().get());
+    list.add(name, tensor);
+  }
+  NamedTensors list;
+
+ private:
+  std::vector<const TensorImpl*> seen_;
+};
+
+}  // namespace
+
+Module::Module() : registry_(std::make_shared<Registry>()) {}
+
+NamedTensors Module::parameters() const {
+  Unique found;
+  registry_->visit("", [&](const std::string& name, const Registry::Entry& entry) {
+    if (entry.kind == Registry::Kind::parameter) found.add(name, entry.tensor);
+  });
+  return std::move(found.list);
+}
+
+int64_t Module::parameter_count() const {
+  int64_t count = 0;
+  for (const auto& [name, tensor] : parameters()) count += tensor.numel();
+  return count;
+}
+
+NamedTensors Module::state() const {
+  Unique found;
+  registry_->visit("", [&](const std::string& name, const Registry::Entry& entry) {
+    found.add(name, entry.stream ? entry.stream->state() : entry.tensor);
+  });
+  return std::move(found.list);
+}
+
+void Module::load_state(const NamedTensors& given) {
+  NamedTensors target = state();
+  assign("load_state", target, given);
+  // The state of a stream in `target` is a copy: hand it on.
+  registry_->visit("", [&](const std::string& name, const Registry::Entry& entry) {
+    if (entry.stream) entry.stream->set_state(target[name]);
+  });
+}
+
+void Module::load_parameters(const NamedTensors& given) {
+  assign("load_parameters", parameters(), given);
+}
+
+void Module::train(bool on) { registry_->set_training(on); }
+
+bool Module::training() const { return registry_->training; }
+
+void Module::to(Dtype dtype) {
+  if (!is_float(dtype)) fail("Module::to: wanted f32 or f64; got ", dtype);
+  NoGrad no_grad;
+  registry_->visit("", [&](const std::string&, const Registry::Entry& entry) {
+    if (entry.stream || !is_float(entry.tensor.dtype()) || entry.tensor.dtype() == dtype) return;
+    Tensor handle = entry.tensor;
+    replace_elements(handle, handle.to(dtype));
+  });
+}
+
+Tensor Module::parameter(std::string name, Tensor t) {
+  if (!t.defined()) fail("Module: parameter ", name, " is no tensor");
+  t.set_requires_grad();
+  registry_->add({std::move(name), Registry::Kind::parameter, t, nullptr, nullptr});
+  return t;
+}
+
+Tensor Module::buffer(std::string name, Tensor t) {
+  if (!t.defined()) fail("Module: buffer ", name, " is no tensor");
+  registry_->add({std::move(name), Registry::Kind::buffer, t, nullptr, nullptr});
+  return t;
+}
+
+std::shared_ptr<Rng> Module::stream(std::string name, Rng rng) {
+  auto shared = std::make_shared<Rng>(rng);
+  registry_->add({std::move(name), Registry::Kind::stream, {}, shared, nullptr});
+  return shared;
+}
+
+void Module::note_child(std::string name, const Module& layer) {
+  registry_->add({std::move(name), Registry::Kind::child, {}, nullptr, layer.registry_});
+}
+
+}  // namespace rapt::nn

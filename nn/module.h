@@ -1,0 +1,84 @@
+#pragma once
+
+#include <concepts>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "rapt/autograd/random.h"
+#include "rapt/autograd/tensor.h"
+
+namespace rapt::nn {
+
+/// What every layer is: names for its tensors, and the switch between training and evaluation.
+///
+///   class Scale : public Module {
+///    public:
+///     explicit Scale(int64_t width) : weight(parameter("weight", ones({width}))) {}
+///     Tensor operator()(const Tensor& x) const { return x * weight; }
+///     Tensor weight;
+///   };
+///
+/// parameter, buffer, child and stream note what they are given under a name and return it, so a
+/// layer is a plain class with plain members. They note handles, not the addresses of members:
+/// a layer may be moved freely. A copy of a layer aliases it, like a copy of a Tensor: the same
+/// elements, names and mode.
+///
+/// Names are dotted paths: a parameter "weight" of a child "up" is "up.weight".
+class Module {
+ public:
+  /// The tensors to be trained, by name, in the order in which they were noted. One that is reached
+  /// by several paths is listed once, under the first.
+  NamedTensors parameters() const;
+  /// Elements of all parameters together.
+  int64_t parameter_count() const;
+
+  /// All that a later run needs to go on from here: parameters, buffers (both as handles, not
+  /// copies) and the streams of random numbers (each as i64 [2], see Rng::state).
+  NamedTensors state() const;
+  /// Takes over what state() gave. Throws, listing every name that is missing or unexpected and
+  /// every shape or dtype that differs; then nothing has been written.
+  void load_state(const NamedTensors& state);
+  /// As load_state, for the parameters alone: weights that come from elsewhere.
+  void load_parameters(const NamedTensors& parameters);
+
+  /// Sets the mode of this layer and of all below it. New layers are in training mode.
+  void train(bool on = true);
+  void eval() { train(false); }
+  bool training() const;
+
+  /// Gives every f32 and f64 parameter and buffer that dtype, behind all handles. Gradients are
+  /// dropped. Build the optimizer afterwards.
+  void to(Dtype dtype);
+
+ protected:
+  Module();
+  ~Module() = default;
+  // Declared so that a moved-from layer keeps its registry, and so stays usable.
+  Module(const Module&) = default;
+  Module& operator=(const Module&) = default;
+
+  // Each throws when the name is empty or already taken.
+
+  /// Asks for the gradient of t. f32 or f64.
+  Tensor parameter(std::string name, Tensor t);
+  /// A tensor that belongs to the state but is not trained.
+  Tensor buffer(std::string name, Tensor t);
+  /// A layer inside this one. For a list, number the names:
+  /// blocks.push_back(child("blocks." + std::to_string(i), Block(...))).
+  template <std::derived_from<Module> Layer>
+  Layer child(std::string name, Layer layer) {
+    note_child(std::move(name), layer);
+    return layer;
+  }
+  /// A stream of random numbers that is part of the state.
+  std::shared_ptr<Rng> stream(std::string name, Rng rng);
+
+ private:
+  struct Registry;
+  void note_child(std::string name, const Module& layer);
+
+  std::shared_ptr<Registry> registry_;
+};
+
+}  // namespace rapt::nn

@@ -1,0 +1,17 @@
+#pragma once
+
+/// Layers: all public headers of this folder.
+
+#include "rapt/nn/attention.h"
+#include "rapt/nn/dropout.h"
+#include "rapt/nn/embedding.h"
+#include "rapt/nn/feed_forward.h"
+#include "rapt/nn/generate.h"
+#include "rapt/nn/gradient_flow.h"
+#include "rapt/nn/init.h"
+#include "rapt/nn/linear.h"
+#include "rapt/nn/module.h"
+#include "rapt/nn/normalization.h"
+#include "rapt/nn/position.h"
+#include "rapt/nn/self_attention.h"
+#include "rapt/nn/transformer.h"

@@ -1,0 +1,36 @@
+#include "rapt/nn/normalization.h"
+
+#include "rapt/autograd/ops.h"
+
+namespace rapt::nn {
+namespace {
+
+Tensor initial(const char* layer, int64_t width, double value) {
+  if (width < 1) fail(layer, ": wanted width >= 1; got ", width);
+  return full({width}, value);
+}
+
+}  // namespace
+
+LayerNorm::LayerNorm(int64_t width, double eps)
+    : weight(parameter("weight", initial("LayerNorm", width, 1))),
+      bias(parameter("bias", initial("LayerNorm", width, 0))),
+      eps_(eps) {}
+
+Tensor LayerNorm::operator()(const Tensor& x) const { return layer_norm(x, weight, bias, eps_); }
+
+RMSNorm::RMSNorm(int64_t width, double eps)
+    : weight(parameter("weight", initial("RMSNorm", width, 1))), eps_(eps) {}
+
+Tensor RMSNorm::operator()(const Tensor& x) const { return rms_norm(x, weight, eps_); }
+
+Norm::Norm(NormKind kind, int64_t width, double eps)
+    : weight(parameter("weight", initial("Norm", width, 1))), kind_(kind), eps_(eps) {
+  if (kind == NormKind::layer) bias = parameter("bias", initial("Norm", width, 0));
+}
+
+Tensor Norm::operator()(const Tensor& x) const {
+  return kind_ == NormKind::layer ? layer_norm(x, weight, bias, eps_) : rms_norm(x, weight, eps_);
+}
+
+}  // namespace rapt::nn

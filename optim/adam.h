@@ -1,0 +1,65 @@
+#pragma once
+
+#include <vector>
+
+#include "rapt/optim/optimizer.h"
+
+namespace rapt::optim {
+
+struct AdamOptions {
+  double lr = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = 0;  ///< added to the gradient, times the parameter (L2)
+};
+
+struct AdamWOptions {
+  double lr = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = 0.01;  ///< times lr, the share of itself that a parameter loses in a step
+};
+
+/// Adam (arXiv:1412.6980), step by step as torch.optim.Adam:
+///   m = beta1 m + (1 - beta1) g,   v = beta2 v + (1 - beta2) g^2,
+///   w -= lr / (1 - beta1^t) * m / (sqrt(v / (1 - beta2^t)) + eps)
+/// where t counts the steps of that parameter. One pass over the memory of each parameter.
+///
+/// A gradient that is not finite makes its parameter, and the moments behind it, not finite for
+/// good: look at what clip_grad_norm returns, and leave out the step if such gradients may occur.
+class Adam : public Optimizer {
+ public:
+  explicit Adam(const NamedTensors& parameters, const AdamOptions& options = {});
+  explicit Adam(std::vector<ParameterGroup> groups, const AdamOptions& options = {});
+
+  void step() override;
+  /// "lr"; and for each parameter its "step.", "exp_avg." and "exp_avg_sq.".
+  NamedTensors state() const override;
+  void load_state(const NamedTensors& state) override;
+
+ protected:
+  enum class Decay { l2, decoupled };
+  Adam(std::vector<ParameterGroup> groups, const AdamOptions& options, Decay decay);
+
+ private:
+  struct Moments {
+    int64_t step = 0;
+    Tensor exp_avg, exp_avg_sq;
+  };
+
+  AdamOptions options_;
+  Decay decay_;
+  std::vector<Moments> moments_;  // one for each of slots()
+};
+
+/// Adam with decoupled weight decay (arXiv:1711.05101), as torch.optim.AdamW: before each step
+/// w -= lr * weight_decay * w, and the moments do not see it.
+class AdamW : public Adam {
+ public:
+  explicit AdamW(const NamedTensors& parameters, const AdamWOptions& options = {});
+  explicit AdamW(std::vector<ParameterGroup> groups, const AdamWOptions& options = {});
+};
+
+}  // namespace rapt::optim

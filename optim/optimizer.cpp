@@ -1,0 +1,60 @@
+#include "rapt/optim/optimizer.h"
+
+#include <cmath>
+#include <unordered_set>
+#include <utility>
+
+namespace rapt::optim {
+namespace {
+
+void check_setting(const char* name, double value) {
+  if (!(value >= 0) || std::isinf(value)) {
+    fail("optimizer: wanted a finite ", name, " >= 0; got ", value);
+  }
+}
+
+}  // namespace
+
+std::vector<ParameterGroup> decay_groups(const NamedTensors& parameters, double weight_decay) {
+  ParameterGroup matrices{.parameters = {}, .weight_decay = weight_decay};
+  ParameterGroup others{.parameters = {}, .weight_decay = 0};
+  for (const auto& [name, parameter] : parameters) {
+    (parameter.rank() >= 2 ? matrices : others).parameters.add(name, parameter);
+  }
+  return {matrices, others};
+}
+
+Optimizer::Optimizer(std::vector<ParameterGroup> groups, double lr, double weight_decay) {
+  set_lr(lr);
+  NamedTensors names;  // notices a name given twice
+  std::unordered_set<const TensorImpl*> seen;
+  for (const ParameterGroup& group : groups) {
+    const double decay = group.weight_decay.value_or(weight_decay);
+    check_setting("weight_decay", decay);
+    check_setting("lr_scale", group.lr_scale);
+    names.add_all("", group.parameters);
+    for (const auto& [name, parameter] : group.parameters) {
+      if (!parameter.defined()) fail("optimizer: parameter ", name, " is no tensor");
+      if (!seen.insert(parameter.impl().get()).second) {
+        fail("optimizer: wanted each parameter once; got ", name, " again under another name");
+      }
+      if (!is_float(parameter.dtype()) || !parameter.is_leaf() || !parameter.is_contiguous()) {
+        fail("optimizer: wanted parameters that are dense leaves of f32 or f64; got ", name, " ",
+             parameter.dtype(), parameter.shape());
+      }
+      slots_.push_back({name, parameter, decay, group.lr_scale});
+    }
+  }
+  if (slots_.empty()) fail("optimizer: wanted parameters; got none");
+}
+
+void Optimizer::zero_grad() {
+  for (Slot& slot : slots_) slot.parameter.clear_grad();
+}
+
+void Optimizer::set_lr(double lr) {
+  check_setting("lr", lr);
+  lr_ = lr;
+}
+
+}  // namespace rapt::optim

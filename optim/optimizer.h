@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "rapt/autograd/tensor.h"
+
+namespace rapt::optim {
+
+/// Parameters that share their settings.
+struct ParameterGroup {
+  NamedTensors parameters;
+  std::optional<double> weight_decay = {};  ///< unset: the optimizer's own
+  double lr_scale = 1;                      ///< factor on the learning rate
+};
+
+/// Two groups: matrices (rank 2 and above), which decay, and the rest (biases, gains of norms),
+/// which do not.
+std::vector<ParameterGroup> decay_groups(const NamedTensors& parameters, double weight_decay);
+
+/// What changes parameters by their gradients. It holds handles to them, and reads grad().
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
+
+  /// Changes every parameter that has a gradient, once. One without a gradient is left alone.
+  virtual void step() = 0;
+  /// Clears the gradients.
+  void zero_grad();
+
+  double lr() const { return lr_; }
+  /// The learning rate of the next steps. Throws unless it is finite and not negative.
+  void set_lr(double lr);
+
+  /// All that a later run needs to go on from here, the parameters themselves aside. Handles, not
+  /// copies, where it is more than a number.
+  virtual NamedTensors state() const = 0;
+  /// Takes over what state() gave. Throws, listing every name that is missing or unexpected and
+  /// every shape or dtype that differs; then nothing has been written.
+  virtual void load_state(const NamedTensors& state) = 0;
+
+ protected:
+  /// Throws when there is no parameter at all, one is given twice, is not a dense leaf of f32 or
+  /// f64, or a setting is negative.
+  Optimizer(std::vector<ParameterGroup> groups, double lr, double weight_decay);
+
+  /// One parameter with the settings of its group.
+  struct Slot {
+    std::string name;
+    Tensor parameter;
+    double weight_decay;
+    double lr_scale;
+  };
+  const std::vector<Slot>& slots() const { return slots_; }
+
+ private:
+  std::vector<Slot> slots_;
+  double lr_;
+};
+
+}  // namespace rapt::optim

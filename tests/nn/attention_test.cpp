@@ -1,0 +1,248 @@
+#include "rapt/nn/attention.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "../reference/reference.h"
+#include "rapt/autograd/ops.h"
+#include "rapt/nn/position.h"
+
+namespace rapt::nn {
+namespace {
+
+using reference::close;
+using reference::error_of;
+using Names = std::vector<std::string>;
+
+Tensor lengths_of(std::vector<int64_t> lengths) { return from_values(lengths); }
+
+Tensor b8(std::vector<bool> values, const Shape& shape) { return from_values(values, shape); }
+
+TEST(Masks, CausalLetsTheLastQuerySeeEveryKey) {
+  EXPECT_EQ(causal_mask(3, 3).values<bool>(), (std::vector<bool>{1, 0, 0, 1, 1, 0, 1, 1, 1}));
+  EXPECT_EQ(causal_mask(2, 4).values<bool>(), (std::vector<bool>{1, 1, 1, 0, 1, 1, 1, 1}));
+  EXPECT_EQ(causal_mask(3, 1).values<bool>(), (std::vector<bool>{0, 0, 1}));
+  EXPECT_EQ(causal_mask(2, 0).shape(), (Shape{2, 0}));
+}
+
+TEST(Masks, PaddingAllowsTheFirstKeys) {
+  const Tensor mask = padding_mask(lengths_of({2, 0, 3}), 3);
+  EXPECT_EQ(mask.shape(), (Shape{3, 1, 1, 3}));
+  EXPECT_EQ(mask.values<bool>(), (std::vector<bool>{1, 1, 0, 0, 0, 0, 1, 1, 1}));
+}
+
+TEST(Masks, Compose) {
+  const Tensor both = logical_and(causal_mask(2, 2), padding_mask(lengths_of({2, 1}), 2));
+  EXPECT_EQ(both.shape(), (Shape{2, 1, 2, 2}));
+  EXPECT_EQ(both.values<bool>(), (std::vector<bool>{1, 0, 1, 1, 1, 0, 1, 0}));
+}
+
+TEST(Masks, RefuseWhatDoesNotFit) {
+  EXPECT_NE(error_of([] { causal_mask(-1, 2); }), "");
+  EXPECT_EQ(error_of([] { padding_mask(ones({2}), 3); }),
+            "padding_mask: wanted lengths i64 [B]; got f32[2]");
+  EXPECT_NE(error_of([] { padding_mask(zeros({2, 1}, Dtype::i64), 3); }), "");
+}
+
+TEST(MultiHeadAttention, SelfAttentionAgreesWithPyTorch) {
+  Rng rng(1);
+  const auto make = [&] { return MultiHeadAttention({.width = 12, .heads = 3}, rng); };
+  struct Case {
+    const char* name;
+    bool causal, padding;
+  };
+  for (const Case& c : {Case{"plain", false, false}, Case{"causal", true, false},
+                        Case{"padding", false, true}, Case{"both", true, true}}) {
+    reference::expect_as_pytorch(
+        std::string("attention.") + c.name, make,
+        [&](const MultiHeadAttention& layer, const NamedTensors& in) {
+          Tensor weights;
+          const Tensor mask = c.padding ? padding_mask(in["lengths"], 5) : Tensor();
+          const Tensor y = layer(in["x"], {.mask = mask, .causal = c.causal, .weights = &weights});
+          return NamedTensors{{"y", y}, {"weights", weights}};
+        });
+  }
+}
+
+TEST(MultiHeadAttention, CausalAsAMaskIsTheSame) {
+  Rng rng(1);
+  reference::expect_as_pytorch(
+      "attention.both", [&] { return MultiHeadAttention({.width = 12, .heads = 3}, rng); },
+      [&](const MultiHeadAttention& layer, const NamedTensors& in) {
+        Tensor weights;
+        const Tensor mask = logical_and(causal_mask(5, 5), padding_mask(in["lengths"], 5));
+        const Tensor y = layer(in["x"], {.mask = mask, .weights = &weights});
+        return NamedTensors{{"y", y}, {"weights", weights}};
+      });
+}
+
+TEST(MultiHeadAttention, CrossAttentionAgreesWithPyTorch) {
+  Rng rng(2);
+  reference::expect_as_pytorch(
+      "attention.cross",
+      [&] { return MultiHeadAttention({.width = 12, .heads = 3, .memory_width = 8}, rng); },
+      [](const MultiHeadAttention& layer, const NamedTensors& in) {
+        Tensor weights;
+        const Tensor y = layer(in["x"], in["memory"], {.mask = in["mask"], .weights = &weights});
+        return NamedTensors{{"y", y}, {"weights", weights}};
+      });
+}
+
+/// The layer in plain ops, head by head.
+Tensor by_definition(const MultiHeadAttention& layer, const Tensor& x, const Tensor& memory,
+                     int64_t heads, const Tensor& mask, const RotaryOptions* rotary_options) {
+  const auto map = [](const Linear& m, const Tensor& t) {
+    const Tensor y = matmul(t, transpose(m.weight));
+    return m.bias.defined() ? y + m.bias : y;
+  };
+  const Tensor q = map(layer.query, x), k = map(layer.key, memory), v = map(layer.value, memory);
+  const int64_t d = q.dim(-1) / heads;
+  Tensors parts;
+  for (int64_t h = 0; h < heads; ++h) {
+    Tensor qh = slice(q, -1, h * d, (h + 1) * d), kh = slice(k, -1, h * d, (h + 1) * d);
+    if (rotary_options) {
+      qh = rotary(qh, *rotary_options);
+      kh = rotary(kh, *rotary_options);
+    }
+    Tensor scores = matmul(qh, transpose(kh)) / std::sqrt(static_cast<double>(d));
+    if (mask.defined()) {
+      scores = masked_fill(scores, logical_not(mask), -std::numeric_limits<double>::infinity());
+    }
+    const Tensor e = exp(scores - max(scores, {-1}, true));
+    parts.push_back(matmul(e / sum(e, {-1}, true), slice(v, -1, h * d, (h + 1) * d)));
+  }
+  return map(layer.output, concat(parts, -1));
+}
+
+TEST(MultiHeadAttention, IsItsDefinition) {
+  Rng rng(3);
+  const Tensor x = rng.normal({2, 4, 8});
+  const Tensor mask = b8({1, 0, 1, 0, 1, 1, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1}, {4, 4});
+  for (const bool bias : {true, false}) {
+    const MultiHeadAttention layer({.width = 8, .heads = 2, .bias = bias}, rng);
+    EXPECT_TRUE(close(layer(x), by_definition(layer, x, x, 2, {}, nullptr), 1e-5));
+    EXPECT_TRUE(
+        close(layer(x, {.mask = mask}), by_definition(layer, x, x, 2, mask, nullptr), 1e-5));
+    const Tensor memory = rng.normal({2, 3, 8});
+    EXPECT_TRUE(close(layer(x, memory), by_definition(layer, x, memory, 2, {}, nullptr), 1e-5));
+  }
+}
+
+TEST(MultiHeadAttention, TurnsQueriesAndKeysWhenRotary) {
+  Rng rng(4);
+  const MultiHeadAttention layer({.width = 8, .heads = 2, .rotary = true}, rng);
+  const Tensor x = rng.normal({2, 4, 8});
+  const RotaryOptions options;
+  EXPECT_TRUE(close(layer(x), by_definition(layer, x, x, 2, {}, &options), 1e-5));
+  EXPECT_FALSE(close(layer(x), by_definition(layer, x, x, 2, {}, nullptr), 1e-5));
+  EXPECT_EQ(error_of([&] { layer(x, x); }),
+            "MultiHeadAttention: rotary positions are for self-attention only");
+}
+
+TEST(MultiHeadAttention, TakesAMaskThatIsAddedToTheScores) {
+  Rng rng(5);
+  const MultiHeadAttention layer({.width = 8, .heads = 2}, rng);
+  const Tensor x = rng.normal({2, 4, 8});
+  const double minus_infinity = -std::numeric_limits<double>::infinity();
+  const Tensor added = masked_fill(zeros({4, 4}), logical_not(causal_mask(4, 4)), minus_infinity);
+  EXPECT_TRUE(close(layer(x, {.mask = added}), layer(x, {.causal = true}), 1e-6));
+}
+
+TEST(MultiHeadAttention, ShowsTheWeightsOfEachHead) {
+  Rng rng(6);
+  const MultiHeadAttention layer({.width = 8, .heads = 4}, rng);
+  Tensor weights;
+  layer(rng.normal({2, 3, 8}), rng.normal({2, 5, 8}), {.weights = &weights});
+  EXPECT_EQ(weights.shape(), (Shape{2, 4, 3, 5}));
+  EXPECT_TRUE(close(sum(weights, {-1}), ones({2, 4, 3}), 1e-6));
+}
+
+TEST(MultiHeadAttention, AQueryThatMayAttendToNothingGetsTheBias) {
+  Rng rng(7);
+  const MultiHeadAttention layer({.width = 8, .heads = 2}, rng);
+  Tensor x = rng.normal({2, 3, 8});
+  x.set_requires_grad();
+  Tensor weights;
+  const Tensor y = layer(x, {.mask = padding_mask(lengths_of({3, 0}), 3), .weights = &weights});
+  EXPECT_TRUE(close(select(y, 0, 1), expand(layer.output.bias, {3, 8}), 0));
+  EXPECT_EQ(max(abs(select(weights, 0, 1))).item(), 0);
+  sum(y).backward();
+  EXPECT_EQ(max(abs(select(x.grad(), 0, 1))).item(), 0);
+  EXPECT_GT(max(abs(select(x.grad(), 0, 0))).item(), 0);
+}
+
+TEST(MultiHeadAttention, WorksOnOneTokenAndOnNone) {
+  Rng rng(8);
+  const MultiHeadAttention layer({.width = 8, .heads = 2}, rng);
+  const Tensor x = rng.normal({2, 1, 8});
+  EXPECT_TRUE(close(layer(x, {.causal = true}), layer.output(layer.value(x)), 1e-6));
+  EXPECT_EQ(layer(zeros({2, 0, 8})).shape(), (Shape{2, 0, 8}));
+  EXPECT_EQ(layer(zeros({0, 3, 8})).shape(), (Shape{0, 3, 8}));
+}
+
+TEST(MultiHeadAttention, DropsWeightsInTrainingOnly) {
+  Rng rng(9);
+  MultiHeadAttention layer({.width = 8, .heads = 2, .dropout = 0.5}, rng);
+  const Tensor x = rng.normal({2, 6, 8});
+  EXPECT_FALSE(close(layer(x), layer(x), 1e-3));
+  Tensor weights;
+  layer(x, {.weights = &weights});
+  EXPECT_TRUE(close(sum(weights, {-1}), ones({2, 2, 6}), 1e-6)) << "weights from before dropout";
+
+  const NamedTensors state = layer.state();
+  const Tensor first = layer(x);
+  layer.load_state(state);
+  EXPECT_TRUE(close(layer(x), first, 0)) << "the stream is part of the state";
+
+  layer.eval();
+  EXPECT_TRUE(close(layer(x), by_definition(layer, x, x, 2, {}, nullptr), 1e-5));
+}
+
+TEST(MultiHeadAttention, NamesItsParameters) {
+  Rng rng(10);
+  const MultiHeadAttention layer({.width = 8, .heads = 2}, rng);
+  EXPECT_EQ(reference::names(layer.parameters()),
+            (Names{"query.weight", "query.bias", "key.weight", "key.bias", "value.weight",
+                   "value.bias", "output.weight", "output.bias"}));
+  EXPECT_EQ(reference::names(layer.state()).back(), "dropout.stream");
+  const MultiHeadAttention plain({.width = 8, .heads = 2, .bias = false}, rng);
+  EXPECT_EQ(reference::names(plain.parameters()),
+            (Names{"query.weight", "key.weight", "value.weight", "output.weight"}));
+}
+
+TEST(MultiHeadAttention, HasTheRightGradients) {
+  Rng rng(11);
+  MultiHeadAttention layer({.width = 4, .heads = 2, .memory_width = 3}, rng);
+  layer.to(Dtype::f64);
+  const Tensor x = rng.normal({1, 2, 4}, 0, 1, Dtype::f64);
+  const Tensor memory = rng.normal({1, 3, 3}, 0, 1, Dtype::f64);
+  const auto report = reference::check_layer(
+      {&layer.query.weight, &layer.query.bias, &layer.key.weight, &layer.key.bias,
+       &layer.value.weight, &layer.value.bias, &layer.output.weight, &layer.output.bias},
+      {x, memory}, [&](const Tensors& in) { return layer(in[0], in[1], {.causal = true}); });
+  EXPECT_TRUE(report) << report.text;
+}
+
+TEST(MultiHeadAttention, RefusesWhatDoesNotFit) {
+  Rng rng(12);
+  EXPECT_EQ(
+      error_of([&] { MultiHeadAttention({.width = 8, .heads = 3}, rng); }),
+      "MultiHeadAttention: wanted a width that is divisible by heads; got width 8 and heads 3");
+  EXPECT_NE(error_of([&] { MultiHeadAttention({.width = 8, .heads = 0}, rng); }), "");
+  EXPECT_NE(error_of([&] { MultiHeadAttention({.width = 6, .heads = 2, .rotary = true}, rng); }),
+            "");
+  const MultiHeadAttention layer({.width = 8, .heads = 2, .memory_width = 3}, rng);
+  EXPECT_EQ(error_of([&] {
+              layer(ones({4, 8}), ones({1, 2, 3}));
+            }),
+            "MultiHeadAttention: wanted x [B, T, 8]; got [4, 8]");
+  EXPECT_EQ(error_of([&] {
+              layer(ones({1, 4, 8}), ones({1, 2, 8}));
+            }),
+            "MultiHeadAttention: wanted memory [B, T, 3]; got [1, 2, 8]");
+  EXPECT_NE(error_of([&] { layer(ones({1, 4, 8})); }), "") << "keys are made from width 3";
+}
+
+}  // namespace
+}  // namespace rapt::nn

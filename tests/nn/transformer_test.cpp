@@ -1,0 +1,325 @@
+#include "rapt/nn/transformer.h"
+
+#include <gtest/gtest.h>
+
+#include "../reference/reference.h"
+#include "rapt/autograd/ops.h"
+#include "rapt/nn/gradient_flow.h"
+#include "rapt/optim/adam.h"
+
+namespace rapt::nn {
+namespace {
+
+using reference::close;
+using reference::error_of;
+using Names = std::vector<std::string>;
+
+/// Small, with room for every option.
+TransformerOptions small(TransformerOptions options = {}) {
+  options.vocabulary = 11;
+  options.context = 7;
+  options.width = 8;
+  options.heads = 2;
+  return options;
+}
+
+/// One of each kind.
+std::vector<TransformerOptions> variants() {
+  return {small(), small({.tie_weights = true}),
+          small({.pre_norm = false, .positions = Positions::sinusoidal}),
+          small({.activation = Activation::silu,
+                 .gated = true,
+                 .norm = NormKind::rms,
+                 .positions = Positions::rotary})};
+}
+
+Tensor ids_of(std::vector<int64_t> ids, const Shape& shape) { return from_values(ids, shape); }
+
+TEST(TransformerBlock, AgreesWithPyTorch) {
+  Rng rng(1);
+  for (const bool pre_norm : {true, false}) {
+    reference::expect_as_pytorch(
+        pre_norm ? "block.pre" : "block.post",
+        [&] {
+          return TransformerBlock({.width = 12,
+                                   .heads = 3,
+                                   .feed_forward = 20,
+                                   .activation = pre_norm ? Activation::gelu : Activation::relu,
+                                   .pre_norm = pre_norm},
+                                  rng);
+        },
+        [](const TransformerBlock& block, const NamedTensors& in) {
+          const Tensor mask = padding_mask(in["lengths"], 5);
+          return NamedTensors{{"y", block(in["x"], {.mask = mask, .causal = true})}};
+        });
+  }
+}
+
+TEST(TransformerBlock, HasTheRightGradients) {
+  Rng rng(2);
+  for (const bool pre_norm : {true, false}) {
+    TransformerBlock block({.width = 4, .heads = 2, .feed_forward = 3, .pre_norm = pre_norm}, rng);
+    block.to(Dtype::f64);
+    MultiHeadAttention& a = block.attention;
+    FeedForward& f = block.feed_forward;
+    const auto report = reference::check_layer(
+        {&block.norm1.weight, &block.norm1.bias, &a.query.weight, &a.query.bias, &a.key.weight,
+         &a.key.bias, &a.value.weight, &a.value.bias, &a.output.weight, &a.output.bias,
+         &block.norm2.weight, &block.norm2.bias, &f.up.weight, &f.up.bias, &f.down.weight,
+         &f.down.bias},
+        {rng.normal({1, 3, 4}, 0, 1, Dtype::f64)},
+        [&](const Tensors& in) { return block(in[0], {.causal = true}); });
+    EXPECT_TRUE(report) << report.text;
+  }
+}
+
+TEST(Transformer, AgreesWithPyTorch) {
+  Rng rng(3);
+  reference::expect_as_pytorch(
+      "transformer", [&] { return Transformer(small(), rng); },
+      [](const Transformer& model, const NamedTensors& in) {
+        return NamedTensors{{"y", model(in["ids"])}};
+      });
+}
+
+TEST(Transformer, NamesItsParameters) {
+  Rng rng(4);
+  const Names block = {"norm1.weight",           "norm1.bias",           "attention.query.weight",
+                       "attention.query.bias",   "attention.key.weight", "attention.key.bias",
+                       "attention.value.weight", "attention.value.bias", "attention.output.weight",
+                       "attention.output.bias",  "norm2.weight",         "norm2.bias",
+                       "feed_forward.up.weight", "feed_forward.up.bias", "feed_forward.down.weight",
+                       "feed_forward.down.bias"};
+  Names wanted = {"tokens.weight", "positions.weight"};
+  for (const char* prefix : {"blocks.0.", "blocks.1."}) {
+    for (const std::string& name : block) wanted.push_back(prefix + name);
+  }
+  for (const char* name : {"norm.weight", "norm.bias", "head.weight"}) wanted.push_back(name);
+  EXPECT_EQ(reference::names(Transformer(small(), rng).parameters()), wanted);
+}
+
+TEST(Transformer, HasOnlyTheParametersThatItsOptionsAskFor) {
+  Rng rng(5);
+  const auto names_of = [&](TransformerOptions options) {
+    options.layers = 1;
+    Names out;
+    for (const std::string& name : reference::names(Transformer(options, rng).parameters())) {
+      if (!name.starts_with("blocks.0.attention.")) out.push_back(name);
+    }
+    return out;
+  };
+  EXPECT_EQ(
+      names_of(variants()[1]),
+      (Names{"tokens.weight", "positions.weight", "blocks.0.norm1.weight", "blocks.0.norm1.bias",
+             "blocks.0.norm2.weight", "blocks.0.norm2.bias", "blocks.0.feed_forward.up.weight",
+             "blocks.0.feed_forward.up.bias", "blocks.0.feed_forward.down.weight",
+             "blocks.0.feed_forward.down.bias", "norm.weight", "norm.bias"}));
+  EXPECT_EQ(
+      names_of(variants()[2]),
+      (Names{"tokens.weight", "blocks.0.norm1.weight", "blocks.0.norm1.bias",
+             "blocks.0.norm2.weight", "blocks.0.norm2.bias", "blocks.0.feed_forward.up.weight",
+             "blocks.0.feed_forward.up.bias", "blocks.0.feed_forward.down.weight",
+             "blocks.0.feed_forward.down.bias", "head.weight"}));
+  EXPECT_EQ(names_of(variants()[3]),
+            (Names{"tokens.weight", "blocks.0.norm1.weight", "blocks.0.norm2.weight",
+                   "blocks.0.feed_forward.up.weight", "blocks.0.feed_forward.up.bias",
+                   "blocks.0.feed_forward.down.weight", "blocks.0.feed_forward.down.bias",
+                   "blocks.0.feed_forward.gate.weight", "blocks.0.feed_forward.gate.bias",
+                   "norm.weight", "head.weight"}));
+}
+
+TEST(Transformer, ReachesEveryParameter) {
+  for (const TransformerOptions& options : variants()) {
+    Rng rng(6);
+    const Transformer model(options, rng);
+    const Tensor ids = rng.integers(0, 11, {3, 7}), targets = rng.integers(0, 11, {3, 7});
+    cross_entropy(model(ids), targets).mean().backward();
+    EXPECT_EQ(check_gradient_flow(model.parameters()).text, "");
+  }
+}
+
+TEST(Transformer, SeesNoTokenThatIsStillToCome) {
+  for (const TransformerOptions& options : variants()) {
+    Rng rng(7);
+    const Transformer model(options, rng);
+    const Tensor a = model(ids_of({1, 2, 3, 4, 5}, {1, 5}));
+    const Tensor b = model(ids_of({1, 2, 3, 9, 0}, {1, 5}));
+    EXPECT_TRUE(close(slice(b, 1, 0, 3), slice(a, 1, 0, 3), 1e-6));
+    EXPECT_FALSE(close(select(b, 1, 4), select(a, 1, 4), 1e-6));
+  }
+}
+
+TEST(Transformer, KnowsTheOrderOfItsTokens) {
+  for (const TransformerOptions& options : variants()) {
+    TransformerOptions louder = options;
+    louder.stddev = 0.3;
+    Rng rng(8);
+    const Transformer model(louder, rng);
+    const Tensor a = model(ids_of({1, 2, 3}, {1, 3})), b = model(ids_of({2, 1, 3}, {1, 3}));
+    EXPECT_FALSE(close(select(b, 1, 2), select(a, 1, 2), 1e-4));
+  }
+}
+
+TEST(Transformer, IgnoresWhatThePaddingMaskHides) {
+  Rng rng(9);
+  const Transformer model(small(), rng);
+  // Padding on the left, where causality alone does not hide it.
+  const Tensor mask = from_values<bool>({false, true, true}, {1, 1, 1, 3});
+  const Tensor a = model(ids_of({1, 2, 3}, {1, 3}), mask);
+  const Tensor b = model(ids_of({9, 2, 3}, {1, 3}), mask);
+  EXPECT_TRUE(close(slice(b, 1, 1, 3), slice(a, 1, 1, 3), 1e-6));
+  EXPECT_FALSE(close(slice(model(ids_of({9, 2, 3}, {1, 3})), 1, 1, 3), slice(a, 1, 1, 3), 1e-6));
+}
+
+TEST(Transformer, ShowsTheAttentionOfEveryLayer) {
+  Rng rng(10);
+  const Transformer model(small({.layers = 3}), rng);
+  const Tensors weights = model.attention_weights(rng.integers(0, 11, {2, 5}));
+  ASSERT_EQ(weights.size(), 3u);
+  for (const Tensor& w : weights) {
+    ASSERT_EQ(w.shape(), (Shape{2, 2, 5, 5}));
+    EXPECT_TRUE(close(sum(w, {-1}), ones({2, 2, 5}), 1e-6));
+    EXPECT_EQ(max(abs(triu(w, 1))).item(), 0);
+  }
+}
+
+TEST(Transformer, StartsAsGpt2) {
+  Rng rng(11);
+  const Transformer model(
+      {.vocabulary = 300, .context = 100, .width = 128, .heads = 4, .layers = 8}, rng);
+  for (const auto& [name, p] : model.parameters()) {
+    if (name.ends_with(".bias")) {
+      EXPECT_EQ(max(abs(p)).item(), 0) << name;
+    } else if (p.rank() == 1) {
+      EXPECT_TRUE(close(p, ones(p.shape()), 0)) << name;
+    } else {
+      const bool ends_branch = name.ends_with("output.weight") || name.ends_with("down.weight");
+      const double stddev = ends_branch ? 0.02 / std::sqrt(16.0) : 0.02;
+      EXPECT_NEAR(std::sqrt(var(p).item()), stddev, 0.05 * stddev) << name;
+    }
+  }
+}
+
+TEST(Transformer, TiesTheHeadToTheEmbedding) {
+  Rng rng(12);
+  const Transformer model(small({.tie_weights = true}), rng);
+  const Tensor ids = ids_of({4, 2}, {1, 2});
+  Tensor before = model(ids);
+  // A token that is not in the input shows up in its own logit alone.
+  Tensor(model.tokens.weight).mutable_data<float>()[10 * 8] += 1;
+  const Tensor change = abs(model(ids) - before.detach());
+  EXPECT_GT(max(select(change, -1, 10)).item(), 1e-3);
+  EXPECT_EQ(max(slice(change, -1, 0, 10)).item(), 0);
+}
+
+TEST(Transformer, ScalesEmbeddingsBesideSinusoidalPositions) {
+  Rng rng(13);
+  const Transformer model(small({.layers = 1, .positions = Positions::sinusoidal}), rng);
+  const Tensor ids = ids_of({4, 2, 7}, {1, 3});
+  const Tensor x = model.tokens(ids) * std::sqrt(8.0) + sinusoidal_positions(3, 8);
+  const Tensor wanted = (*model.head)((*model.norm)(model.blocks[0](x, {.causal = true})));
+  EXPECT_TRUE(close(model(ids), wanted, 1e-6));
+}
+
+TEST(Transformer, GoesOnFromItsState) {
+  Rng rng(14), other(15);
+  Transformer model(small({.dropout = 0.3}), rng), resumed(small({.dropout = 0.3}), other);
+  const Tensor ids = rng.integers(0, 11, {2, 6});
+  model(ids);
+  resumed.load_state(model.state());
+  const Tensor a = model(ids), b = model(ids);
+  EXPECT_FALSE(close(a, b, 1e-4)) << "dropout is on";
+  EXPECT_TRUE(close(resumed(ids), a, 0));
+  EXPECT_TRUE(close(resumed(ids), b, 0));
+  model.eval();
+  EXPECT_TRUE(close(model(ids), model(ids), 0));
+}
+
+TEST(Transformer, DropsPartsOfTheEmbeddings) {
+  Rng rng(21);
+  Transformer model(small({.dropout = 0.5, .stddev = 0.5}), rng);
+  const Tensor ids = rng.integers(0, 11, {2, 6});
+  // What the first layer attends to comes before any other dropout.
+  const auto first = [&] { return model.attention_weights(ids)[0]; };
+  EXPECT_FALSE(close(first(), first(), 1e-3));
+  model.eval();
+  EXPECT_TRUE(close(first(), first(), 0));
+}
+
+TEST(Transformer, RunsInF64) {
+  for (const TransformerOptions& options : variants()) {
+    Rng rng(16);
+    Transformer model(options, rng);
+    const Tensor ids = rng.integers(0, 11, {2, 6});
+    const Tensor single = model(ids);
+    model.to(Dtype::f64);
+    EXPECT_EQ(model(ids).dtype(), Dtype::f64);
+    EXPECT_TRUE(close(single, model(ids), 1e-5));
+  }
+}
+
+TEST(Transformer, LearnsASequenceByHeart) {
+  for (const TransformerOptions& options : variants()) {
+    Rng rng(17);
+    const Transformer model(options, rng);
+    const Tensor ids = ids_of({3, 1, 4, 1, 5, 9, 2}, {1, 7});
+    const Tensor targets = ids_of({1, 4, 1, 5, 9, 2, 6}, {1, 7});
+    optim::AdamW optimizer(model.parameters(), {.lr = 1e-2});
+    double loss = 0;
+    for (int step = 0; step < 80; ++step) {
+      const Tensor mean = cross_entropy(model(ids), targets).mean();
+      optimizer.zero_grad();
+      mean.backward();
+      optimizer.step();
+      loss = mean.item();
+    }
+    EXPECT_LT(loss, 0.1);
+  }
+}
+
+TEST(Transformer, SaysWhatIsTooLongOrUnknown) {
+  Rng rng(18);
+  const Transformer model(small(), rng);
+  EXPECT_EQ(error_of([&] {
+              model(zeros({1, 8}, Dtype::i64));
+            }),
+            "Transformer: wanted at most 7 tokens, the context; got 8");
+  EXPECT_EQ(error_of([&] {
+              model(ids_of({1, 11}, {1, 2}));
+            }),
+            "Embedding: wanted ids in [0, 11); got 11");
+  EXPECT_EQ(error_of([&] { model(zeros({3}, Dtype::i64)); }),
+            "Transformer: wanted ids i64 [B, T]; got i64[3]");
+  EXPECT_EQ(error_of([&] {
+              model(zeros({1, 3}));
+            }),
+            "Transformer: wanted ids i64 [B, T]; got f32[1, 3]");
+}
+
+TEST(Transformer, SaysWhichOptionIsWrong) {
+  Rng rng(19);
+  EXPECT_EQ(error_of([&] { Transformer({.context = 3}, rng); }),
+            "Transformer: wanted vocabulary >= 1; got 0");
+  EXPECT_EQ(error_of([&] { Transformer({.vocabulary = 3}, rng); }),
+            "Transformer: wanted context >= 1; got 0");
+  EXPECT_EQ(error_of([&] { Transformer({.vocabulary = 3, .context = 3, .layers = 0}, rng); }),
+            "Transformer: wanted layers >= 1; got 0");
+  EXPECT_NE(error_of([&] {
+              Transformer({.vocabulary = 3, .context = 3, .width = 10, .heads = 3}, rng);
+            }).find("divisible"),
+            std::string::npos);
+  EXPECT_NE(error_of([&] { Transformer({.vocabulary = 3, .context = 3, .dropout = 1}, rng); }), "");
+}
+
+TEST(Transformer, WorksOnEmptyBatchesAndSequences) {
+  for (const TransformerOptions& options : variants()) {
+    Rng rng(20);
+    const Transformer model(options, rng);
+    EXPECT_EQ(model(zeros({0, 4}, Dtype::i64)).shape(), (Shape{0, 4, 11}));
+    EXPECT_EQ(model(zeros({2, 0}, Dtype::i64)).shape(), (Shape{2, 0, 11}));
+    EXPECT_EQ(model(zeros({1, 1}, Dtype::i64)).shape(), (Shape{1, 1, 11}));
+  }
+}
+
+}  // namespace
+}  // namespace rapt::nn
