@@ -1,6 +1,5 @@
 #pragma once
 
-#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -17,7 +16,7 @@ class FunctionRef<Result(Args...)> {
   template <class F>
   requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef> &&
            std::is_invocable_r_v<Result, F&, Args...>) FunctionRef(F&& f)
-      : object_(const_cast<void*>(reinterpret_cast<const void*>(std::addressof(f)))),
+      : object_(const_cast<void*>(reinterpret_cast<const void*>(&f))),
         call_([](void* object, Args... args) -> Result {
           return (*reinterpret_cast<std::remove_reference_t<F>*>(object))(
               std::forward<Args>(args)...);

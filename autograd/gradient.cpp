@@ -25,6 +25,11 @@ void add_in_place(const Tensor& into, const Tensor& gradient) {
   });
 }
 
+[[noreturn]] void fail_freed(const Node& node) {
+  fail("backward: the graph behind ", node.op,
+       " was freed by an earlier walk; give that one .retain_graph = true");
+}
+
 /// The gradients asked for by grad(), and the part of the graph that leads to them.
 class Targets {
  public:
@@ -63,6 +68,9 @@ class Targets {
     };
     for (const Tensor& output : outputs) visit(output.impl()->node.get());
     for (size_t i = 0; i < reachable.size(); ++i) {
+      if (slots_.size() == 1 && slots_.contains(reachable[i])) continue;  // nothing is wanted above
+      // What was freed no longer says whether it leads to a target: nothing may be missed.
+      if (reachable[i]->freed) fail_freed(*reachable[i]);
       for (const Edge& edge : reachable[i]->inputs) visit(edge.node.get());
     }
     // Inputs are older than what is made of them, so by age each node comes after its inputs.
@@ -145,10 +153,7 @@ class Walk {
   }
 
   Gradients run_rule(const std::shared_ptr<Node>& node, const Tensor& gradient) {
-    if (node->freed) {
-      fail("backward: the graph behind ", node->op,
-           " was freed by an earlier walk; give that one .retain_graph = true");
-    }
+    if (node->freed) fail_freed(*node);
     const size_t n = node->inputs.size();
     if (needed_capacity_ < n) {
       needed_capacity_ = std::max<size_t>(2 * n, 16);
@@ -219,6 +224,8 @@ class Walk {
 };
 
 void check_cotangent(const Tensor& output, const Tensor& cotangent) {
+  if (!cotangent.defined())
+    fail("grad: wanted cotangents that are defined; got an undefined tensor");
   if (cotangent.shape() == output.shape() && cotangent.dtype() == output.dtype()) return;
   fail("backward: wanted a cotangent ", output.dtype(), output.shape(), "; got ", cotangent.dtype(),
        cotangent.shape());

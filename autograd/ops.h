@@ -155,10 +155,12 @@ Tensor matmul(const Tensor& a, const Tensor& b);
 /// x W^T + bias.   x [..., in], weight [out, in], bias [out] or undefined -> [..., out]
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 /// Einstein summation, e.g. einsum("bqhd,bkhd->bhqk", {q, k}). Labels are letters; a label repeated
-/// within an operand takes its diagonal; "..." stands for leading axes, which broadcast; without
-/// "->" the output has the labels seen once, in alphabetical order, behind the ellipsis; spaces are
-/// ignored. Operands are contracted in pairs, in the cheapest order, each as a batched product.
-/// As numpy.einsum. Throws naming the label and its two lengths when they disagree.
+/// within an operand takes its diagonal; "..." stands for any axes, which broadcast, and are summed
+/// when an explicit output leaves them out; length 1 stretches under a label too; without "->" the
+/// output has the labels seen once, in alphabetical order, behind the ellipsis; spaces are ignored.
+/// As torch.einsum. Operands are contracted in pairs, in the cheapest order, each as a batched
+/// product; the result may be a permuted view. Throws naming the label and its two lengths when
+/// they disagree.
 Tensor einsum(std::string_view equation, TensorList operands);
 
 // ---- normalization (normalize.cpp) -------------------------------------------------------------
@@ -201,6 +203,16 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
                                     const AttentionOptions& options = {});
 /// The weights that the function above applies, before dropout: [..., Tq, Tk].
 Tensor attention_weights(const Tensor& q, const Tensor& k, const AttentionOptions& options = {});
+
+struct RotaryOptions {
+  int64_t offset = 0;   ///< the place of the first row
+  double base = 10000;  ///< of the wavelengths, 2 pi * base^(2i / d)
+};
+/// Rotary position embedding (RoPE, arXiv:2104.09864, eq. 34), rotary.cpp: row t of x is turned by
+/// the angle (offset + t) * base^(-2i / d) in the plane of its elements 2i and 2i + 1, so that the
+/// product of a query and a key depends on the distance between them.
+/// x [..., T, d], d even -> the same, with the axes in memory in the order of x's
+Tensor rotary(const Tensor& x, const RotaryOptions& options = {});
 
 // ---- losses (loss.cpp) -------------------------------------------------------------------------
 

@@ -327,14 +327,10 @@ NamedTensors::NamedTensors(std::initializer_list<Entry> entries) {
   for (const Entry& e : entries) add(e.first, e.second);
 }
 
-const NamedTensors::Entry* NamedTensors::find(std::string_view name) const {
-  const auto at = std::find_if(entries_.begin(), entries_.end(),
-                               [name](const Entry& e) { return e.first == name; });
-  return at == entries_.end() ? nullptr : &*at;
-}
-
 void NamedTensors::add(std::string name, Tensor tensor) {
-  if (contains(name)) fail("named tensors: wanted each name once; got ", name, " twice");
+  if (!places_.try_emplace(name, entries_.size()).second) {
+    fail("named tensors: wanted each name once; got ", name, " twice");
+  }
   entries_.emplace_back(std::move(name), std::move(tensor));
 }
 
@@ -342,10 +338,10 @@ void NamedTensors::add_all(std::string_view prefix, const NamedTensors& other) {
   for (const auto& [name, tensor] : other) add(text(prefix, name), tensor);
 }
 
-bool NamedTensors::contains(std::string_view name) const { return find(name) != nullptr; }
+bool NamedTensors::contains(std::string_view name) const { return places_.contains(name); }
 
 const Tensor& NamedTensors::operator[](std::string_view name) const {
-  if (const Entry* entry = find(name)) return entry->second;
+  if (const auto at = places_.find(name); at != places_.end()) return entries_[at->second].second;
   std::string names;
   for (const auto& [other, tensor] : entries_) names += (names.empty() ? "" : ", ") + other;
   fail("named tensors: wanted ", name, "; got ", names.empty() ? "none at all" : names);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -192,8 +193,8 @@ class NamedTensors {
   NamedTensors with_prefix(std::string_view prefix) const;
 
  private:
-  const Entry* find(std::string_view name) const;
   std::vector<Entry> entries_;
+  std::map<std::string, size_t, std::less<>> places_;  // of the names among the entries
 };
 
 }  // namespace rapt

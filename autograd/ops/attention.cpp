@@ -6,6 +6,7 @@
 
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/checks.h"
+#include "rapt/autograd/ops/layout.h"
 #include "rapt/autograd/record.h"
 #include "rapt/autograd/storage.h"
 
@@ -80,26 +81,12 @@ Tensor weights_definition(const Setup& s, const Tensor& q, const Tensor& k) {
   return softmax(scores);
 }
 
-/// A tensor that is not set yet, [batch..., rows, columns], its axes lying in memory in the order
-/// of `like`'s: heads that were split off as views are joined again as views.
+/// A tensor that is not set yet, [batch..., rows, columns], laid out as `like`.
 Tensor empty_like(const Tensor& like, const Shape& batch, int64_t rows, int64_t columns) {
   Shape shape = batch;
   shape.push_back(rows);
   shape.push_back(columns);
-  Axes order;
-  for (int64_t axis = 0; axis < shape.rank() - 1; ++axis) order.push_back(axis);
-  if (like.rank() == shape.rank()) {
-    std::stable_sort(order.begin(), order.end(),
-                     [&](int64_t a, int64_t b) { return like.strides()[a] > like.strides()[b]; });
-  }
-  order.push_back(shape.rank() - 1);
-  Shape in_memory;
-  Axes back = order;
-  for (int64_t i = 0; i < order.size(); ++i) {
-    in_memory.push_back(shape[order[i]]);
-    back[order[i]] = i;
-  }
-  return permute(empty(in_memory, like.dtype()), back);
+  return rapt::empty_like(like, shape);
 }
 
 Tensor readable(const Tensor& x) {

@@ -51,13 +51,27 @@ Tensor neg(const Tensor& x) {
       [](const Backward& y) -> Gradients { return {-y.grad}; });
 }
 
+namespace {
+
+/// i64 takes whole numbers: the share behind the point would be lost without a word.
+void require_fits(const char* op, const Tensor& a, double b) {
+  require_defined(op, "the argument", a);
+  if (a.dtype() != Dtype::i64 || (std::trunc(b) == b && std::abs(b) < 0x1p63)) return;
+  fail(op, ": wanted a whole number beside i64", a.shape(), "; got ", b,
+       " (convert the tensor with to())");
+}
+
+}  // namespace
+
 Tensor add(const Tensor& a, double b) {
+  require_fits("add", a, b);
   return pointwise<Takes::numbers>(
       "add", a, [b]<class U>(const U& u) { return u + static_cast<Scalar<U>>(b); },
       [](const Backward& y) -> Gradients { return {y.grad}; });
 }
 
 Tensor mul(const Tensor& a, double b) {
+  require_fits("mul", a, b);
   return pointwise<Takes::numbers>(
       "mul", a, [b]<class U>(const U& u) { return u * static_cast<Scalar<U>>(b); },
       [b](const Backward& y) -> Gradients { return {y.grad * b}; });

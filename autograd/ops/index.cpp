@@ -25,8 +25,8 @@ Tensor checked_index(const char* op, const Tensor& index, int64_t length) {
   const int64_t* values = dense.data<int64_t>();
   for (int64_t i = 0, n = dense.numel(); i < n; ++i) {
     if (values[i] < 0 || values[i] >= length) {
-      fail(op, ": wanted indices in [0, ", length, "); got ", values[i], " at position ", i,
-           " of index ", index.shape());
+      fail(op, ": wanted indices in [0, ", length, "); got ", values[i], " at position ", i, " of ",
+           index.shape());
     }
   }
   return dense;
@@ -102,18 +102,13 @@ Tensor scatter_sum(const Shape& shape, int64_t axis, const Tensor& index, const 
   });
 }
 
-}  // namespace
-
-Tensor index_select(const Tensor& x, int64_t axis, const Tensor& index) {
-  require_defined("index_select", "x", x);
-  require_vector("index_select", index);
-  const int64_t at = resolve_axis("index_select", axis, x.rank());
-  const Around around(x.shape(), at);
-  const Tensor chosen = checked_index("index_select", index, around.length);
+/// The slices of x at indices that have been checked.
+Tensor take_slices(const Tensor& x, int64_t axis, const Tensor& chosen) {
+  const Around around(x.shape(), axis);
   const int64_t count = chosen.numel();
   const Tensor from = x.contiguous();
   Shape shape = x.shape();
-  shape[at] = count;
+  shape[axis] = count;
   const Tensor y = empty(shape, x.dtype());
   visit_any(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
@@ -127,9 +122,18 @@ Tensor index_select(const Tensor& x, int64_t axis, const Tensor& index) {
     }
   });
   return record("index_select", {x}, y,
-                [shape = x.shape(), at, chosen](const Backward& b) -> Gradients {
-                  return {index_sum(shape, at, chosen, b.grad)};
+                [shape = x.shape(), axis, chosen](const Backward& b) -> Gradients {
+                  return {index_sum(shape, axis, chosen, b.grad)};
                 });
+}
+
+}  // namespace
+
+Tensor index_select(const Tensor& x, int64_t axis, const Tensor& index) {
+  require_defined("index_select", "x", x);
+  require_vector("index_select", index);
+  const int64_t at = resolve_axis("index_select", axis, x.rank());
+  return take_slices(x, at, checked_index("index_select", index, x.shape()[at]));
 }
 
 Tensor index_add(const Tensor& x, int64_t axis, const Tensor& index, const Tensor& source) {
@@ -180,7 +184,8 @@ Tensor embedding(const Tensor& weight, const Tensor& ids) {
   require_float("embedding", "weight", weight);
   require_dtype("embedding", "ids", ids, Dtype::i64);
   if (weight.rank() == 0) fail("embedding: wanted weight [V, ...]; got a scalar");
-  const Tensor rows = index_select(weight, 0, reshape(ids, {ids.numel()}));
+  const Tensor chosen = checked_index("embedding", ids, weight.dim(0));
+  const Tensor rows = take_slices(weight, 0, reshape(chosen, {ids.numel()}));
   Shape shape = ids.shape();
   for (int64_t axis = 1; axis < weight.rank(); ++axis) shape.push_back(weight.shape()[axis]);
   return reshape(rows, shape);

@@ -1,0 +1,45 @@
+#include "rapt/autograd/kernels/rotary.h"
+
+#include <algorithm>
+
+#include "rapt/autograd/kernels/parallel.h"
+
+namespace rapt::kernels {
+namespace {
+
+constexpr int64_t elements_per_piece = 16384;
+
+}  // namespace
+
+template <class T>
+void rotate(const Shape& shape, const T* x, const Strides& x_strides, const T* cosine,
+            const T* sine, T* out, const Strides& out_strides) {
+  const int64_t d = shape.back();
+  if (shape.numel() == 0) return;
+  const int64_t rows = shape.numel() / d, length = shape[shape.rank() - 2];
+  const int64_t step = x_strides.back();
+  parallel_for(rows, std::max<int64_t>(1, elements_per_piece / d), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      int64_t from = 0, to = 0;
+      for (int64_t axis = shape.rank() - 2, rest = row; axis >= 0; --axis) {
+        const int64_t index = rest % shape[axis];
+        rest /= shape[axis];
+        from += index * x_strides[axis];
+        to += index * out_strides[axis];
+      }
+      const T *c = cosine + row % length * (d / 2), *s = sine + row % length * (d / 2);
+      for (int64_t i = 0; i < d / 2; ++i) {
+        const T a = x[from + 2 * i * step], b = x[from + (2 * i + 1) * step];
+        out[to + 2 * i] = a * c[i] - b * s[i];
+        out[to + 2 * i + 1] = a * s[i] + b * c[i];
+      }
+    }
+  });
+}
+
+template void rotate(const Shape&, const float*, const Strides&, const float*, const float*, float*,
+                     const Strides&);
+template void rotate(const Shape&, const double*, const Strides&, const double*, const double*,
+                     double*, const Strides&);
+
+}  // namespace rapt::kernels

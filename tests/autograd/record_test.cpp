@@ -1,0 +1,273 @@
+// The door through which functions join the graph: record() and fused().
+
+#include "rapt/autograd/record.h"
+
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+
+#include "../support/tensors.h"
+#include "rapt/autograd/gradient_check_gtest.h"
+
+namespace rapt {
+namespace {
+
+using tests::close;
+using tests::error_of;
+
+Tensor leaf(std::initializer_list<double> values) {
+  return tensor(values, Dtype::f64).set_requires_grad();
+}
+
+/// y = f(x) with any rule.
+template <class F>
+Tensor with_rule(const Tensor& x, const Tensor& y, F rule, RecordOptions options = {}) {
+  return record("custom", {x}, y, rule, options);
+}
+
+// ---- custom functions --------------------------------------------------------------------------
+
+// The example of record.h.
+Tensor cube(const Tensor& x) {
+  Tensor y;
+  {
+    const NoGrad inside;
+    y = x * x * x;
+  }
+  return record("cube", {x}, y,
+                [x](const Backward& b) -> Gradients { return {b.grad * 3.0 * x * x}; });
+}
+
+TEST(Record, ACustomFunctionIsDifferentiableToAnyOrder) {
+  Rng rng(1);
+  EXPECT_TRUE(GradientsMatch([](const Tensors& in) { return cube(in[0]); },
+                             {rng.normal({3, 2}, 0, 1, Dtype::f64)}));
+  Tensor x = leaf({2});
+  Tensor y = cube(x);
+  for (int order = 0; order < 3; ++order) y = grad({y}, {x}, {.create_graph = true})[0];
+  EXPECT_EQ(y.item(), 6);
+}
+
+TEST(Record, TheRuleIsTheGradientEvenIfItIsAnother) {
+  Tensor x = leaf({1, 2});  // a straight-through estimator
+  const Tensor y = with_rule(x, x.to(Dtype::i64).to(Dtype::f64),
+                             [](const Backward& b) -> Gradients { return {b.grad}; });
+  sum(y * 3.0).backward();
+  EXPECT_EQ(x.grad().str(), "f64[2] {3, 3}");
+}
+
+TEST(Record, SeveralInputsAndAConstantAmongThem) {
+  Tensor a = leaf({2}), b = leaf({3});
+  const Tensor c = tensor({4}, Dtype::f64);
+  const Tensor y =
+      record("product", {a, b, c}, (a * b * c).detach(), [a, b, c](const Backward& g) -> Gradients {
+        return {g.grad * b * c, g.grad * a * c, Tensor()};
+      });
+  y.backward();
+  EXPECT_EQ(a.grad().item(), 12);
+  EXPECT_EQ(b.grad().item(), 8);
+}
+
+TEST(Record, AnUndefinedGradientStandsForZero) {
+  Tensor x = leaf({1, 2});
+  with_rule(x, x.detach().clone(), [](const Backward&) -> Gradients {
+    return {Tensor()};
+  }).backward(ones({2}, Dtype::f64));
+  EXPECT_FALSE(x.grad().defined());
+  const Tensor y =
+      with_rule(x, x.detach().clone(), [](const Backward&) -> Gradients { return {Tensor()}; });
+  EXPECT_EQ(grad({sum(y)}, {x}, {.allow_unused = true})[0].str(), "f64[2] {0, 0}");
+}
+
+TEST(Record, AFunctionMayReturnItsOwnInput) {
+  Tensor x = leaf({1, 2});
+  const Tensor y = with_rule(x, x, [](const Backward& b) -> Gradients { return {b.grad * 10.0}; });
+  EXPECT_TRUE(x.is_leaf());  // x itself is what it was
+  EXPECT_FALSE(y.is_leaf());
+  sum(y).backward();
+  EXPECT_EQ(x.grad().str(), "f64[2] {10, 10}");
+
+  const Tensor h = x * 2.0;
+  const Tensor z = with_rule(h, h, [](const Backward& b) -> Gradients { return {b.grad * 10.0}; });
+  EXPECT_EQ(grad({sum(z)}, {x}, {.retain_graph = true})[0].str(), "f64[2] {20, 20}");
+  EXPECT_EQ(grad({sum(h)}, {x})[0].str(), "f64[2] {2, 2}");
+}
+
+TEST(Record, TheOutputIsHandedToTheRuleWhenAskedFor) {
+  Tensor x = leaf({0.5});
+  const auto rule = [](const Backward& b) -> Gradients { return {b.grad * b.output}; };
+  const Tensor y = with_rule(x, exp(x.detach()), rule, {.keep_output = true});
+  EXPECT_TRUE(close(grad({y}, {x}, {.retain_graph = true})[0], y.detach(), 1e-15));
+  // And it is part of the graph: exp's derivatives are all exp.
+  Tensor d = y;
+  for (int i = 0; i < 3; ++i) d = grad({d}, {x}, {.create_graph = true})[0];
+  EXPECT_TRUE(close(d.detach(), y.detach(), 1e-15));
+
+  bool defined = true;
+  with_rule(x, exp(x.detach()), [&](const Backward& b) -> Gradients {
+    defined = b.output.defined();
+    return {b.grad};
+  }).backward();
+  EXPECT_FALSE(defined);
+}
+
+TEST(Record, CreateGraphIsToldToTheRule) {
+  Tensor x = leaf({1});
+  bool told = false;
+  const auto spy = [&told](const Backward& b) -> Gradients {
+    told = b.create_graph;
+    EXPECT_EQ(grad_enabled(), b.create_graph);
+    return {b.grad};
+  };
+  grad({with_rule(x, x.detach().clone(), spy)}, {x});
+  EXPECT_FALSE(told);
+  grad({with_rule(x, x.detach().clone(), spy)}, {x}, {.create_graph = true});
+  EXPECT_TRUE(told);
+}
+
+TEST(Record, BroadcastGradientsAreSummedWhenAskedFor) {
+  Tensor row = leaf({1, 2, 3});
+  const Tensor y =
+      with_rule(row, expand(row.detach(), {4, 2, 3}).clone(),
+                [](const Backward& b) -> Gradients { return {b.grad}; }, {.broadcasts = true});
+  sum(y).backward();
+  EXPECT_EQ(row.grad().str(), "f64[3] {8, 8, 8}");
+}
+
+// ---- no graph where none is wanted -------------------------------------------------------------
+
+TEST(Record, GivesTheValueItselfWhereNoGraphIsWanted) {
+  const Tensor constant = tensor({1});
+  const Tensor value = tensor({5});
+  const auto rule = [](const Backward& b) -> Gradients { return {b.grad}; };
+  EXPECT_TRUE(record("custom", {constant}, value, rule).same_as(value));
+  Tensor x = tensor({1}).set_requires_grad();
+  const NoGrad scope;
+  EXPECT_TRUE(record("custom", {x}, value, rule).same_as(value));
+}
+
+// No gradient is lost in silence.
+TEST(Record, AResultThatCannotCarryAGradientThrows) {
+  Tensor x = leaf({1.5});
+  const auto rule = [](const Backward& b) -> Gradients { return {b.grad}; };
+  EXPECT_EQ(error_of([&] { with_rule(x, tensor({1}, Dtype::i64), rule); }),
+            "custom: wanted a result of f32 or f64, to carry a gradient; got i64");
+  EXPECT_EQ(error_of([&] { with_rule(x, Tensor(), rule); }),
+            "custom: wanted a result of f32 or f64, to carry a gradient; got undefined");
+}
+
+// ---- rules that are wrong ----------------------------------------------------------------------
+
+TEST(Record, AWrongGradientIsNamed) {
+  Tensor x = leaf({1, 2});
+  const auto backward = [&](auto rule) {
+    return error_of(
+        [&] { with_rule(x, x.detach().clone(), rule).backward(ones({2}, Dtype::f64)); });
+  };
+  EXPECT_EQ(backward([](const Backward&) -> Gradients { return {ones({3}, Dtype::f64)}; }),
+            "custom: wanted a gradient f64[2] for input 0; its rule gave f64[3]");
+  EXPECT_EQ(backward([](const Backward&) -> Gradients {
+              return {ones({1, 2}, Dtype::f64)};
+            }),
+            "custom: wanted a gradient f64[2] for input 0; its rule gave f64[1, 2]");
+  EXPECT_EQ(backward([](const Backward&) -> Gradients { return {ones({2}, Dtype::f32)}; }),
+            "custom: wanted a gradient f64[2] for input 0; its rule gave f32[2]");
+  EXPECT_EQ(backward([](const Backward&) -> Gradients { return {}; }),
+            "custom: wanted 1 gradients from its rule; got 0");
+  EXPECT_EQ(backward([](const Backward& b) -> Gradients {
+              return {b.grad, b.grad};
+            }),
+            "custom: wanted 1 gradients from its rule; got 2");
+  EXPECT_FALSE(x.grad().defined());
+}
+
+TEST(Record, ARuleThatThrowsLeavesTheEngineUsable) {
+  Tensor x = leaf({1, 2}), w = leaf({3, 4});
+  bool broken = true;
+  const Tensor middle = with_rule(x * w, (x * w).detach(), [&broken](const Backward& b) {
+    if (broken) throw std::runtime_error("out of luck");
+    return Gradients{b.grad};
+  });
+  const Tensor y = sum(middle * middle + x);  // x's part is waiting when the rule throws
+  EXPECT_THROW(y.backward({.retain_graph = true}), std::runtime_error);
+  EXPECT_TRUE(grad_enabled());
+  // Once mended, the same graph gives what it should: nothing was left over from the first walk.
+  x.clear_grad();
+  w.clear_grad();
+  broken = false;
+  y.backward();
+  EXPECT_EQ(x.grad().str(), "f64[2] {19, 65}");  // 2 x w^2 + 1
+  EXPECT_EQ(w.grad().str(), "f64[2] {6, 32}");   // 2 x^2 w
+}
+
+TEST(Record, InsideARuleNothingIsRecordedAndThatIsNoSilence) {
+  Tensor x = leaf({2});
+  // d/dx x^3, by a walk inside the rule.
+  const Tensor y = with_rule(x, (x * x * x).detach(), [x](const Backward& b) -> Gradients {
+    Tensor own = x.detach().set_requires_grad();
+    return {b.grad * grad({own * own * own}, {own})[0]};
+  });
+  // Without create_graph nothing is recorded inside a rule: its own walk finds no graph, and says
+  // so.
+  EXPECT_EQ(error_of([&] { y.backward(); }),
+            "backward: wanted a tensor that requires a gradient; got a constant of shape [1]");
+}
+
+// ---- fused -------------------------------------------------------------------------------------
+
+/// x^2, whose kernel counts its calls.
+Tensor square(const Tensor& x, int& kernel_calls, int& definition_calls) {
+  return fused(
+      "square", {x},
+      [&definition_calls](const Tensors& in) {
+        ++definition_calls;
+        return in[0] * in[0];
+      },
+      (x * x).detach(),
+      [x, &kernel_calls](const Backward& b) -> Gradients {
+        ++kernel_calls;
+        return {b.grad * x.detach() * 2.0};
+      });
+}
+
+TEST(Fused, RunsTheKernelForValuesAndTheDefinitionForGraphs) {
+  Tensor x = leaf({3});
+  int kernel = 0, definition = 0;
+  square(x, kernel, definition).backward();
+  EXPECT_EQ(x.grad().item(), 6);
+  EXPECT_EQ(kernel, 1);
+  EXPECT_EQ(definition, 0);
+  const Tensor g = grad({square(x, kernel, definition)}, {x}, {.create_graph = true})[0];
+  EXPECT_EQ(kernel, 1);
+  EXPECT_EQ(definition, 1);
+  EXPECT_EQ(grad({g * x}, {x})[0].item(), 4 * 3);  // (2 x^2)'
+}
+
+TEST(Fused, TheSameTensorTwiceAmongTheInputs) {
+  Tensor x = leaf({3});
+  const auto product = [&] {
+    return fused(
+        "product", {x, x}, [](const Tensors& in) { return in[0] * in[1]; }, (x * x).detach(),
+        [x](const Backward& b) -> Gradients {
+          return {b.grad * x.detach(), b.grad * x.detach()};
+        });
+  };
+  EXPECT_EQ(grad({product()}, {x})[0].item(), 6);
+  const Tensor g = grad({product()}, {x}, {.create_graph = true})[0];
+  EXPECT_EQ(g.item(), 6);
+  EXPECT_EQ(grad({g}, {x})[0].item(), 2);
+}
+
+TEST(Fused, AnInputThatIsTheResultOfAnother) {
+  Tensor x = leaf({3});
+  int kernel = 0, definition = 0;
+  const Tensor y = square(square(x, kernel, definition), kernel, definition);  // x^4
+  Tensor d = y;
+  for (const double wanted : {108.0, 108.0, 72.0, 24.0}) {
+    d = grad({d}, {x}, {.create_graph = true})[0];
+    EXPECT_EQ(d.item(), wanted);
+  }
+}
+
+}  // namespace
+}  // namespace rapt
