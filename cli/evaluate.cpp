@@ -31,14 +31,14 @@ Matches count_matches(const Tensor& logits, const Tensor& targets) {
 }
 
 Evaluation evaluate(nn::Transformer& model, std::shared_ptr<const data::Dataset> dataset,
-                    int64_t count) {
+                    const EvaluateOptions& options) {
   const NoGrad no_grad;
   const bool was_training = model.training();
   model.eval();
   Evaluation out;
-  const int64_t wanted = std::min(count, dataset->size());
-  data::Loader loader(std::move(dataset), {.batch_size = std::min<int64_t>(wanted, 100),
-                                           .shuffle = false});
+  const int64_t wanted = std::min(options.count, dataset->size());
+  data::Loader loader(std::move(dataset),
+                      {.batch_size = std::min(wanted, options.batch), .shuffle = false});
   double loss = 0, targets = 0, right = 0, exact = 0;
   while (out.sequences < wanted) {
     NamedTensors batch = loader.next();
@@ -67,10 +67,13 @@ void eval_command(const EvalFlags& flags) {
     run.test = std::make_shared<data::TaskDataset>(
         task_dataset(run.options, data::Split::test, flags.count));
   }
-  const Evaluation e = evaluate(*run.model, run.test, flags.count);
+  const Evaluation e =
+      evaluate(*run.model, run.test, {.count = flags.count, .batch = run.options.batch});
   if (flags.json) {
-    const nlohmann::ordered_json object = {{"step", run.step},         {"sequences", e.sequences},
-                                           {"exact_match", e.exact_match}, {"accuracy", e.accuracy},
+    const nlohmann::ordered_json object = {{"step", run.step},
+                                           {"sequences", e.sequences},
+                                           {"exact_match", e.exact_match},
+                                           {"accuracy", e.accuracy},
                                            {"loss", e.loss}};
     std::printf("%s\n", object.dump().c_str());
     return;

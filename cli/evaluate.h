@@ -22,11 +22,15 @@ struct Matches {
 };
 Matches count_matches(const Tensor& logits, const Tensor& targets);
 
-/// The first `count` examples (all, when there are fewer). Greedy generation would give exactly the
-/// answers that are predicted right throughout, so no generation is needed. The model is put in
-/// evaluation mode for the time.
+struct EvaluateOptions {
+  int64_t count = 1000;  ///< examples, from the first on; all, when there are fewer
+  int64_t batch = 64;    ///< examples at a time: what the memory taken depends on
+};
+
+/// Greedy generation would give exactly the answers that are predicted right throughout, so no
+/// generation is needed. The model is put in evaluation mode for the time.
 Evaluation evaluate(nn::Transformer& model, std::shared_ptr<const data::Dataset> dataset,
-                    int64_t count);
+                    const EvaluateOptions& options);
 
 /// `rapt eval`: prints the evaluation of a run's newest checkpoint on unseen data.
 struct EvalFlags {

@@ -25,11 +25,10 @@ void print_json(const data::FileInfo& info) {
   for (const auto& [name, value] : info.values) object["values"][name] = value;
   object["tensors"] = nlohmann::ordered_json::array();
   for (const data::TensorInfo& t : info.tensors) {
-    object["tensors"].push_back(
-        {{"name", t.name},
-         {"dtype", t.dtype},
-         {"shape", std::vector<int64_t>(t.shape.begin(), t.shape.end())},
-         {"bytes", t.bytes}});
+    object["tensors"].push_back({{"name", t.name},
+                                 {"dtype", t.dtype},
+                                 {"shape", std::vector<int64_t>(t.shape.begin(), t.shape.end())},
+                                 {"bytes", t.bytes}});
   }
   std::printf("%s\n", object.dump(2).c_str());
 }
@@ -40,12 +39,11 @@ void print_table(const std::string& path, const data::FileInfo& info) {
   constexpr size_t longest_value = 60;
   for (const auto& [name, value] : info.values) {
     // A vocabulary holds line breaks, and may be long.
-    const std::string shown = nlohmann::json(value).dump(-1, ' ', false,
-                                                         nlohmann::json::error_handler_t::replace);
+    const std::string shown =
+        nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     std::printf("  %s = %s\n", name.c_str(),
-                shown.size() > longest_value
-                    ? (std::to_string(value.size()) + " bytes").c_str()
-                    : shown.c_str());
+                shown.size() > longest_value ? (std::to_string(value.size()) + " bytes").c_str()
+                                             : shown.c_str());
   }
   int name_width = 0, shape_width = 0;
   int64_t elements = 0;

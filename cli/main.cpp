@@ -1,80 +1,169 @@
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cstdio>
+#include <new>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
 
 #include "cli/evaluate.h"
 #include "cli/inspect.h"
 #include "cli/sample.h"
 #include "cli/train.h"
+#include "rapt/autograd/error.h"
 
 namespace {
 
 using namespace rapt::cli;
 
-constexpr int bad_use = 2;
+constexpr int failed = 2;
+constexpr size_t flag_width = 24;  // of the column with the flags in --help
+constexpr size_t help_width = 80 - flag_width;
+
+/// The whole text as a number, without the shorthands of CLI11's own reading (010 would be 8, and
+/// numbers that are too large the largest there is).
+template <class T>
+T number_from(const std::string& flag, const std::string& value) {
+  T number{};
+  const char* end = value.data() + value.size();
+  const auto [stopped, error] = std::from_chars(value.data(), end, number);
+  if (error == std::errc() && stopped == end) return number;
+  if (error == std::errc::result_out_of_range && stopped == end) {
+    rapt::fail(flag, ": this number is out of range: ", value);
+  }
+  rapt::fail(flag, ": wanted a ", std::is_integral_v<T> ? "whole " : "", "number",
+             std::is_unsigned_v<T> ? " of at least 0" : "", "; got ", value);
+}
+
+template <class T>
+struct Bare {
+  using Type = T;
+};
+template <class T>
+struct Bare<std::optional<T>> {
+  using Type = T;
+};
+
+/// A flag with a value; of several the last one counts, so that a script's can be overridden.
+template <class T>
+CLI::Option* add(CLI::App* command, const std::string& flag, T& target, const std::string& what) {
+  using Value = typename Bare<T>::Type;
+  const auto read = [flag, &target](const std::string& value) {
+    if constexpr (std::is_arithmetic_v<Value>) {
+      target = number_from<Value>(flag, value);
+    } else {
+      target = value;
+    }
+  };
+  return command->add_option_function<std::string>(flag, read, what)
+      ->take_last()
+      ->type_name(std::is_floating_point_v<Value> ? "X" : "N");
+}
+
+/// "64", or "1000; sort 1500; text 2000" when the tasks differ: the first one's, and those of the
+/// others that are not the same.
+template <class T>
+std::string defaults_of(T RunOptions::*setting) {
+  std::string out;
+  T first{};
+  for (const char* task : {"reverse", "copy", "sort", "text"}) {
+    const T value = defaults_for(task).*setting;
+    if (out.empty()) {
+      first = value;
+      out = rapt::text(value);
+    } else if (value != first) {
+      out += rapt::text("; ", task, " ", value);
+    }
+  }
+  return out;
+}
 
 void add_train(CLI::App& app, TrainFlags& f) {
   CLI::App* train = app.add_subcommand("train", "Train a decoder-only Transformer");
-  train->add_option("--task", f.task, "reverse (the default), copy or sort");
-  train->add_option("--text", f.text, "Learn a UTF-8 text file instead, character by character");
-  train->add_option("--max-length", f.max_length, "Symbols in a task's longest sequence");
-  train->add_option("--layers", f.layers, "Transformer blocks");
-  train->add_option("--width", f.width, "Width of the model");
-  train->add_option("--heads", f.heads, "Attention heads; they divide the width");
-  train->add_option("--context", f.context, "Tokens that the model sees at once");
-  train->add_option("--positions", f.positions, "rotary (the default), learned or sinusoidal");
-  train->add_option("--dropout", f.dropout, "Probability of dropping a unit");
-  train->add_option("--batch", f.batch, "Sequences in a step");
-  train->add_option("--steps", f.steps, "Steps in all");
-  train->add_option("--lr", f.lr, "Learning rate after the warm-up");
-  train->add_option("--warmup", f.warmup, "Steps until then; afterwards it falls as a cosine");
-  train->add_option("--weight-decay", f.weight_decay, "Of matrices; biases and norms are spared");
-  train->add_option("--seed", f.seed, "Of weights, data and dropout");
-  train->add_option("--threads", f.threads, "Threads; the result does not depend on them");
-  train->add_option("--out", f.out, "Folder for checkpoints and metrics.jsonl");
+  const auto setting = [train](const char* flag, auto& target, const char* what, auto option) {
+    const std::string defaults = rapt::text("[", defaults_of(option), "]");
+    const bool fits = std::string_view(what).size() + 1 + defaults.size() <= help_width;
+    return add(train, flag, target, rapt::text(what, fits ? " " : "\n", defaults));
+  };
+  using O = RunOptions;
+  add(train, "--task", f.task, "reverse, copy or sort [reverse]")->type_name("NAME");
+  add(train, "--text", f.text, "Learn a UTF-8 text instead, by characters")->type_name("FILE");
+  setting("--max-length", f.max_length, "Symbols in a task's longest sequence", &O::max_length);
+  setting("--layers", f.layers, "Transformer blocks", &O::layers);
+  setting("--width", f.width, "Width of the model", &O::width);
+  setting("--heads", f.heads, "Attention heads; they divide the width", &O::heads);
+  add(train, "--context", f.context,
+      rapt::text("Tokens seen at once [what a task needs; text ", defaults_for("text").context,
+                 "]"));
+  setting("--positions", f.positions, "rotary, learned or sinusoidal", &O::positions)
+      ->type_name("NAME");
+  setting("--dropout", f.dropout, "Probability of dropping a unit", &O::dropout);
+  setting("--batch", f.batch, "Sequences in a step", &O::batch);
+  setting("--steps", f.steps, "Steps in all", &O::steps);
+  setting("--lr", f.lr, "Learning rate after the warm-up", &O::lr);
+  setting("--warmup", f.warmup, "Steps of warm-up; then a cosine", &O::warmup);
+  setting("--weight-decay", f.weight_decay, "Of matrices only", &O::weight_decay);
+  setting("--seed", f.seed, "Of weights, data and dropout", &O::seed);
+  add(train, "--threads", f.threads, "The result does not depend on them [all cores]");
+  add(train, "--out", f.out, "For checkpoints and metrics.jsonl [runs/TASK]")->type_name("DIR");
   train->add_flag("--resume", f.resume, "Go on with the run in --out");
-  train->add_option("--save-every", f.save_every, "Steps between checkpoints")
-      ->capture_default_str();
-  train->add_option("--keep", f.keep, "Checkpoints kept")->capture_default_str();
+  add(train, "--save-every", f.save_every,
+      rapt::text("Steps between checkpoints [", f.save_every, "]"));
+  add(train, "--keep", f.keep, rapt::text("Checkpoints kept [", f.keep, "]"));
+  train->footer(
+      "Ctrl-C saves and stops; --resume goes on as if nothing had happened.\n\n"
+      "  rapt train\n"
+      "  rapt train --task sort --seed 2 --out runs/mine\n"
+      "  rapt train --text /usr/share/common-licenses/GPL-3 --dropout 0.1\n"
+      "  rapt train --resume --out runs/mine");
 }
 
 void add_eval(CLI::App& app, EvalFlags& f) {
   CLI::App* eval = app.add_subcommand("eval", "Test a run on data that it has not seen");
-  eval->add_option("DIR", f.folder, "The run's folder")->required();
-  eval->add_option("--count", f.count, "Sequences")->capture_default_str();
+  eval->add_option("DIR", f.folder, "The run's folder")->required()->type_name("");
+  add(eval, "--count", f.count, rapt::text("Sequences [", f.count, "]"));
   eval->add_flag("--json", f.json, "Print one JSON object");
 }
 
 void add_sample(CLI::App& app, SampleFlags& f) {
   CLI::App* sample = app.add_subcommand("sample", "Let a trained model answer or write");
-  sample->add_option("DIR", f.folder, "The run's folder")->required();
-  sample->add_option("INPUT", f.inputs, "Sequences such as hello, or the beginning of a text");
-  sample->add_option("--length", f.length, "Characters to write")->capture_default_str();
-  sample->add_option("--temperature", f.temperature,
-                     "0 is greedy, the default of the toy tasks; a text's is 0.8");
-  sample->add_option("--top-k", f.top_k, "Draw among the k best only; 0: all");
-  sample->add_option("--seed", f.seed, "Of the draws")->capture_default_str();
+  sample->add_option("DIR", f.folder, "The run's folder")->required()->type_name("");
+  sample->add_option("INPUT", f.inputs, "Sequences such as hello, or beginnings of a text")
+      ->type_name("");
+  add(sample, "--length", f.length, rapt::text("Characters to write [", f.length, "]"));
+  add(sample, "--temperature", f.temperature, "0 is greedy [toy tasks 0; text 0.8]");
+  add(sample, "--top-k", f.top_k, "Draw among the k best only; 0: all [0]");
+  add(sample, "--seed", f.seed, rapt::text("Of the draws [", f.seed, "]"));
 }
 
 void add_inspect(CLI::App& app, InspectFlags& f) {
   CLI::App* inspect = app.add_subcommand("inspect", "List what a file of tensors holds");
   inspect->add_option("FILE", f.file, "A checkpoint, a safetensors file, or a run's folder")
-      ->required();
+      ->required()
+      ->type_name("");
   inspect->add_flag("--json", f.json, "Print one JSON object");
 }
 
 /// One line, whatever the text holds.
-void complain(std::string message) {
+int complain(std::string message) {
   for (char& c : message) {
-    if (c == '\n') c = ' ';
+    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = ' ';
   }
   std::fprintf(stderr, "rapt: %s\n", message.c_str());
+  return failed;
 }
 
-}  // namespace
+/// Where to read more: in the help of the command that was given, if any was.
+std::string hint(const CLI::App& app) {
+  const auto given = app.get_subcommands();
+  return rapt::text(" (", given.empty() ? "rapt" : "rapt " + given[0]->get_name(), " --help)");
+}
 
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   CLI::App app("Train small transformers on the CPU, and look at what became of them.", "rapt");
-  app.require_subcommand(1);
+  app.get_formatter()->column_width(flag_width);
+  app.set_version_flag("--version", "rapt " RAPT_VERSION, "Print the version and exit");
   TrainFlags train;
   EvalFlags eval;
   SampleFlags sample;
@@ -85,17 +174,30 @@ int main(int argc, char** argv) {
   add_inspect(app, inspect);
   try {
     app.parse(argc, argv);
-    if (app.got_subcommand("train")) return train_command(train);
-    if (app.got_subcommand("eval")) eval_command(eval);
-    if (app.got_subcommand("sample")) sample_command(sample);
-    if (app.got_subcommand("inspect")) inspect_command(inspect);
-    return 0;
-  } catch (const CLI::CallForHelp& e) {
-    return app.exit(e);
+  } catch (const CLI::Success& e) {
+    return app.exit(e);  // --help or --version
   } catch (const CLI::ParseError& e) {
-    complain(std::string(e.what()) + " (rapt --help lists the commands and flags)");
-  } catch (const std::exception& e) {
-    complain(e.what());
+    return complain(e.what() + hint(app));
   }
-  return bad_use;
+  if (app.got_subcommand("train")) return train_command(train);
+  if (app.got_subcommand("eval")) return eval_command(eval), 0;
+  if (app.got_subcommand("sample")) return sample_command(sample), 0;
+  if (app.got_subcommand("inspect")) return inspect_command(inspect), 0;
+  return complain("wanted a command: train, eval, sample or inspect" + hint(app));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const int status = run(argc, argv);
+    if (status == 0 && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)) {
+      return complain("standard output: could not be written");
+    }
+    return status;
+  } catch (const std::bad_alloc&) {
+    return complain("there is not enough memory");
+  } catch (const std::exception& e) {
+    return complain(e.what());
+  }
 }

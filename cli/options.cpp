@@ -1,5 +1,10 @@
 #include "cli/options.h"
 
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <type_traits>
+
 #include "rapt/autograd/error.h"
 
 namespace rapt::cli {
@@ -26,29 +31,54 @@ void for_each_setting(Flags& flags, Options& options, F f) {
   f("seed", flags.seed, options.seed);
 }
 
-template <class T>
-void require_at_least(const char* flag, T value, T least) {
-  if (!(value >= least)) fail("--", flag, ": wanted at least ", least, "; got ", value);
+/// So that the run can go on from another folder.
+std::string absolute_path(const std::string& path) {
+  return std::filesystem::absolute(path).lexically_normal().string();
+}
+
+void require_at_least(const char* flag, int64_t value, int64_t least) {
+  if (value < least) fail("--", flag, ": wanted at least ", least, "; got ", value);
+}
+
+void require_rate(const char* flag, double value) {
+  if (!(value >= 0 && std::isfinite(value))) {
+    fail("--", flag, ": wanted a number of at least 0; got ", value);
+  }
+}
+
+/// The task, and what its datasets need to be made.
+void check_task(const RunOptions& o) {
+  if (o.is_text()) return;
+  if (o.task != "reverse" && o.task != "copy" && o.task != "sort") {
+    fail("--task: wanted reverse, copy or sort; got ", o.task);
+  }
+  constexpr int64_t least = 2, most = 1'000'000;  // all shorter sequences are for training
+  if (o.max_length < least || o.max_length > most) {
+    fail("--max-length: wanted ", least, " to ", most, "; got ", o.max_length);
+  }
 }
 
 void check(const RunOptions& o) {
-  if (!o.is_text()) data::task_named(o.task);
+  check_task(o);
   positions_named(o.positions);
-  require_at_least<int64_t>("max-length", o.max_length, 1);
-  require_at_least<int64_t>("layers", o.layers, 1);
-  require_at_least<int64_t>("width", o.width, 1);
-  require_at_least<int64_t>("heads", o.heads, 1);
-  require_at_least<int64_t>("context", o.context, 1);
-  require_at_least<int64_t>("batch", o.batch, 1);
-  require_at_least<int64_t>("steps", o.steps, 1);
-  require_at_least<int64_t>("warmup", o.warmup, 0);
-  require_at_least<double>("lr", o.lr, 0);
-  require_at_least<double>("weight-decay", o.weight_decay, 0);
+  require_at_least("layers", o.layers, 1);
+  require_at_least("width", o.width, 1);
+  require_at_least("heads", o.heads, 1);
+  require_at_least("context", o.context, 1);
+  require_at_least("batch", o.batch, 1);
+  require_at_least("steps", o.steps, 1);
+  require_at_least("warmup", o.warmup, 0);
+  require_rate("lr", o.lr);
+  require_rate("weight-decay", o.weight_decay);
   if (!(o.dropout >= 0 && o.dropout < 1)) {
     fail("--dropout: wanted a probability in [0, 1); got ", o.dropout);
   }
   if (o.width % o.heads != 0) {
     fail("--heads: wanted a divisor of --width ", o.width, "; got ", o.heads);
+  }
+  if (o.positions == "rotary" && o.width / o.heads % 2 != 0) {
+    fail("--heads: wanted an even --width / --heads for rotary positions; got ", o.width, " / ",
+         o.heads);
   }
   if (o.warmup >= o.steps) {
     fail("--warmup: wanted fewer than the ", o.steps, " --steps; got ", o.warmup);
@@ -127,11 +157,11 @@ RunOptions new_run(const TrainFlags& flags) {
     if (flag) option = *flag;
   });
   options.task = task;
+  if (flags.text) options.text = absolute_path(*flags.text);
   // A shorter run keeps the proportions of its schedule.
   if (!flags.warmup) options.warmup = std::min(options.warmup, options.steps / 2);
   if (!options.is_text()) {
-    require_at_least<int64_t>("max-length", options.max_length, 1);
-    data::task_named(options.task);
+    check_task(options);
     const int64_t needed = task_dataset(options, data::Split::train, 1).context();
     if (!flags.context) options.context = needed;
     if (options.context < needed) {
@@ -143,11 +173,12 @@ RunOptions new_run(const TrainFlags& flags) {
   return options;
 }
 
-void require_same(const TrainFlags& flags, const RunOptions& saved) {
+void require_same(TrainFlags flags, const RunOptions& saved) {
+  if (flags.text) flags.text = absolute_path(*flags.text);
   for_each_setting(flags, saved, [](const char* name, const auto& flag, const auto& option) {
     if (flag && *flag != option) {
-      fail("--", name, ": the run was started with ", option, ", and resuming goes on with it; got ",
-           *flag);
+      fail("--", name, ": the run was started with ", option,
+           ", and resuming goes on with it; got ", *flag);
     }
   });
 }

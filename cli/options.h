@@ -13,12 +13,12 @@ namespace rapt::cli {
 /// What a run learns, and how: everything that its result depends on. Saved with each checkpoint.
 struct RunOptions {
   std::string task = "reverse";  ///< copy, reverse, sort, or text
-  std::string text;              ///< the file, when the task is text
+  std::string text;              ///< the file's absolute path, when the task is text
   int64_t max_length = 16;       ///< symbols in the longest sequence of a toy task
   int64_t layers = 2;
   int64_t width = 64;
   int64_t heads = 4;
-  int64_t context = 0;  ///< tokens; 0: what the task needs
+  int64_t context = 0;               ///< tokens; 0: what the task needs
   std::string positions = "rotary";  ///< learned, sinusoidal or rotary
   double dropout = 0;
   int64_t batch = 64;
@@ -63,6 +63,6 @@ struct TrainFlags {
 RunOptions new_run(const TrainFlags& flags);
 
 /// Throws when a flag asks for something else than the resumed run was started with.
-void require_same(const TrainFlags& flags, const RunOptions& saved);
+void require_same(TrainFlags flags, const RunOptions& saved);
 
 }  // namespace rapt::cli

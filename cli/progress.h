@@ -14,13 +14,17 @@ std::string duration_text(double seconds);
 
 /// What is told of a step.
 struct StepReport {
-  int64_t step = 0;      ///< steps done
-  int64_t steps = 0;     ///< of so many
-  double loss = 0;       ///< of that step's batch
-  double accuracy = 0;   ///< share of its tokens predicted right
+  int64_t step = 0;     ///< steps done
+  int64_t steps = 0;    ///< of so many
+  double loss = 0;      ///< of that step's batch
+  double accuracy = 0;  ///< share of its tokens predicted right
   double tokens_per_second = 0;
   double seconds_left = 0;
 };
+
+/// The report as one line of at most `columns` characters; where there is too little room, the less
+/// important parts are left out.
+std::string line_of(const StepReport& report, int columns);
 
 /// Progress on standard output: on a terminal one line that is written over, at most ten times a
 /// second; elsewhere a line of its own every twentieth part of the run.

@@ -1,5 +1,12 @@
 #include "cli/run.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "cli/format.h"
+#include "cli/run_folder.h"
 #include "rapt/autograd/error.h"
 
 namespace rapt::cli {
@@ -9,18 +16,60 @@ int64_t vocabulary_size(const Run& run) {
   return run.task ? run.task->vocabulary_size() : run.vocabulary->size();
 }
 
+/// Elements of the weight matrices.
+double matrix_elements(const RunOptions& o, int64_t vocabulary) {
+  const auto width = static_cast<double>(o.width);
+  return 2 * static_cast<double>(vocabulary) * width +
+         12 * static_cast<double>(o.layers) * width * width;
+}
+
+/// Throws when a step surely needs more memory than the machine has: the weights, their gradients
+/// and Adam's two moments, and for each token of the batch what every layer keeps for its gradient.
+void require_memory(const RunOptions& o, int64_t vocabulary) {
+  const double tokens = static_cast<double>(o.batch) * static_cast<double>(o.context);
+  const double kept = 8 * static_cast<double>(o.layers) * static_cast<double>(o.width);
+  const double wanted = sizeof(float) * (4 * matrix_elements(o, vocabulary) +
+                                         tokens * (kept + static_cast<double>(vocabulary)));
+  const double there =
+      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  if (wanted <= there) return;
+  fail("training this model would take more than ", formatted("%.0f", wanted / 1e9),
+       " GB, and this machine has ", formatted("%.0f", there / 1e9),
+       " GB: wanted a smaller --width, --layers, --batch or --context");
+}
+
+/// FNV-1a over the characters' numbers.
+int64_t hash_of(const data::Text& text) {
+  uint64_t hash = 0xcbf29ce484222325;
+  std::vector<int64_t> tokens(size_t{1} << 16);
+  for (int64_t position = 0; position < text.size();) {
+    const auto count = std::min(static_cast<int64_t>(tokens.size()), text.size() - position);
+    text.copy(position, count, tokens.data());
+    for (int64_t i = 0; i < count; ++i) {
+      hash = (hash ^ static_cast<uint64_t>(tokens[static_cast<size_t>(i)])) * 0x100000001b3;
+    }
+    position += count;
+  }
+  return static_cast<int64_t>(hash);
+}
+
 /// The datasets; a text is read with the run's vocabulary if it has one already.
 void read_data(Run& run) {
   const RunOptions& o = run.options;
   if (run.task) {
     run.train = std::make_shared<data::TaskDataset>(*run.task);
-    run.test = std::make_shared<data::TaskDataset>(
-        task_dataset(o, data::Split::test, test_sequences));
+    run.test =
+        std::make_shared<data::TaskDataset>(task_dataset(o, data::Split::test, test_sequences));
     return;
   }
-  const data::Text text =
-      run.vocabulary ? data::Text(o.text, *run.vocabulary) : data::Text(o.text);
+  const data::Text text = run.vocabulary ? data::Text(o.text, *run.vocabulary) : data::Text(o.text);
+  // A tenth is held out, and that has to fill a window, too.
+  if (text.size() / 10 <= o.context) {
+    fail("--text ", o.text, ": wanted more than ten times as many characters as --context ",
+         o.context, "; got ", text.size());
+  }
   run.vocabulary = text.vocabulary();
+  run.text_hash = hash_of(text);
   run.train = std::make_shared<data::TextDataset>(text, data::TextOptions{.context = o.context});
   run.test = std::make_shared<data::TextDataset>(
       text, data::TextOptions{.context = o.context, .split = data::Split::test});
@@ -45,6 +94,26 @@ void build_model(Run& run) {
                     rng);
 }
 
+/// All but the data and the model.
+void read_options(Run& run, const data::Checkpoint& checkpoint) {
+  const data::Values& values = checkpoint.values;
+  run.options = from_values(values);
+  run.step = values.integer("step");
+  set_task(run);
+  if (run.options.is_text()) {
+    run.vocabulary.emplace(values.text("vocabulary"));
+    run.text_hash = values.integer("text-hash");
+  }
+  double elements = 0;
+  for (const auto& [name, tensor] : checkpoint.tensors.with_prefix("model.")) {
+    elements += static_cast<double>(tensor.numel());
+  }
+  // Before a model of that size is made.
+  if (elements < matrix_elements(run.options, vocabulary_size(run))) {
+    fail("its weights are smaller than its options say");
+  }
+}
+
 }  // namespace
 
 Run start(const RunOptions& options) {
@@ -52,26 +121,29 @@ Run start(const RunOptions& options) {
   run.options = options;
   set_task(run);
   read_data(run);
+  require_memory(options, vocabulary_size(run));
   build_model(run);
   return run;
 }
 
-bool holds_run(const std::string& folder) {
-  return data::latest_checkpoint(folder).has_value();
-}
-
 Opened open(const std::string& folder, bool with_data) {
-  const std::optional<data::NumberedCheckpoint> latest = data::latest_checkpoint(folder);
-  if (!latest) fail(folder, ": wanted a folder with the checkpoints of a run; found none there");
+  if (!holds_run(folder)) fail(folder, ": wanted the folder of a run; found no checkpoints there");
+  const std::string path = data::latest_checkpoint(folder)->path;
   Opened out;
-  out.checkpoint = data::load_checkpoint(latest->path);
-  const data::Values& values = out.checkpoint.values;
+  out.checkpoint = data::load_checkpoint(path);
   Run& run = out.run;
-  run.options = from_values(values);
-  run.step = values.integer("step");
-  set_task(run);
-  if (run.options.is_text()) run.vocabulary.emplace(values.text("vocabulary"));
-  if (with_data) read_data(run);
+  try {
+    read_options(run, out.checkpoint);
+  } catch (const Error& error) {
+    fail(path, ": wanted a checkpoint of rapt train; ", error.what());
+  }
+  if (with_data) {
+    const int64_t saved_hash = run.text_hash;
+    read_data(run);
+    if (run.text_hash != saved_hash) {
+      fail(run.options.text, ": this text has changed since the run was started with it");
+    }
+  }
   build_model(run);
   run.model->load_state(out.checkpoint.tensors.with_prefix("model."));
   return out;

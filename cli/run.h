@@ -10,31 +10,31 @@
 
 namespace rapt::cli {
 
-/// What a run folder holds, brought to life: the options, the data and the model.
+/// What a run's folder holds, brought to life: the options, the data and the model.
 struct Run {
   RunOptions options;
   int64_t step = 0;  ///< steps done
   std::shared_ptr<const data::Dataset> train, test;
-  std::optional<data::TaskDataset> task;         ///< when it is a toy task
-  std::optional<data::Vocabulary> vocabulary;    ///< when it is a text
+  std::optional<data::TaskDataset> task;       ///< when it is a toy task
+  std::optional<data::Vocabulary> vocabulary;  ///< when it is a text
+  int64_t text_hash = 0;                       ///< of its characters, to notice another text
   std::optional<nn::Transformer> model;
 };
 
 /// Sequences that a run is tested on.
 inline constexpr int64_t test_sequences = 1000;
 
-/// A run that has not begun: reads the text, if any, and draws the model's weights.
+/// A run that has not begun: reads the text, if any, and draws the model's weights. Throws when
+/// training would take more memory than there is.
 Run start(const RunOptions& options);
 
 /// A run from its newest checkpoint, which is returned too. `with_data`: also the datasets, for
-/// which a text has to be read again. Throws when the folder holds no run.
+/// which a text has to be read again. Throws when the folder holds no run, the checkpoint is not
+/// one of `rapt train`, or the text has changed.
 struct Opened {
   Run run;
   data::Checkpoint checkpoint;
 };
 Opened open(const std::string& folder, bool with_data);
-
-/// True when the folder holds the checkpoints of a run.
-bool holds_run(const std::string& folder);
 
 }  // namespace rapt::cli

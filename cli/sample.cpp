@@ -1,5 +1,6 @@
 #include "cli/sample.h"
 
+#include <cmath>
 #include <cstdio>
 
 #include "rapt/autograd/error.h"
@@ -17,13 +18,24 @@ std::vector<std::string> unseen_inputs(const Run& run) {
   return out;
 }
 
+/// What `encode` makes of an input; an error names the input.
+template <class F>
+std::vector<int64_t> tokens_of(const std::string& input, F encode) {
+  if (input.empty()) fail("INPUT: wanted at least one character; got \"\"");
+  try {
+    return encode();
+  } catch (const Error& error) {
+    fail("INPUT ", input, ": ", error.what());
+  }
+}
+
 std::string task_samples(Run& run, const SampleFlags& flags) {
   const data::TaskDataset& task = *run.task;
   Rng rng(flags.seed);
   std::string out;
   for (const std::string& input : flags.inputs.empty() ? unseen_inputs(run) : flags.inputs) {
     std::vector<int64_t> answer =
-        nn::generate(*run.model, task.prompt(input),
+        nn::generate(*run.model, tokens_of(input, [&] { return task.prompt(input); }),
                      {.max_tokens = run.options.max_length + 1,
                       .temperature = flags.temperature.value_or(0),
                       .top_k = flags.top_k,
@@ -47,7 +59,7 @@ std::string text_samples(Run& run, const SampleFlags& flags) {
   std::string out;
   for (const std::string& input : inputs) {
     const std::vector<int64_t> added =
-        nn::generate(*run.model, vocabulary.encode(input),
+        nn::generate(*run.model, tokens_of(input, [&] { return vocabulary.encode(input); }),
                      {.max_tokens = flags.length,
                       .temperature = flags.temperature.value_or(0.8),
                       .top_k = flags.top_k},
@@ -66,8 +78,8 @@ std::string samples(Run& run, const SampleFlags& flags) {
 void sample_command(const SampleFlags& flags) {
   if (flags.length < 1) fail("--length: wanted at least 1; got ", flags.length);
   if (flags.top_k < 0) fail("--top-k: wanted at least 0; got ", flags.top_k);
-  if (flags.temperature && !(*flags.temperature >= 0)) {
-    fail("--temperature: wanted at least 0; got ", *flags.temperature);
+  if (flags.temperature && !(*flags.temperature >= 0 && std::isfinite(*flags.temperature))) {
+    fail("--temperature: wanted a number of at least 0; got ", *flags.temperature);
   }
   Run run = open(flags.folder, false).run;
   std::fputs(samples(run, flags).c_str(), stdout);

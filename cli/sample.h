@@ -10,10 +10,10 @@ namespace rapt::cli {
 
 struct SampleFlags {
   std::string folder;
-  std::vector<std::string> inputs;      ///< sequences of a toy task, or beginnings of a text
-  int64_t length = 400;                 ///< characters to add to a text
-  std::optional<double> temperature;    ///< 0: greedy, which is what toy tasks take by default
-  int64_t top_k = 0;                    ///< 0: all tokens
+  std::vector<std::string> inputs;    ///< sequences of a toy task, or beginnings of a text
+  int64_t length = 400;               ///< characters to add to a text
+  std::optional<double> temperature;  ///< 0: greedy, which is what toy tasks take by default
+  int64_t top_k = 0;                  ///< 0: all characters
   uint64_t seed = 0;
 };
 

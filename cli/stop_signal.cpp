@@ -1,30 +1,39 @@
 #include "cli/stop_signal.h"
 
-#include <csignal>
+#include <atomic>
 
 namespace rapt::cli {
 namespace {
 
-volatile std::sig_atomic_t noted = 0;
+std::atomic<int> first{0};
+static_assert(std::atomic<int>::is_always_lock_free);  // or a handler could not touch it
 
-void note(int) { noted = 1; }
+void note(int number) {
+  int none = 0;
+  first.compare_exchange_strong(none, number);
+}
 
 }  // namespace
 
 StopSignal::StopSignal() {
-  noted = 0;
-  struct sigaction action {};
-  action.sa_handler = note;
-  action.sa_flags = SA_RESETHAND;
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
+  first = 0;
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    struct sigaction action {};
+    action.sa_handler = note;
+    action.sa_flags = SA_RESTART;
+    // Each further write to the pipe raises SIGPIPE again, and there may be some before the save.
+    if (numbers[i] != SIGPIPE) action.sa_flags |= static_cast<int>(SA_RESETHAND);
+    sigaction(numbers[i], &action, &before_[i]);
+    if (numbers[i] == SIGHUP && before_[i].sa_handler == SIG_IGN) {
+      sigaction(SIGHUP, &before_[i], nullptr);
+    }
+  }
 }
 
 StopSignal::~StopSignal() {
-  std::signal(SIGINT, SIG_DFL);
-  std::signal(SIGTERM, SIG_DFL);
+  for (size_t i = 0; i < numbers.size(); ++i) sigaction(numbers[i], &before_[i], nullptr);
 }
 
-bool StopSignal::received() const { return noted != 0; }
+int StopSignal::received() const { return first; }
 
 }  // namespace rapt::cli

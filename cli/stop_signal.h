@@ -1,8 +1,13 @@
 #pragma once
 
+#include <array>
+#include <csignal>
+
 namespace rapt::cli {
 
-/// While one lives, the first Ctrl-C (SIGINT) or SIGTERM is noted and nothing else; a second one
+/// While one lives, what would end the program is noted instead, so that the work can be saved:
+/// Ctrl-C (SIGINT), SIGTERM, a terminal that was closed (SIGHUP, unless it was ignored before, as
+/// nohup does), and a pipe that nobody reads any more (SIGPIPE). A second Ctrl-C, SIGTERM or SIGHUP
 /// ends the program as usual.
 class StopSignal {
  public:
@@ -10,7 +15,13 @@ class StopSignal {
   ~StopSignal();
   StopSignal(const StopSignal&) = delete;
   StopSignal& operator=(const StopSignal&) = delete;
-  bool received() const;
+
+  /// The first signal that came; 0 when none did.
+  int received() const;
+
+ private:
+  static constexpr std::array numbers = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+  std::array<struct sigaction, numbers.size()> before_;
 };
 
 }  // namespace rapt::cli

@@ -1,12 +1,17 @@
 #include "cli/train.h"
 
-#include <cstdio>
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <memory>
+#include <optional>
 
 #include "cli/evaluate.h"
+#include "cli/format.h"
 #include "cli/metrics.h"
 #include "cli/progress.h"
 #include "cli/run.h"
+#include "cli/run_folder.h"
 #include "cli/sample.h"
 #include "cli/stop_signal.h"
 #include "rapt/autograd/ops.h"
@@ -17,9 +22,8 @@ namespace rapt::cli {
 namespace {
 
 constexpr double largest_gradient_norm = 1;
-constexpr int64_t interim_evaluations = 5;
+constexpr int64_t evaluations = 5;
 constexpr int64_t interim_sequences = 200;
-constexpr int stopped_by_signal = 130;
 
 /// A run with all that training adds to it.
 class Trainer {
@@ -47,7 +51,10 @@ class Trainer {
     out.tensors.add_all("loader.", loader_.state());
     out.values = to_values(run_.options);
     out.values.set("step", run_.step);
-    if (run_.vocabulary) out.values.set("vocabulary", run_.vocabulary->characters());
+    if (run_.vocabulary) {
+      out.values.set("vocabulary", run_.vocabulary->characters());
+      out.values.set("text-hash", run_.text_hash);
+    }
     return out;
   }
 
@@ -69,8 +76,8 @@ class Trainer {
     optimizer_.set_lr(schedule_.at(run_.step));
     optimizer_.step();
     ++run_.step;
-    return {loss.item(), optimizer_.lr(), norm, batch["tokens"].numel(), logits.detach(),
-            batch["targets"]};
+    return {loss.item(),     optimizer_.lr(), norm, batch["tokens"].numel(),
+            logits.detach(), batch["targets"]};
   }
 
   Run& run() { return run_; }
@@ -82,61 +89,49 @@ class Trainer {
   data::Loader loader_;
 };
 
-/// The first of runs/NAME, runs/NAME-2, ... that is not there yet.
-std::string free_folder(const std::string& name) {
-  std::string folder = "runs/" + name;
-  for (int i = 2; std::filesystem::exists(folder); ++i) {
-    folder = text("runs/", name, "-", i);
-  }
-  return folder;
-}
-
-void make_folder(const std::string& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) fail("--out ", folder, ": cannot be made: ", error.message());
-}
-
-/// Where a session begins: with a new run, or where a checkpoint left one.
+/// Where a call of `rapt train` begins: with a new run, or where a checkpoint left one.
 struct Beginning {
-  Run run;
-  std::optional<data::Checkpoint> checkpoint;
-  std::string folder;
+  std::unique_ptr<Trainer> trainer;
+  RunFolder folder;
 };
 
-Beginning begin(const TrainFlags& flags) {
-  if (flags.resume) {
-    if (!flags.out) fail("--resume: wanted --out DIR, the folder of the run to go on with");
-    Opened opened = open(*flags.out, true);
-    require_same(flags, opened.run.options);
-    return {std::move(opened.run), std::move(opened.checkpoint), *flags.out};
-  }
-  const RunOptions options = new_run(flags);
-  if (flags.out && holds_run(*flags.out)) {
-    fail("--out ", *flags.out, ": holds a run already; --resume goes on with it");
-  }
-  Beginning beginning{start(options), {}, flags.out ? *flags.out : free_folder(options.task)};
-  make_folder(beginning.folder);
-  return beginning;
+Beginning go_on(const TrainFlags& flags) {
+  if (!flags.out) fail("--resume: wanted --out DIR, the folder of the run to go on with");
+  if (!holds_run(*flags.out)) fail("--out ", *flags.out, ": holds no run that could be resumed");
+  RunFolder folder = RunFolder::open(*flags.out);
+  Opened opened = open(*flags.out, true);
+  require_same(flags, opened.run.options);
+  auto trainer = std::make_unique<Trainer>(std::move(opened.run));
+  trainer->load(opened.checkpoint);
+  return {std::move(trainer), std::move(folder)};
 }
 
-std::string percent(double share) {
-  char digits[16];
-  std::snprintf(digits, sizeof digits, "%.1f %%", 100 * share);
-  return digits;
+Beginning begin(const TrainFlags& flags) {
+  if (flags.resume) return go_on(flags);
+  const RunOptions options = new_run(flags);
+  if (flags.out) require_unused(*flags.out);  // before a long text is read
+  auto trainer = std::make_unique<Trainer>(start(options));
+  return {std::move(trainer), RunFolder::make(flags.out, options.task)};
+}
+
+std::string percent(double share) { return formatted("%.1f %%", 100 * share); }
+
+/// "1 layer", "2 layers".
+std::string counted(int64_t count, const char* what) {
+  return text(count, " ", what, count == 1 ? "" : "s");
 }
 
 std::string describe(const Run& run) {
   const RunOptions& o = run.options;
-  return text(o.is_text() ? o.text : o.task, ": ", run.model->parameter_count(), " parameters, ",
-              o.layers, " layers, width ", o.width, ", ", o.heads, " heads, context ", o.context,
-              "; ", o.steps, " steps of ", o.batch, " sequences, ", num_threads(),
-              num_threads() == 1 ? " thread" : " threads");
+  return text(o.is_text() ? std::filesystem::path(o.text).filename().string() : o.task, ": ",
+              run.model->parameter_count(), " parameters (", counted(o.layers, "layer"), ", width ",
+              o.width, ", ", counted(o.heads, "head"), ", context ", o.context, ")\n",
+              counted(o.steps, "step"), " of ", counted(o.batch, "sequence"), " on ",
+              counted(num_threads(), "thread"));
 }
 
 std::string describe(const Evaluation& e, bool is_text) {
-  char loss[32];
-  std::snprintf(loss, sizeof loss, "%.4f", e.loss);
+  const std::string loss = formatted("%.4f", e.loss);
   if (is_text) return text("validation loss ", loss, ", accuracy ", percent(e.accuracy));
   return text("unseen sequences: exact match ", percent(e.exact_match), ", loss ", loss);
 }
@@ -145,25 +140,28 @@ std::string describe(const Evaluation& e, bool is_text) {
 class Session {
  public:
   Session(Beginning beginning, const TrainFlags& flags)
-      : trainer_(std::move(beginning.run)),
+      : trainer_(std::move(beginning.trainer)),
         folder_(std::move(beginning.folder)),
-        flags_(flags),
-        run_(trainer_.run()),
-        metrics_(folder_, run_.step),
+        save_every_(flags.save_every),
+        keep_(flags.keep),
+        run_(trainer_->run()),
         progress_(run_.options.steps) {
-    if (beginning.checkpoint) trainer_.load(*beginning.checkpoint);
+    // So that a run can be resumed from its first moment on, and to know that saving works.
+    if (run_.step == 0) save();
+    metrics_.emplace(folder_.path(), run_.step);
+    folder_.keep();
   }
 
+  /// The exit status.
   int run() {
-    progress_.say(describe(run_));
-    if (run_.step > 0) progress_.say(text("going on after step ", run_.step));
-    const StopSignal stop;
-    while (run_.step < run_.options.steps && !stop.received()) step();
-    save();
+    const std::string after = run_.step == 0 ? "" : text(", going on after step ", run_.step);
+    progress_.say(text(describe(run_), ", saved in ", folder_.path(), after));
+    while (run_.step < run_.options.steps && !stop_.received()) step();
+    if (steps_ > 0) save();
     if (run_.step < run_.options.steps) {
       progress_.say(text("stopped and saved after step ", run_.step,
-                         "; go on with: rapt train --resume --out ", folder_));
-      return stopped_by_signal;
+                         "; to go on:\n  rapt train --resume --out ", folder_.path()));
+      return 128 + stop_.received();  // as a shell has it
     }
     finish();
     return 0;
@@ -172,17 +170,19 @@ class Session {
  private:
   void step() {
     const double before = seconds_now();
-    const Trainer::Step s = trainer_.step();
+    const Trainer::Step s = trainer_->step();
     training_seconds_ += seconds_now() - before;
     tokens_ += s.tokens;
     ++steps_;
-    metrics_.write(run_.step,
-                   {{"loss", s.loss}, {"lr", s.lr}, {"gradient_norm", s.gradient_norm}});
     if (progress_.due(run_.step)) show(s);
-    const int64_t steps = run_.options.steps;
-    const int64_t between = std::max<int64_t>(1, steps / interim_evaluations);
-    if (run_.step % between == 0 && run_.step < steps) evaluate_now(interim_sequences);
-    if (run_.step % flags_.save_every == 0 && run_.step < steps) save();
+    Metrics::Numbers numbers = {{"loss", s.loss}, {"lr", s.lr}, {"gradient_norm", s.gradient_norm}};
+    if (evaluation_due()) add_evaluation(numbers);
+    metrics_->write(run_.step, numbers);
+    if (!std::isfinite(s.loss)) {
+      metrics_->flush();
+      fail("the loss of step ", run_.step, " is ", s.loss, ": wanted a smaller --lr?");
+    }
+    if (run_.step % save_every_ == 0 && run_.step < run_.options.steps) save();
   }
 
   void show(const Trainer::Step& s) {
@@ -196,35 +196,49 @@ class Session {
                     .tokens_per_second = static_cast<double>(tokens_) / training_seconds_,
                     .seconds_left = training_seconds_ / done *
                                     static_cast<double>(run_.options.steps - run_.step)});
-    metrics_.flush();
+    metrics_->flush();
   }
 
-  void evaluate_now(int64_t sequences) {
-    const Evaluation e = evaluate(*run_.model, run_.test, sequences);
+  bool evaluation_due() const {
+    const int64_t between = std::max<int64_t>(1, run_.options.steps / evaluations);
+    const int64_t left = run_.options.steps - run_.step;
+    return left == 0 || (run_.step % between == 0 && left >= between);
+  }
+
+  void add_evaluation(Metrics::Numbers& numbers) {
+    const bool last = run_.step == run_.options.steps;
+    const Evaluation e =
+        evaluate(*run_.model, run_.test,
+                 {.count = last ? test_sequences : interim_sequences, .batch = run_.options.batch});
     progress_.say(describe(e, run_.options.is_text()));
+    numbers.emplace_back("test_loss", e.loss);
+    numbers.emplace_back("test_accuracy", e.accuracy);
+    numbers.emplace_back("test_exact_match", e.exact_match);
   }
 
   void save() {
-    metrics_.flush();
-    data::save_numbered(folder_, run_.step, trainer_.checkpoint(), flags_.keep);
+    if (metrics_) metrics_->flush();
+    data::save_numbered(folder_.path(), run_.step, trainer_->checkpoint(), keep_);
   }
 
   void finish() {
-    if (steps_ > 0) {
-      progress_.say(text(steps_, " steps in ", duration_text(training_seconds_)));
-    }
-    evaluate_now(test_sequences);
-    const std::string weights = folder_ + "/model.safetensors";
-    data::save_safetensors(weights, run_.model->parameters());
-    progress_.say(text("saved in ", folder_, ", the weights alone in ", weights, "\n"));
+    const std::string& folder = folder_.path();
+    data::save_safetensors(folder + "/model.safetensors", run_.model->parameters());
+    progress_.say(steps_ == 0
+                      ? "all its steps were done already"
+                      : text(counted(steps_, "step"), " in ", duration_text(training_seconds_)));
+    progress_.say(text("the weights alone are in ", folder, "/model.safetensors\n"));
     progress_.say(samples(run_, {}));
+    const char* hello = run_.options.max_length < 5 ? " ab" : " hello";
+    progress_.say(text("For more: rapt sample ", folder, run_.task ? hello : " --length 1000"));
   }
 
-  Trainer trainer_;
-  const std::string folder_;
-  const TrainFlags& flags_;
+  const StopSignal stop_;  // from before the first save on
+  std::unique_ptr<Trainer> trainer_;
+  RunFolder folder_;
+  const int64_t save_every_, keep_;
   Run& run_;
-  Metrics metrics_;
+  std::optional<Metrics> metrics_;
   Progress progress_;
   double training_seconds_ = 0;
   int64_t tokens_ = 0;
@@ -234,6 +248,10 @@ class Session {
 }  // namespace
 
 int train_command(const TrainFlags& flags) {
+  constexpr int most_threads = 256;
+  if (flags.threads && (*flags.threads < 1 || *flags.threads > most_threads)) {
+    fail("--threads: wanted 1 to ", most_threads, "; got ", *flags.threads);
+  }
   if (flags.threads) set_num_threads(*flags.threads);
   if (flags.save_every < 1) fail("--save-every: wanted at least 1; got ", flags.save_every);
   if (flags.keep < 1) fail("--keep: wanted at least 1; got ", flags.keep);

@@ -9,6 +9,7 @@ foreach(folder autograd nn optim data)
           FILES_MATCHING PATTERN "*.h"
           PATTERN "kernels" EXCLUDE
           PATTERN "ops" EXCLUDE
+          PATTERN "detail" EXCLUDE
           PATTERN "node.h" EXCLUDE
           PATTERN "storage.h" EXCLUDE)
 endforeach()

@@ -34,7 +34,8 @@ function(rapt_configure_library)
                                         VERSION ${PROJECT_VERSION} SOVERSION 0)
   target_include_directories(rapt PUBLIC $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>
                                          $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-  target_include_directories(rapt SYSTEM PRIVATE ${RAPT_OPENBLAS_INCLUDE_DIR})
+  target_include_directories(rapt SYSTEM PRIVATE ${RAPT_OPENBLAS_INCLUDE_DIR}
+                                                 ${RAPT_CEREAL_INCLUDE_DIR})
   # Private: a user of rapt is compiled with the user's flags. Never -ffast-math: masks need inf and
   # NaN to mean what they say. The two flags here change neither; they let loops be vectorised.
   target_compile_options(rapt PRIVATE -fno-math-errno -fno-trapping-math)
@@ -43,6 +44,6 @@ function(rapt_configure_library)
   endif()
   target_link_libraries(rapt
     PRIVATE ${RAPT_OPENBLAS_LIBRARY} Threads::Threads ZLIB::ZLIB
-            $<BUILD_INTERFACE:Eigen3::Eigen> $<BUILD_INTERFACE:cereal::cereal>
+            $<BUILD_INTERFACE:Eigen3::Eigen>
             $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)
 endfunction()

@@ -37,7 +37,13 @@ FileInfo inspect(const std::string& path) {
   char magic[sizeof detail::checkpoint_magic] = {};
   file.read(0, std::min<int64_t>(file.size(), sizeof magic), magic);
   const bool is_checkpoint = std::memcmp(magic, detail::checkpoint_magic, sizeof magic) == 0;
-  return is_checkpoint ? inspect_checkpoint(file) : inspect_safetensors(file);
+  if (is_checkpoint) return inspect_checkpoint(file);
+  // The header of safetensors begins behind its size; a shorter file is rejected by its reader.
+  constexpr int64_t header = 8;
+  char first = '{';
+  if (file.size() > header) file.read(header, 1, &first);
+  if (first != '{') file.reject("wanted a rapt checkpoint or a safetensors file; got neither");
+  return inspect_safetensors(file);
 }
 
 }  // namespace rapt::data

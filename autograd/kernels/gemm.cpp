@@ -118,7 +118,7 @@ void gemm(int64_t m, int64_t n, int64_t k, T alpha, Matrix<const T> a, Matrix<co
 namespace {
 
 constexpr int64_t alignment = 32;        // rows or columns of a piece
-constexpr double flops_per_piece = 2e6;  // some 20 microseconds: worth a thread
+constexpr double flops_per_piece = 8e6;  // some 100 microseconds: worth a thread, and packing is small
 constexpr int64_t largest = std::numeric_limits<blasint>::max();
 
 /// How one product is cut: into pieces of `rows` x `columns`.
@@ -162,7 +162,7 @@ void gemm(const BatchedGemm<T>& p) {
   const int64_t per_product = down * across;
   const double flops = 2.0 * static_cast<double>(piece.rows) * static_cast<double>(piece.columns) *
                        static_cast<double>(std::max<int64_t>(p.k, 1));
-  const int64_t grain = std::max<int64_t>(1, static_cast<int64_t>(flops_per_piece / flops / 4));
+  const int64_t grain = std::max<int64_t>(1, static_cast<int64_t>(flops_per_piece / flops / 16));
   const SingleThreadedBlas scope;
   parallel_for(products * per_product, grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {

@@ -20,33 +20,36 @@ int64_t rows_per_piece(int64_t row) {
   return std::max<int64_t>(1, elements_per_piece / std::max<int64_t>(row, 1));
 }
 
+/// What partial sums are added up in, so that a long sum of f32 does not stop growing.
+template <class T>
+using Wide = std::conditional_t<std::is_same_v<T, float>, double, T>;
+
 template <class T>
 T sum_row(const T* x, int64_t n) {
-  using Wide = std::conditional_t<std::is_same_v<T, float>, double, T>;
   constexpr int64_t chunk = 1024;
-  Wide total = 0;
+  Wide<T> total = 0;
   for (int64_t at = 0; at < n; at += chunk) {
     const int64_t end = std::min(at + chunk, n);
     Block<T> partial = Block<T>::Zero();
     int64_t i = at;
     for (; i + lanes <= end; i += lanes) partial += load(x + i);
     if (i < end) partial += load_part(x + i, end - i, T(0));
-    for (int lane = 0; lane < lanes; ++lane) total += static_cast<Wide>(partial[lane]);
+    for (int lane = 0; lane < lanes; ++lane) total += static_cast<Wide<T>>(partial[lane]);
   }
   return static_cast<T>(total);
 }
 
-template <class T>
-void add_row(T* into, const T* row, int64_t n) {
+template <class Total, class T>
+void add_row(Total* into, const T* row, int64_t n) {
   for (int64_t i = 0; i < n; ++i) into[i] += row[i];
 }
 
 /// out[inner] = the sum of the rows of x [middle, inner].
 template <class T>
 void sum_column(const T* x, int64_t middle, int64_t inner, T* out) {
-  std::fill_n(out, inner, T(0));
   const int64_t parts = (middle + rows_per_part - 1) / rows_per_part;
   if (parts <= 1) {
+    std::fill_n(out, inner, T(0));
     for (int64_t i = 0; i < middle; ++i) add_row(out, x + i * inner, inner);
     return;
   }
@@ -60,7 +63,11 @@ void sum_column(const T* x, int64_t middle, int64_t inner, T* out) {
       }
     }
   });
-  for (int64_t part = 0; part < parts; ++part) add_row(out, partial.data() + part * inner, inner);
+  std::vector<Wide<T>, PoolAllocator<Wide<T>>> total(static_cast<size_t>(inner), 0);
+  for (int64_t part = 0; part < parts; ++part) {
+    add_row(total.data(), partial.data() + part * inner, inner);
+  }
+  std::copy(total.begin(), total.end(), out);
 }
 
 }  // namespace
