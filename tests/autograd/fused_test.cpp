@@ -228,6 +228,16 @@ TEST(Dropout, DropsAndScalesAndIsItsOwnGradient) {
   EXPECT_FALSE(same_bits(dropout(x.detach(), 0.25, rng), y.detach()));
 }
 
+TEST(Dropout, NoElementFollowsAnother) {
+  Rng rng(4);
+  const Tensor kept = not_equal(dropout(ones({100'000}), 0.5, rng), zeros({})).to(Dtype::f64);
+  for (const int64_t lag : {1, 2, 16, 32, 64, 1024, 16384, 32768}) {  // also over the loop's pieces
+    const int64_t n = 100'000 - lag;
+    const double both = mean(slice(kept, 0, 0, n) * slice(kept, 0, lag, n + lag)).item();
+    EXPECT_NEAR(both, 0.25, 5 * std::sqrt(0.1875 / static_cast<double>(n))) << lag;
+  }
+}
+
 TEST(Dropout, OfProbabilityZeroIsNothingAndDrawsNothing) {
   Rng rng(3);
   const Tensor state = rng.state(), x = ones({4});

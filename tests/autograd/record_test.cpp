@@ -184,11 +184,12 @@ TEST(Record, AWrongGradientIsNamed) {
 TEST(Record, ARuleThatThrowsLeavesTheEngineUsable) {
   Tensor x = leaf({1, 2}), w = leaf({3, 4});
   bool broken = true;
-  const Tensor middle = with_rule(x * w, (x * w).detach(), [&broken](const Backward& b) {
+  const Tensor older = x * 5.0;  // waits with its gradient when the rule of the younger one throws
+  const Tensor younger = with_rule(x * w, (x * w).detach(), [&broken](const Backward& b) {
     if (broken) throw std::runtime_error("out of luck");
     return Gradients{b.grad};
   });
-  const Tensor y = sum(middle * middle + x);  // x's part is waiting when the rule throws
+  const Tensor y = sum(younger * younger + older);
   EXPECT_THROW(y.backward({.retain_graph = true}), std::runtime_error);
   EXPECT_TRUE(grad_enabled());
   // Once mended, the same graph gives what it should: nothing was left over from the first walk.
@@ -196,7 +197,7 @@ TEST(Record, ARuleThatThrowsLeavesTheEngineUsable) {
   w.clear_grad();
   broken = false;
   y.backward();
-  EXPECT_EQ(x.grad().str(), "f64[2] {19, 65}");  // 2 x w^2 + 1
+  EXPECT_EQ(x.grad().str(), "f64[2] {23, 69}");  // 2 x w^2 + 5
   EXPECT_EQ(w.grad().str(), "f64[2] {6, 32}");   // 2 x^2 w
 }
 
