@@ -104,6 +104,7 @@ void add_train(CLI::App& app, TrainFlags& f) {
   setting("--lr", f.lr, "Learning rate after the warm-up", &O::lr);
   setting("--warmup", f.warmup, "Steps of warm-up; then a cosine", &O::warmup);
   setting("--weight-decay", f.weight_decay, "Of matrices only", &O::weight_decay);
+  setting("--init-stddev", f.init_stddev, "Of the initial weights", &O::init_stddev);
   setting("--seed", f.seed, "Of weights, data and dropout", &O::seed);
   add(train, "--threads", f.threads, "The result does not depend on them [all cores]");
   add(train, "--out", f.out, "For checkpoints and metrics.jsonl [runs/TASK]")->type_name("DIR");

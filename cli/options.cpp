@@ -28,6 +28,7 @@ void for_each_setting(Flags& flags, Options& options, F f) {
   f("lr", flags.lr, options.lr);
   f("warmup", flags.warmup, options.warmup);
   f("weight-decay", flags.weight_decay, options.weight_decay);
+  f("init-stddev", flags.init_stddev, options.init_stddev);
   f("seed", flags.seed, options.seed);
 }
 
@@ -70,6 +71,7 @@ void check(const RunOptions& o) {
   require_at_least("warmup", o.warmup, 0);
   require_rate("lr", o.lr);
   require_rate("weight-decay", o.weight_decay);
+  require_rate("init-stddev", o.init_stddev);
   if (!(o.dropout >= 0 && o.dropout < 1)) {
     fail("--dropout: wanted a probability in [0, 1); got ", o.dropout);
   }
@@ -98,7 +100,13 @@ RunOptions defaults_for(const std::string& task) {
     o.steps = 2000;
     o.lr = 2e-3;
     o.warmup = 100;
-    o.weight_decay = 0.1;
+    o.init_stddev = 0.02;
+  } else if (task == "copy") {
+    o.steps = 900;
+  } else if (task == "sort") {
+    // Counting letters takes longer to learn than moving them.
+    o.steps = 1900;
+    o.init_stddev = 0.1;
   }
   return o;
 }

@@ -23,9 +23,10 @@ struct RunOptions {
   double dropout = 0;
   int64_t batch = 64;
   int64_t steps = 1000;
-  double lr = 3e-3;  ///< at the end of the warm-up
+  double lr = 5e-3;  ///< at the end of the warm-up
   int64_t warmup = 50;
-  double weight_decay = 0.01;
+  double weight_decay = 0.1;
+  double init_stddev = 0.05;  ///< of the initial weights; small models start better above 0.02
   uint64_t seed = 1;
 
   bool is_text() const { return task == "text"; }
@@ -49,7 +50,7 @@ RunOptions from_values(const data::Values& values);
 struct TrainFlags {
   std::optional<std::string> task, text, positions;
   std::optional<int64_t> max_length, layers, width, heads, context, batch, steps, warmup;
-  std::optional<double> dropout, lr, weight_decay;
+  std::optional<double> dropout, lr, weight_decay, init_stddev;
   std::optional<uint64_t> seed;
   std::optional<int> threads;
   std::optional<std::string> out;

@@ -90,7 +90,8 @@ void build_model(Run& run) {
                                            .heads = o.heads,
                                            .layers = o.layers,
                                            .dropout = o.dropout,
-                                           .positions = positions_named(o.positions)},
+                                           .positions = positions_named(o.positions),
+                                           .stddev = o.init_stddev},
                     rng);
 }
 

@@ -77,7 +77,7 @@ TEST(ProgramErrors, ValuesOfFlags) {
     calls.push_back(bad_flag(flag, "4x", "wanted a whole number; got 4x"));
     calls.push_back(bad_flag(flag, "99999999999999999999", "this number is out of range"));
   }
-  for (const std::string flag : {"--lr", "--weight-decay", "--dropout"}) {
+  for (const std::string flag : {"--lr", "--weight-decay", "--init-stddev", "--dropout"}) {
     for (const std::string value : {"-1", "nan", "inf", "-inf"}) {
       calls.push_back(bad_flag(flag, value, "wanted a "));
     }
@@ -209,6 +209,7 @@ TEST_F(RunErrors, ResumingWithOtherSettings) {
                                                                       {"--lr", "0.5"},
                                                                       {"--warmup", "1"},
                                                                       {"--weight-decay", "0.5"},
+                                                                      {"--init-stddev", "0.5"},
                                                                       {"--seed", "77"}}) {
     calls.push_back(
         {{"train", "--resume", "--out", "run", flag, value}, flag + ": the run was started with "});
