@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Installs what rapt needs to be built and tested, from the distribution, with apt.
+# Does nothing, and needs no root, when all of it is there. CXX, if set, names the compiler.
+set -euo pipefail
+
+# What is missing of the libraries. Debian and Ubuntu give them the same names.
+missing_libraries() {
+  local package
+  for package in libeigen3-dev libcereal-dev libgtest-dev libgmock-dev nlohmann-json3-dev \
+    libcli11-dev zlib1g-dev; do
+    is_installed "$package" || echo "$package"
+  done
+  # Any build of OpenBLAS will do; the one that libopenblas-dev chooses if there is none.
+  is_installed libopenblas-pthread-dev || is_installed libopenblas-openmp-dev ||
+    is_installed libopenblas-serial-dev || echo libopenblas-dev
+}
+
+is_installed() {
+  [[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]
+}
+
+# What is missing of the programs, which may also have come from elsewhere.
+missing_programs() {
+  local compiler=${CXX:-g++}
+  command -v cmake >/dev/null || echo cmake
+  command -v ninja >/dev/null || echo ninja-build
+  if ! command -v "$compiler" >/dev/null; then
+    basename "${compiler/clang++/clang}" # the package of g++-12 is g++-12, that of clang++ is clang
+    echo libc6-dev
+  fi
+}
+
+if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+  cat >&2 <<'END'
+scripts/install.sh: wanted a distribution with apt (Debian, Ubuntu); got another.
+rapt needs: a C++20 compiler, CMake 3.22 or newer, ninja, Eigen 3.4, OpenBLAS with cblas.h, cereal,
+GoogleTest, nlohmann-json 3.9, CLI11 and zlib, with their headers. When they are there:
+  cmake --preset dev && cmake --build --preset dev && ctest --preset dev
+END
+  exit 1
+fi
+
+mapfile -t missing < <(missing_programs; missing_libraries)
+if ((${#missing[@]} == 0)); then exit 0; fi
+
+as_root=()
+if ((EUID != 0)); then
+  if ! command -v sudo >/dev/null; then
+    echo "scripts/install.sh: wanted root or sudo, to install: ${missing[*]}" >&2
+    exit 1
+  fi
+  as_root=(sudo)
+fi
+
+echo "installing ${missing[*]}"
+apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o=Dpkg::Use-Pty=0)
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! { "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends "${missing[@]}"; } \
+  >"$log" 2>&1 </dev/null; then
+  tail -n 30 "$log" >&2
+  echo "scripts/install.sh: apt-get failed; its last words are above" >&2
+  exit 1
+fi
