@@ -24,7 +24,7 @@ struct RunOptions {
   int64_t batch = 64;
   int64_t steps = 1000;
   double lr = 5e-3;  ///< at the end of the warm-up
-  int64_t warmup = 50;
+  int64_t warmup = 100;
   double weight_decay = 0.1;
   double init_stddev = 0.05;  ///< of the initial weights; small models start better above 0.02
   uint64_t seed = 1;

@@ -117,8 +117,9 @@ void gemm(int64_t m, int64_t n, int64_t k, T alpha, Matrix<const T> a, Matrix<co
 
 namespace {
 
-constexpr int64_t alignment = 32;        // rows or columns of a piece
-constexpr double flops_per_piece = 8e6;  // some 100 microseconds: worth a thread, and packing is small
+constexpr int64_t alignment = 32;  // rows or columns of a piece
+constexpr double flops_per_piece =
+    8e6;  // some 100 microseconds: worth a thread, and packing is small
 constexpr int64_t largest = std::numeric_limits<blasint>::max();
 
 /// How one product is cut: into pieces of `rows` x `columns`.
@@ -174,8 +175,14 @@ void gemm(const BatchedGemm<T>& p) {
       a.data += batch_offset(p.batch, p.a_batch, product) + row * a.row_stride;
       b.data += batch_offset(p.batch, p.b_batch, product) + column * b.column_stride;
       c.data += product * p.c_batch + row * c.row_stride + column;
-      gemm<T>(std::min(piece.rows, p.m - row), std::min(piece.columns, p.n - column), p.k, T(1), a,
-              b, p.beta, c);
+      const int64_t rows = std::min(piece.rows, p.m - row);
+      const int64_t columns = std::min(piece.columns, p.n - column);
+      if (p.bias != nullptr) {
+        for (int64_t r = 0; r < rows; ++r) {
+          std::copy_n(p.bias + column, columns, c.data + r * c.row_stride);
+        }
+      }
+      gemm<T>(rows, columns, p.k, T(1), a, b, p.bias != nullptr ? T(1) : T(0), c);
     }
   });
 }

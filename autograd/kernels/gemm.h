@@ -47,7 +47,7 @@ struct BatchedGemm {
   int64_t m, n, k;
   Matrix<const T> a, b;
   Strides a_batch, b_batch;  // one per axis of batch
-  T beta;
+  const T* bias;             // [n], added to every row of each product; or null
   Matrix<T> c;
   int64_t c_batch;  // from one product to the next
 };

@@ -55,7 +55,7 @@ Tensor batched(const Tensor& a, const Tensor& b) {
                         matrix<T>(right),
                         batch_strides(left, batch),
                         batch_strides(right, batch),
-                        T(0),
+                        nullptr,
                         {fresh_data<T>(y), n, 1},
                         m * n});
     });
@@ -113,13 +113,10 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   {
     const NoGrad no_grad;
     const Tensor left = reshape(x, {rows, in}).contiguous(), right = readable(weight);
+    const Tensor added = bias.defined() ? bias.contiguous() : bias;
     visit_float(x.dtype(), [&](auto zero) {
       using T = decltype(zero);
       T* to = fresh_data<T>(y);
-      if (bias.defined()) {
-        const Tensor b = bias.contiguous();
-        for (int64_t row = 0; row < rows; ++row) std::copy_n(b.data<T>(), out, to + row * out);
-      }
       const kernels::Matrix<const T> w = matrix<T>(right);
       kernels::gemm<T>({{1},
                         rows,
@@ -129,7 +126,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
                         {w.data, w.column_stride, w.row_stride},
                         {0},
                         {0},
-                        bias.defined() ? T(1) : T(0),
+                        added.defined() ? added.data<T>() : nullptr,
                         {to, out, 1},
                         0});
     });

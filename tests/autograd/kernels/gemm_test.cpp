@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include <cmath>
 #include <vector>
 
@@ -107,7 +109,8 @@ TEST(BatchedGemm, AgreesWithSingleProducts) {
   for (const auto& [a_shape, b_shape] :
        {std::pair(Shape{2, 3, 4, 5}, Shape{2, 3, 5, 6}),
         std::pair(Shape{2, 1, 4, 5}, Shape{3, 5, 6}), std::pair(Shape{4, 5}, Shape{2, 3, 5, 6}),
-        std::pair(Shape{300, 200}, Shape{200, 130}),
+        // Large enough to be cut: by rows, and by columns.
+        std::pair(Shape{800, 80}, Shape{80, 200}), std::pair(Shape{60, 100}, Shape{100, 1500}),
         std::pair(Shape{2, 3, 70, 90}, Shape{2, 3, 90, 80})}) {
     SCOPED_TRACE(text(a_shape, " x ", b_shape));
     const Tensor a = rng.normal(a_shape, 0, 1, Dtype::f64),
@@ -117,6 +120,17 @@ TEST(BatchedGemm, AgreesWithSingleProducts) {
     EXPECT_TRUE(tests::close(matmul(a, b), wanted, 1e-12));
     EXPECT_TRUE(tests::close(matmul(tests::strided(a), tests::strided(b)), wanted, 1e-12));
     EXPECT_TRUE(tests::close(transpose(matmul(transpose(b), transpose(a))), wanted, 1e-12));
+  }
+}
+
+TEST(BatchedGemm, AddsTheBiasToEveryRowOfEveryPiece) {
+  Rng rng(3);
+  for (const auto& [rows, in, out] :
+       {std::tuple(3, 4, 5), std::tuple(800, 80, 200), std::tuple(60, 100, 1500)}) {
+    const Tensor x = rng.normal({rows, in}, 0, 1, Dtype::f64),
+                 w = rng.normal({out, in}, 0, 1, Dtype::f64),
+                 bias = rng.normal({out}, 0, 1, Dtype::f64);
+    EXPECT_TRUE(tests::close(linear(x, w, bias), matmul(x, transpose(w)) + bias, 1e-12));
   }
 }
 
