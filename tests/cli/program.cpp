@@ -124,4 +124,12 @@ Outcome run_program(const std::vector<std::string>& arguments, const ProgramOpti
   return Program(arguments, options).finish();
 }
 
+bool has_terminals() {
+  Ends ends;
+  if (openpty(&ends.read, &ends.write, nullptr, nullptr, nullptr) != 0) return false;
+  close(ends.read);
+  close(ends.write);
+  return true;
+}
+
 }  // namespace rapt::cli

@@ -45,4 +45,7 @@ class Program {
 /// Runs it to its end.
 Outcome run_program(const std::vector<std::string>& arguments, const ProgramOptions& options = {});
 
+/// False where the system has no pseudo-terminals to give (a chroot without /dev/pts).
+bool has_terminals();
+
 }  // namespace rapt::cli

@@ -54,8 +54,8 @@ TEST(TrainProgram, NamesItsFolderAfterTheTaskAndNeverTwiceTheSame) {
 }
 
 TEST(TrainProgram, ShowsOneLiveLineOnATerminal) {
-  if (!std::filesystem::exists("/dev/ptmx")) {
-    GTEST_SKIP() << "this system has no pseudo-terminals (/dev/pts is not mounted)";
+  if (!has_terminals()) {
+    GTEST_SKIP() << "this system has no pseudo-terminals (is /dev/pts mounted?)";
   }
   const TemporaryFolder folder;
   const Outcome run = run_program(small_run + Words{"--steps", "200", "--out", "run"},
