@@ -1,5 +1,5 @@
-// A Transformer learns to copy: all that a training takes. 600 steps (some 12 s) or as many as
-// told, then its accuracy on sequences that it has never seen, and its weights in
+// A Transformer learns to copy: all that a training takes. 600 steps or as many as told,
+// then its accuracy on sequences that it has never seen, and its weights in
 // copy_task.safetensors.
 //
 //   $ 06_copy_task 20

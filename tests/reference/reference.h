@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "../support/tensors.h"
 #include "rapt/autograd/autograd.h"
 #include "rapt/data/safetensors.h"
 
@@ -61,16 +62,7 @@ inline std::vector<Tensor> tensors_of(const NamedTensors& named) {
   return out;
 }
 
-/// The text of the error that f throws; empty when it throws none.
-template <class F>
-std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
+using tests::error_of;
 
 /// cos(0), cos(1), ... in row-major order: the cotangent of all cases.
 inline Tensor cotangent(const Tensor& y) {
