@@ -14,8 +14,10 @@ endfunction()
 function(rapt_compile_options target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    # g++ 12 reports its own AVX-512 intrinsics, whose undefined operands are meant.
-    target_compile_options(${target} PRIVATE -Wno-uninitialized -Wno-maybe-uninitialized)
+    # g++ 12 reports its own AVX-512 intrinsics, whose undefined operands are meant, and vector types
+    # as template arguments, which Eigen is made of.
+    target_compile_options(${target} PRIVATE -Wno-uninitialized -Wno-maybe-uninitialized
+                                             -Wno-ignored-attributes)
   endif()
   if(RAPT_WERROR)
     target_compile_options(${target} PRIVATE -Werror)

@@ -56,7 +56,7 @@ const std::map<std::string, Strings>& guests() {
   static const std::map<std::string, Strings> guests = {
       {"Eigen/", {"autograd/kernels/"}},
       {"unsupported/Eigen/", {"autograd/kernels/"}},
-      {"cblas", {"autograd/kernels/gemm.cpp"}},
+      {"cblas", {"autograd/kernels/blas.cpp"}},
       {"omp.h", {}},
       {"thread", {"autograd/kernels/parallel.cpp", "data/loader.cpp"}},
       {"cereal/", {"data/checkpoint.cpp"}},

@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "rapt/autograd/kernels/allocator.h"
+#include "rapt/autograd/kernels/gemm.h"
 #include "rapt/autograd/kernels/parallel.h"
 #include "rapt/autograd/kernels/philox.h"
 #include "rapt/autograd/kernels/rows.h"
+#include "rapt/autograd/kernels/scratch.h"
 
 namespace rapt::kernels {
 namespace {
@@ -14,22 +15,6 @@ namespace {
 constexpr int64_t queries_per_block = 64;
 constexpr int64_t keys_per_block = 128;
 static_assert(keys_per_block % draws_per_group == 0);
-
-/// Memory for one task, from the pool.
-template <class T>
-class Scratch {
- public:
-  explicit Scratch(int64_t count)
-      : bytes_(static_cast<size_t>(count) * sizeof(T)), data_(static_cast<T*>(allocate(bytes_))) {}
-  ~Scratch() { release(data_, bytes_); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  operator T*() const { return data_; }
-
- private:
-  size_t bytes_;
-  T* data_;
-};
 
 int64_t groups_per_row(int64_t keys) { return (keys + draws_per_group - 1) / draws_per_group; }
 
@@ -61,22 +46,6 @@ Matrix<T> at_batch(const Matrices<T>& all, const Shape& batch, int64_t index) {
   return one;
 }
 
-template <class T>
-Matrix<T> from_row(Matrix<T> m, int64_t row) {
-  m.data += row * m.row_stride;
-  return m;
-}
-
-template <class T>
-Matrix<T> transposed(const Matrix<T>& m) {
-  return {m.data, m.column_stride, m.row_stride};
-}
-
-template <class T>
-Matrix<const T> constant(const Matrix<T>& m) {
-  return {m.data, m.row_stride, m.column_stride};
-}
-
 /// One batch entry of an attention, and the blocks that it is computed in.
 template <class T>
 class Head {
@@ -97,8 +66,8 @@ class Head {
 
   /// s [rows, columns] = the masked scores of queries from `row` on and keys from `column` on.
   void scores(int64_t row, int64_t rows, int64_t column, int64_t columns, T* s) const {
-    gemm<T>(rows, columns, a_.width, a_.scale, from_row(q, row), transposed(from_row(k, column)),
-            T(0), {s, columns, 1});
+    gemm<T>({rows, columns, a_.width, q.at(row, 0), k.at(column, 0).transposed(), {s, columns, 1},
+             a_.scale});
     for (int64_t i = 0; i < rows; ++i) {
       T* line = s + i * columns;
       if (a_.causal) {
@@ -195,8 +164,8 @@ void attend(const Attention<T>& a, const Head<T>& head, int64_t row, int64_t row
         multiply<T>(line, columns, static_cast<const T*>(keep));
       }
     }
-    gemm<T>(rows, a.value_width, columns, T(1), {s, columns, 1}, from_row(head.v, column),
-            column > 0 ? T(1) : T(0), out);
+    gemm<T>({rows, a.value_width, columns, {s, columns, 1}, head.v.at(column, 0), out, T(1),
+             column > 0});
   }
   if (visible == 0) clear(out, rows, a.value_width);
   for (int64_t i = 0; i < rows; ++i) {
@@ -211,12 +180,11 @@ void attend(const Attention<T>& a, const Head<T>& head, int64_t row, int64_t row
 template <class T>
 void attention(const Attention<T>& a, const Matrices<T>& out, T* lse) {
   const int64_t blocks = (a.queries + queries_per_block - 1) / queries_per_block;
-  const SingleThreadedBlas scope;
   parallel_for(a.batch.numel() * blocks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t index = task / blocks, row = task % blocks * queries_per_block;
       attend(a, Head<T>(a, index), row, std::min(queries_per_block, a.queries - row),
-             from_row(at_batch(out, a.batch, index), row), lse + index * a.queries + row);
+             at_batch(out, a.batch, index).at(row, 0), lse + index * a.queries + row);
     }
   });
 }
@@ -252,15 +220,15 @@ class HeadBackward {
 
  private:
   void block(int64_t row, int64_t rows, int64_t column, int64_t columns) {
-    const Matrix<const T> q = from_row(head_.q, row), g = from_row(g_, row);
-    const Matrix<const T> k = from_row(head_.k, column), v = from_row(head_.v, column);
+    const Matrix<const T> q = head_.q.at(row, 0), g = g_.at(row, 0);
+    const Matrix<const T> k = head_.k.at(column, 0), v = head_.v.at(column, 0);
     head_.scores(row, rows, column, columns, p_);
-    gemm<T>(rows, columns, a_.value_width, T(1), g, transposed(v), T(0), {ds_, columns, 1});
+    gemm<T>({rows, columns, a_.value_width, g, v.transposed(), {ds_, columns, 1}});
     for (int64_t i = 0; i < rows; ++i) weights(row + i, i, column, columns);
     const Matrix<const T> p{p_, columns, 1}, ds{ds_, columns, 1};
-    gemm<T>(columns, a_.value_width, rows, T(1), transposed(p), g, T(1), from_row(dv_, column));
-    gemm<T>(rows, a_.width, columns, a_.scale, ds, k, T(1), from_row(dq_, row));
-    gemm<T>(columns, a_.width, rows, a_.scale, transposed(ds), q, T(1), from_row(dk_, column));
+    gemm<T>({columns, a_.value_width, rows, p.transposed(), g, dv_.at(column, 0), T(1), true});
+    gemm<T>({rows, a_.width, columns, ds, k, dq_.at(row, 0), a_.scale, true});
+    gemm<T>({columns, a_.width, rows, ds.transposed(), q, dk_.at(column, 0), a_.scale, true});
   }
 
   /// From the scores in p and the weights' gradients in ds: the weights (as dropped) and the
@@ -299,7 +267,6 @@ template <class T>
 void attention_backward(const Attention<T>& a, const Matrices<const T>& out,
                         const Matrices<const T>& g, const T* lse, const Matrices<T>& dq,
                         const Matrices<T>& dk, const Matrices<T>& dv) {
-  const SingleThreadedBlas scope;
   parallel_for(a.batch.numel(), 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       HeadBackward<T>(a, i, at_batch(out, a.batch, i), at_batch(g, a.batch, i), lse + i * a.queries,

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "rapt/autograd/kernels/gemm.h"
+#include "rapt/autograd/kernels/matrix.h"
 #include "rapt/autograd/philox_key.h"
 #include "rapt/autograd/shape.h"
 
@@ -21,7 +21,7 @@ template <class T>
 struct Attention {
   Shape batch;
   int64_t queries, keys, width, value_width;
-  Matrices<const T> q, k, v;        // each of the matrices is_dense
+  Matrices<const T> q, k, v;        // columns dense
   Matrices<const bool> may_attend;  // data null: everywhere
   Matrices<const T> added;          // data null: nothing
   bool causal;

@@ -1,142 +1,261 @@
 #include "rapt/autograd/kernels/gemm.h"
 
-#include <cblas.h>
-
 #include <algorithm>
 #include <limits>
-#include <mutex>
+#include <type_traits>
 
 #include "rapt/autograd/error.h"
+#include "rapt/autograd/kernels/blas.h"
 #include "rapt/autograd/kernels/parallel.h"
-
-// Present when OpenBLAS was built with OpenMP, whose thread count belongs to the calling thread.
-extern "C" __attribute__((weak)) void omp_set_num_threads(int);
-extern "C" __attribute__((weak)) int omp_get_max_threads();
+#include "rapt/autograd/kernels/scratch.h"
+#include "rapt/autograd/kernels/tiles.h"
 
 namespace rapt::kernels {
 namespace {
 
-enum class BlasThreads { none, pthread, openmp };
+template <class T>
+constexpr bool has_tiles = std::is_same_v<T, float> && Tile<float>::lanes >= 8;
 
-BlasThreads blas_threads() {
-  static const BlasThreads kind = [] {
-    switch (openblas_get_parallel()) {
-      case 1:
-        return BlasThreads::pthread;
-      case 2:
-        return omp_set_num_threads != nullptr ? BlasThreads::openmp : BlasThreads::none;
-      default:
-        return BlasThreads::none;
-    }
-  }();
-  return kind;
+// A block of b, depth x columns, stays in the second-level cache while all of a passes by; the strip
+// of a that meets it stays in the first.
+constexpr int64_t depth_per_block = 384;
+constexpr int64_t columns_per_block = 128;
+// Rows of a strip that lie a multiple of this apart push each other out of the first cache.
+constexpr int64_t page = 4096;
+constexpr int64_t strip_row_stride = depth_per_block + 16;
+// Fewer rows than these meet a block of b before it is worth a copy.
+constexpr int64_t rows_worth_packing = 64;
+// Strips that are copied together, from an a stored by columns.
+constexpr int64_t strips_at_once = 8;
+
+/// The memory that one thread packs into, kept from product to product.
+template <class T>
+struct Workspace {
+  Scratch<T> panels{PackedPanels<T>::size(depth_per_block, columns_per_block)};
+  Scratch<T> strips{strips_at_once * Tile<T>::rows * strip_row_stride};
+};
+
+template <class T>
+Workspace<T>& workspace() {
+  thread_local Workspace<T> mine;
+  return mine;
 }
 
-// The pthread build has one setting for the whole process: the first scope turns its threads off,
-// the last one restores what it found.
-std::mutex scopes_mutex;
-int scopes = 0;
-int threads_before_scopes = 0;
+/// What a strip of rows of a meets: a block of b, in panels.
+template <class T>
+struct Panels {
+  const T* data;
+  bool packed;
+  int64_t row_stride;  // when not packed
+};
+
+/// Rows of c, times all panels.
+template <class T>
+void multiply_strip(int64_t rows, int64_t depth, int64_t columns, const Strip<T>& strip,
+                    const Panels<T>& b, T* c, int64_t c_stride, const Finish<T>& finish) {
+  constexpr int64_t wide = Tile<T>::columns;
+  const bool unit_step = strip.step == 1;
+  for (int64_t j = 0; j < columns; j += wide) {
+    const int64_t some = std::min(wide, columns - j);
+    const T* panel = b.packed ? b.data + j * depth : b.data + j;
+    const int64_t stride = b.packed ? PackedPanels<T>::width(some) : b.row_stride;
+    Finish<T> here = finish;
+    if (here.bias != nullptr) here.bias += j;
+    if (unit_step) {
+      compute_edge<T, true>(rows, depth, strip, panel, stride, c + j, c_stride, some, here);
+    } else {
+      compute_edge<T, false>(rows, depth, strip, panel, stride, c + j, c_stride, some, here);
+    }
+  }
+}
+
+/// Rows of a as the tiles read them, strip by strip.
+template <class T>
+class Strips {
+ public:
+  /// `columns`: of b, which all meet each strip.
+  Strips(const Matrix<const T>& a, int64_t rows, int64_t depth, int64_t columns, T* memory)
+      : a_(a), rows_(rows), depth_(depth), memory_(memory) {
+    const bool again = columns > Tile<T>::columns;  // a copy pays only if it is read again
+    if (a.column_stride == 1) {
+      const int64_t apart = a.row_stride * static_cast<int64_t>(sizeof(T));
+      how_ = again && apart % page == 0 ? How::rows : How::in_place;
+    } else if (a.row_stride == 1) {
+      how_ = again ? How::columns : How::in_place;
+    } else {
+      how_ = How::rows;
+    }
+  }
+
+  /// The strip that starts at `row`, asked for in ascending order.
+  Strip<T> at(int64_t row) {
+    constexpr int64_t tall = Tile<T>::rows;
+    switch (how_) {
+      case How::in_place:
+        return {a_.at(row, 0).data, a_.row_stride, a_.column_stride};
+      case How::rows:
+        copy_rows(row);
+        return {memory_, strip_row_stride, 1};
+      case How::columns:
+        break;
+    }
+    if (row % (strips_at_once * tall) == 0) deal_columns(row);
+    return {memory_ + row % (strips_at_once * tall) * depth_, 1, tall};
+  }
+
+ private:
+  enum class How { in_place, rows, columns };
+
+  void copy_rows(int64_t row) {
+    const int64_t some = std::min<int64_t>(Tile<T>::rows, rows_ - row);
+    for (int64_t i = 0; i < some; ++i) {
+      T* line = memory_ + i * strip_row_stride;
+      const T* from = a_.at(row + i, 0).data;
+      if (a_.column_stride == 1) {
+        std::copy_n(from, depth_, line);
+      } else {
+        for (int64_t p = 0; p < depth_; ++p) line[p] = from[p * a_.column_stride];
+      }
+    }
+  }
+
+  /// Each column of a is read for several strips at once: few elements of it lie together.
+  void deal_columns(int64_t row) {
+    constexpr int64_t tall = Tile<T>::rows;
+    const int64_t some = std::min(strips_at_once * tall, rows_ - row);
+    for (int64_t p = 0; p < depth_; ++p) {
+      const T* from = a_.at(row, p).data;
+      int64_t i = 0;
+      for (; i + tall <= some; i += tall) {
+        std::memcpy(memory_ + i * depth_ + p * tall, from + i, tall * sizeof(T));
+      }
+      std::copy_n(from + i, some - i, memory_ + i * depth_ + p * tall);
+    }
+  }
+
+  const Matrix<const T> a_;
+  const int64_t rows_, depth_;
+  T* const memory_;
+  How how_;
+};
+
+/// A b that was packed beforehand, for several threads: its blocks, one after the other.
+template <class T>
+class PackedB {
+ public:
+  PackedB(const Matrix<const T>& b, int64_t depth, int64_t columns)
+      : b_(b),
+        depth_(depth),
+        columns_(columns),
+        row_((columns + Tile<T>::columns - 1) / Tile<T>::columns * Tile<T>::columns),
+        memory_(depth * row_) {
+    const int64_t down = (depth + depth_per_block - 1) / depth_per_block;
+    const int64_t across = (columns + columns_per_block - 1) / columns_per_block;
+    parallel_for(down * across, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        pack_block(i / across * depth_per_block, i % across * columns_per_block);
+      }
+    });
+  }
+
+  const T* block(int64_t at, int64_t column) const {
+    return memory_ + at * row_ + column * depth_of(at);
+  }
+
+ private:
+  int64_t depth_of(int64_t at) const { return std::min(depth_per_block, depth_ - at); }
+  void pack_block(int64_t at, int64_t column) {
+    PackedPanels<T>::pack(b_.at(at, column), depth_of(at),
+                          std::min(columns_per_block, columns_ - column),
+                          memory_ + at * row_ + column * depth_of(at));
+  }
+
+  const Matrix<const T> b_;
+  const int64_t depth_, columns_, row_;
+  const Scratch<T> memory_;
+};
+
+/// `packed`: the blocks of b if they are there already, of which p.b starts at `packed_column`.
+template <class T>
+void tiled_gemm(const Product<T>& p, const PackedB<T>* packed = nullptr,
+                int64_t packed_column = 0) {
+  Workspace<T>& memory = workspace<T>();
+  for (int64_t column = 0; column < p.n; column += columns_per_block) {
+    const int64_t columns = std::min(columns_per_block, p.n - column);
+    const bool readable = p.b.column_stride == 1 && columns % Tile<T>::lanes == 0;
+    const bool in_place = packed == nullptr && readable && p.m <= rows_worth_packing;
+    int64_t at = 0;
+    do {  // once for an empty sum too: c still has to be set
+      const int64_t depth = std::min(depth_per_block, p.k - at);
+      const Matrix<const T> b = p.b.at(at, column);
+      Panels<T> panels{b.data, !in_place, b.row_stride};
+      if (packed != nullptr) {
+        panels.data = packed->block(at, packed_column + column);
+      } else if (!in_place) {
+        PackedPanels<T>::pack(b, depth, columns, memory.panels);
+        panels.data = memory.panels;
+      }
+      const bool first = at == 0;
+      const Finish<T> finish{p.alpha, p.add || !first,
+                             first && p.bias != nullptr ? p.bias + column : nullptr};
+      Strips<T> strips(p.a.at(0, at), p.m, depth, columns, memory.strips);
+      for (int64_t row = 0; row < p.m; row += Tile<T>::rows) {
+        const int64_t rows = std::min<int64_t>(Tile<T>::rows, p.m - row);
+        multiply_strip(rows, depth, columns, strips.at(row), panels, p.c.at(row, column).data,
+                       p.c.row_stride, finish);
+      }
+      at += depth;
+    } while (at < p.k);
+  }
+}
 
 }  // namespace
 
-SingleThreadedBlas::SingleThreadedBlas() {
-  switch (blas_threads()) {
-    case BlasThreads::none:
-      break;
-    case BlasThreads::openmp:
-      before_ = omp_get_max_threads();
-      if (before_ != 1) omp_set_num_threads(1);
-      break;
-    case BlasThreads::pthread: {
-      const std::lock_guard lock(scopes_mutex);
-      if (scopes++ == 0) {
-        threads_before_scopes = openblas_get_num_threads();
-        if (threads_before_scopes != 1) openblas_set_num_threads(1);
-      }
-      break;
-    }
-  }
-}
-
-SingleThreadedBlas::~SingleThreadedBlas() {
-  switch (blas_threads()) {
-    case BlasThreads::none:
-      break;
-    case BlasThreads::openmp:
-      if (before_ != 1) omp_set_num_threads(before_);
-      break;
-    case BlasThreads::pthread: {
-      const std::lock_guard lock(scopes_mutex);
-      if (--scopes == 0 && threads_before_scopes != 1) {
-        openblas_set_num_threads(threads_before_scopes);
-      }
-      break;
-    }
-  }
-}
-
-void keep_blas_to_this_thread() {
-  if (blas_threads() == BlasThreads::openmp) omp_set_num_threads(1);
-}
-
-bool is_dense(int64_t rows, int64_t columns, int64_t row_stride, int64_t column_stride) {
-  const bool by_rows = (column_stride == 1 || columns <= 1) && (row_stride >= columns || rows <= 1);
-  const bool by_columns = (row_stride == 1 || rows <= 1) && (column_stride >= rows || columns <= 1);
-  return by_rows || by_columns;
+template <class T>
+bool is_readable(int64_t rows, int64_t columns, int64_t row_stride, int64_t column_stride) {
+  return has_tiles<T> || is_dense(rows, columns, row_stride, column_stride);
 }
 
 template <class T>
-void gemm(int64_t m, int64_t n, int64_t k, T alpha, Matrix<const T> a, Matrix<const T> b, T beta,
-          Matrix<T> c) {
-  if (m == 0 || n == 0) return;
-  struct Operand {
-    CBLAS_TRANSPOSE transpose;
-    blasint leading;
-  };
-  const auto operand = [](const Matrix<const T>& x, int64_t rows, int64_t columns) -> Operand {
-    const bool by_rows =
-        (x.column_stride == 1 || columns <= 1) && (x.row_stride >= columns || rows <= 1);
-    if (by_rows) return {CblasNoTrans, static_cast<blasint>(rows > 1 ? x.row_stride : columns)};
-    return {CblasTrans, static_cast<blasint>(columns > 1 ? x.column_stride : rows)};
-  };
-  const Operand oa = operand(a, m, k);
-  const Operand ob = operand(b, k, n);
-  const auto call = [&](auto routine) {
-    routine(CblasRowMajor, oa.transpose, ob.transpose, static_cast<blasint>(m),
-            static_cast<blasint>(n), static_cast<blasint>(k), alpha, a.data,
-            std::max<blasint>(oa.leading, 1), b.data, std::max<blasint>(ob.leading, 1), beta,
-            c.data, static_cast<blasint>(std::max(c.row_stride, n)));
-  };
-  if constexpr (std::is_same_v<T, float>) {
-    call(cblas_sgemm);
+void gemm(const Product<T>& p) {
+  if constexpr (has_tiles<T>) {
+    tiled_gemm(p);
   } else {
-    call(cblas_dgemm);
+    const SingleThreadedBlas scope;
+    blas_gemm(p);
   }
 }
 
 namespace {
 
-constexpr int64_t alignment = 32;  // rows or columns of a piece
-constexpr double flops_per_piece =
-    8e6;  // some 100 microseconds: worth a thread, and packing is small
-constexpr int64_t largest = std::numeric_limits<blasint>::max();
+// Some 40 microseconds: worth a thread.
+constexpr double flops_per_piece = 4e6;
+// More than these are of no use to the cores of one machine, and cost copies of b.
+constexpr double most_pieces = 32;
+constexpr int64_t narrowest = 32, shortest = 32, tall = 96;
+
+double flops(int64_t m, int64_t n, int64_t k) {
+  return 2.0 * static_cast<double>(m) * static_cast<double>(n) *
+         static_cast<double>(std::max<int64_t>(k, 1));
+}
+
+int64_t parts(int64_t whole, int64_t part) { return (whole + part - 1) / part; }
 
 /// How one product is cut: into pieces of `rows` x `columns`.
 struct Cut {
   int64_t rows, columns;
 };
 
+// Pieces are tall and narrow: every one packs the part of b that it needs, while a is read in place.
 Cut cut(int64_t m, int64_t n, int64_t k) {
-  const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) *
-                       static_cast<double>(std::max<int64_t>(k, 1));
-  const int64_t pieces = static_cast<int64_t>(std::clamp(flops / flops_per_piece, 1.0, 64.0));
-  const auto length = [pieces](int64_t whole) {
-    const int64_t part = (whole + pieces - 1) / pieces;
-    return std::min(whole, (part + alignment - 1) / alignment * alignment);
-  };
-  if (m >= n) return {length(m), n};
-  return {m, length(n)};
+  const double pieces = std::clamp(flops(m, n, k) / flops_per_piece, 1.0, most_pieces);
+  if (pieces < 2) return {m, n};
+  const auto wanted = static_cast<int64_t>(pieces);
+  int64_t columns = std::min(n, columns_per_block);
+  while (columns > narrowest && parts(n, columns) * parts(m, tall) < wanted) columns /= 2;
+  columns = parts(columns, narrowest) * narrowest;
+  const int64_t down = std::max<int64_t>(1, wanted / parts(n, columns));
+  return {std::min(m, parts(parts(m, down), shortest) * shortest), std::min(n, columns)};
 }
 
 int64_t batch_offset(const Shape& batch, const Strides& strides, int64_t index) {
@@ -148,50 +267,91 @@ int64_t batch_offset(const Shape& batch, const Strides& strides, int64_t index) 
   return offset;
 }
 
+/// The part of a product that is c's `rows` x `columns` from (row, column) on.
+template <class T>
+Product<T> part_of(const Product<T>& p, int64_t row, int64_t rows, int64_t column,
+                   int64_t columns) {
+  Product<T> part = p;
+  part.m = std::min(rows, p.m - row);
+  part.n = std::min(columns, p.n - column);
+  part.a = p.a.at(row, 0);
+  part.b = p.b.at(0, column);
+  part.c = p.c.at(row, column);
+  if (p.bias != nullptr) part.bias = p.bias + column;
+  return part;
+}
+
+// From here on one packed b for all pieces pays for the meeting of the threads in between.
+constexpr double flops_worth_sharing = 64e6;
+// What is packed at a time: it should stay in the cache that the cores share.
+constexpr int64_t bytes_packed_at_once = int64_t{4} << 20;
+
+/// One large product: b is packed once, by all threads, and then met by all of a.
+template <class T>
+void shared_gemm(const Product<T>& p) {
+  const int64_t fit = bytes_packed_at_once / (static_cast<int64_t>(sizeof(T)) * p.k);
+  const int64_t width = std::max<int64_t>(fit / columns_per_block, 1) * columns_per_block;
+  for (int64_t column = 0; column < p.n; column += width) {
+    const Product<T> part = part_of(p, 0, p.m, column, width);
+    const PackedB<T> packed(part.b, part.k, part.n);
+    const int64_t across = parts(part.n, columns_per_block);
+    const int64_t down =
+        std::clamp<int64_t>(static_cast<int64_t>(most_pieces) / across, 1, parts(part.m, tall));
+    const int64_t rows = parts(parts(part.m, down), shortest) * shortest;
+    parallel_for(parts(part.m, rows) * across, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t at = i % across * columns_per_block;
+        tiled_gemm(part_of(part, i / across * rows, rows, at, columns_per_block), &packed, at);
+      }
+    });
+  }
+}
+
 }  // namespace
 
 template <class T>
-void gemm(const BatchedGemm<T>& p) {
-  const int64_t products = p.batch.numel();
+void batched_gemm(const BatchedGemm<T>& all) {
+  const Product<T>& p = all.first;
+  const int64_t products = all.batch.numel();
   if (products == 0 || p.m == 0 || p.n == 0) return;
-  if (std::max({p.m, p.n, p.k}) > largest) {
+  constexpr int64_t longest = std::numeric_limits<int32_t>::max();  // OpenBLAS counts in int
+  if (std::max({p.m, p.n, p.k}) > longest) {
     fail("matmul: wanted lengths below 2^31; got ", p.m, " x ", p.k, " x ", p.n);
   }
+  if constexpr (has_tiles<T>) {
+    const bool large = p.m >= 2 * tall && flops(p.m, p.n, p.k) >= flops_worth_sharing;
+    if (products == 1 && large) return shared_gemm(p);
+  }
   const Cut piece = cut(p.m, p.n, p.k);
-  const int64_t down = (p.m + piece.rows - 1) / piece.rows;
-  const int64_t across = (p.n + piece.columns - 1) / piece.columns;
-  const int64_t per_product = down * across;
-  const double flops = 2.0 * static_cast<double>(piece.rows) * static_cast<double>(piece.columns) *
-                       static_cast<double>(std::max<int64_t>(p.k, 1));
-  const int64_t grain = std::max<int64_t>(1, static_cast<int64_t>(flops_per_piece / flops / 16));
-  const SingleThreadedBlas scope;
-  parallel_for(products * per_product, grain, [&](int64_t begin, int64_t end) {
+  const int64_t across = parts(p.n, piece.columns);
+  const int64_t per_product = parts(p.m, piece.rows) * across;
+  const auto grain = std::max<int64_t>(
+      1, static_cast<int64_t>(flops_per_piece / flops(piece.rows, piece.columns, p.k) / 16));
+  const auto run = [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t product = i / per_product;
-      const int64_t row = i % per_product / across * piece.rows;
-      const int64_t column = i % across * piece.columns;
-      Matrix<const T> a = p.a, b = p.b;
-      Matrix<T> c = p.c;
-      a.data += batch_offset(p.batch, p.a_batch, product) + row * a.row_stride;
-      b.data += batch_offset(p.batch, p.b_batch, product) + column * b.column_stride;
-      c.data += product * p.c_batch + row * c.row_stride + column;
-      const int64_t rows = std::min(piece.rows, p.m - row);
-      const int64_t columns = std::min(piece.columns, p.n - column);
-      if (p.bias != nullptr) {
-        for (int64_t r = 0; r < rows; ++r) {
-          std::copy_n(p.bias + column, columns, c.data + r * c.row_stride);
-        }
-      }
-      gemm<T>(rows, columns, p.k, T(1), a, b, p.bias != nullptr ? T(1) : T(0), c);
+      Product<T> part = part_of(p, i % per_product / across * piece.rows, piece.rows,
+                                i % across * piece.columns, piece.columns);
+      part.a.data += batch_offset(all.batch, all.a_batch, product);
+      part.b.data += batch_offset(all.batch, all.b_batch, product);
+      part.c.data += product * all.c_batch;
+      gemm(part);
     }
-  });
+  };
+  if constexpr (has_tiles<T>) {
+    parallel_for(products * per_product, grain, run);
+  } else {
+    const SingleThreadedBlas scope;
+    parallel_for(products * per_product, grain, run);
+  }
 }
 
-template void gemm(int64_t, int64_t, int64_t, float, Matrix<const float>, Matrix<const float>,
-                   float, Matrix<float>);
-template void gemm(int64_t, int64_t, int64_t, double, Matrix<const double>, Matrix<const double>,
-                   double, Matrix<double>);
-template void gemm(const BatchedGemm<float>&);
-template void gemm(const BatchedGemm<double>&);
+#define RAPT_INSTANTIATE(T)                                          \
+  template bool is_readable<T>(int64_t, int64_t, int64_t, int64_t);  \
+  template void gemm(const Product<T>&);                             \
+  template void batched_gemm(const BatchedGemm<T>&);
+RAPT_INSTANTIATE(float)
+RAPT_INSTANTIATE(double)
+#undef RAPT_INSTANTIATE
 
 }  // namespace rapt::kernels

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "rapt/autograd/error.h"
-#include "rapt/autograd/kernels/gemm.h"
+#include "rapt/autograd/kernels/blas.h"
 #include "rapt/autograd/threads.h"
 
 namespace rapt {

@@ -9,11 +9,14 @@
 namespace rapt {
 namespace {
 
-/// x as BLAS can read its last two axes: itself, or a dense copy.
+/// x as gemm can read its last two axes: itself, or a dense copy.
 Tensor readable(const Tensor& x) {
   const Strides& s = x.strides();
   const int64_t last = x.rank() - 1;
-  return kernels::is_dense(x.dim(-2), x.dim(-1), s[last - 1], s[last]) ? x : x.contiguous();
+  const auto fits = [&](auto zero) {
+    return kernels::is_readable<decltype(zero)>(x.dim(-2), x.dim(-1), s[last - 1], s[last]);
+  };
+  return visit_float(x.dtype(), fits) ? x : x.contiguous();
 }
 
 template <class T>
@@ -47,16 +50,10 @@ Tensor batched(const Tensor& a, const Tensor& b) {
     const Tensor left = readable(a), right = readable(b);
     visit_float(a.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      kernels::gemm<T>({batch,
-                        m,
-                        n,
-                        k,
-                        matrix<T>(left),
-                        matrix<T>(right),
+      kernels::batched_gemm<T>({{m, n, k, matrix<T>(left), matrix<T>(right), {fresh_data<T>(y), n, 1}},
+                        batch,
                         batch_strides(left, batch),
                         batch_strides(right, batch),
-                        nullptr,
-                        {fresh_data<T>(y), n, 1},
                         m * n});
     });
   }
@@ -116,19 +113,10 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
     const Tensor added = bias.defined() ? bias.contiguous() : bias;
     visit_float(x.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      T* to = fresh_data<T>(y);
-      const kernels::Matrix<const T> w = matrix<T>(right);
-      kernels::gemm<T>({{1},
-                        rows,
-                        out,
-                        in,
-                        matrix<T>(left),
-                        {w.data, w.column_stride, w.row_stride},
-                        {0},
-                        {0},
-                        added.defined() ? added.data<T>() : nullptr,
-                        {to, out, 1},
-                        0});
+      kernels::Product<T> product{
+          rows, out, in, matrix<T>(left), matrix<T>(right).transposed(), {fresh_data<T>(y), out, 1}};
+      product.bias = added.defined() ? added.data<T>() : nullptr;
+      kernels::batched_gemm<T>({product, {1}, {0}, {0}, 0});
     });
   }
   return record("linear", {x, weight, bias}, y, [x, weight](const Backward& b) -> Gradients {

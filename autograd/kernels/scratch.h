@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+
+#include "rapt/autograd/kernels/allocator.h"
+
+namespace rapt::kernels {
+
+/// Memory for one task, from the pool.
+template <class T>
+class Scratch {
+ public:
+  explicit Scratch(int64_t count)
+      : bytes_(static_cast<size_t>(count) * sizeof(T)), data_(static_cast<T*>(allocate(bytes_))) {}
+  ~Scratch() { release(data_, bytes_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  operator T*() const { return data_; }
+
+ private:
+  size_t bytes_;
+  T* data_;
+};
+
+}  // namespace rapt::kernels

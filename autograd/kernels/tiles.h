@@ -1,0 +1,165 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "rapt/autograd/kernels/eigen.h"
+#include "rapt/autograd/kernels/matrix.h"
+
+/// The pieces of a matrix product that fit a core: a tile of c held in registers, and the copies of
+/// a and b that it is fed from (after Goto and van de Geijn, "Anatomy of High-Performance Matrix
+/// Multiplication", 2008). Instructions come from Eigen's packets.
+namespace rapt::kernels {
+
+namespace packets = eigen::internal;
+
+template <class T>
+struct Tile {
+  using Packet = typename packets::packet_traits<T>::type;
+  static constexpr int lanes = packets::unpacket_traits<Packet>::size;
+  // rows x vectors sums, the vectors of b and one element of a have to fit the registers.
+  static constexpr int rows = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 8 : 6;
+  static constexpr int vectors = 2;
+  static constexpr int columns = vectors * lanes;
+};
+
+/// How a tile reads a: element (row i, step p) at data[i * row_stride + p * step]. One of the two is
+/// 1; `unit_step` says which, so that the other steps cost no multiplication.
+template <class T>
+struct Strip {
+  const T* data;
+  int64_t row_stride, step;
+};
+
+/// What becomes of a tile's sums.
+template <class T>
+struct Finish {
+  T alpha;
+  bool add;       // to what c holds
+  const T* bias;  // to each row; or null
+};
+
+template <class T, bool unit_step, int rows, int vectors>
+void compute_tile(int64_t depth, Strip<T> a, const T* b, int64_t b_stride, T* c, int64_t c_stride,
+                  int64_t columns, const Finish<T>& finish) {
+  using Packet = typename Tile<T>::Packet;
+  constexpr int lanes = Tile<T>::lanes;
+  const int64_t row_stride = unit_step ? a.row_stride : 1, step = unit_step ? 1 : a.step;
+  Packet sums[rows][vectors];
+  for (auto& row : sums) {
+    for (Packet& sum : row) sum = packets::pset1<Packet>(T(0));
+  }
+  const T* at = a.data;
+  for (int64_t p = 0; p < depth; ++p, at += step, b += b_stride) {
+    Packet right[vectors];
+    for (int j = 0; j < vectors; ++j) right[j] = packets::ploadu<Packet>(b + j * lanes);
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; ++i) {
+      const Packet left = packets::pset1<Packet>(at[i * row_stride]);
+      for (int j = 0; j < vectors; ++j) sums[i][j] = packets::pmadd(left, right[j], sums[i][j]);
+    }
+  }
+  const Packet alpha = packets::pset1<Packet>(finish.alpha);
+  const bool whole = columns == vectors * lanes;
+  alignas(64) T line[vectors * lanes] = {};
+#pragma GCC unroll 8
+  for (int i = 0; i < rows; ++i) {
+    T* const to = c + i * c_stride;
+    T* const out = whole ? to : line;
+    const T* start = finish.add ? to : finish.bias;
+    if (!whole && start != nullptr) {
+      std::copy_n(start, columns, line);
+      start = line;
+    }
+    for (int j = 0; j < vectors; ++j) {
+      Packet sum = packets::pmul(sums[i][j], alpha);
+      if (start != nullptr) sum = packets::padd(sum, packets::ploadu<Packet>(start + j * lanes));
+      packets::pstoreu(out + j * lanes, sum);
+    }
+    if (!whole) std::copy_n(line, columns, to);
+  }
+}
+
+/// compute_tile for the number of rows and vectors that a tile at the edge has.
+template <class T, bool unit_step>
+void compute_edge(int64_t rows, int64_t depth, Strip<T> a, const T* b, int64_t b_stride, T* c,
+                  int64_t c_stride, int64_t columns, const Finish<T>& finish) {
+  using Compute = void (*)(int64_t, Strip<T>, const T*, int64_t, T*, int64_t, int64_t,
+                           const Finish<T>&);
+  static constexpr auto table = []<size_t... r>(std::index_sequence<r...>) {
+    return std::array<std::array<Compute, sizeof...(r)>, 2>{
+        {{&compute_tile<T, unit_step, r + 1, 1>...}, {&compute_tile<T, unit_step, r + 1, 2>...}}};
+  }(std::make_index_sequence<Tile<T>::rows>());
+  static_assert(Tile<T>::vectors == 2);
+  const size_t wide = columns > Tile<T>::lanes;
+  table[wide][static_cast<size_t>(rows - 1)](depth, a, b, b_stride, c, c_stride, columns, finish);
+}
+
+/// b's columns in panels of Tile::columns (the last one of Tile::lanes if that is enough), each
+/// depth x width with its rows dense; columns that b does not have are 0.
+template <class T>
+class PackedPanels {
+ public:
+  static int64_t width(int64_t columns) {
+    return columns > Tile<T>::lanes ? Tile<T>::columns : Tile<T>::lanes;
+  }
+  static int64_t size(int64_t depth, int64_t columns) {
+    return depth * ((columns + Tile<T>::lanes - 1) / Tile<T>::lanes + 1) * Tile<T>::lanes;
+  }
+
+  static void pack(const Matrix<const T>& b, int64_t depth, int64_t columns, T* to) {
+    constexpr int64_t whole = Tile<T>::columns;
+    const int64_t panels = b.column_stride == 1 ? columns / whole : 0;
+    if (panels > 0) split_rows(b, depth, panels, to);
+    for (int64_t j = panels * whole; j < columns; j += whole) {
+      const int64_t some = std::min(whole, columns - j);
+      turn(b.at(0, j), depth, some, width(some), to + j * depth);
+    }
+  }
+
+ private:
+  /// b stored by rows: each row is read once, from end to end, and dealt out to the panels.
+  static void split_rows(const Matrix<const T>& b, int64_t depth, int64_t panels, T* to) {
+    constexpr int64_t whole = Tile<T>::columns;
+    for (int64_t p = 0; p < depth; ++p) {
+      const T* from = b.data + p * b.row_stride;
+      for (int64_t j = 0; j < panels; ++j) {
+        std::memcpy(to + (j * depth + p) * whole, from + j * whole, whole * sizeof(T));
+      }
+    }
+  }
+
+  /// One panel of a b in any layout; of one stored by columns, squares of lanes x lanes are
+  /// transposed in registers.
+  static void turn(const Matrix<const T>& b, int64_t depth, int64_t some, int64_t wide, T* to) {
+    constexpr int lanes = Tile<T>::lanes;
+    for (int64_t j = 0; j < wide; j += lanes) {
+      int64_t p = 0;
+      if (b.row_stride == 1 && j + lanes <= some) {
+        for (; p + lanes <= depth; p += lanes) {
+          transpose_square(b.data + j * b.column_stride + p, b.column_stride, to + p * wide + j,
+                           wide);
+        }
+      }
+      for (int64_t i = 0; i < lanes; ++i) {
+        const T* from = b.data + (j + i) * b.column_stride;
+        for (int64_t q = p; q < depth; ++q) {
+          to[q * wide + j + i] = j + i < some ? from[q * b.row_stride] : T(0);
+        }
+      }
+    }
+  }
+
+  static void transpose_square(const T* from, int64_t from_stride, T* to, int64_t to_stride) {
+    using Packet = typename Tile<T>::Packet;
+    constexpr int lanes = Tile<T>::lanes;
+    packets::PacketBlock<Packet, lanes> square;
+    for (int i = 0; i < lanes; ++i) square.packet[i] = packets::ploadu<Packet>(from + i * from_stride);
+    packets::ptranspose(square);
+    for (int i = 0; i < lanes; ++i) packets::pstoreu(to + i * to_stride, square.packet[i]);
+  }
+};
+
+}  // namespace rapt::kernels
