@@ -221,7 +221,7 @@ Strings violations_of(const std::string& path, const std::string& text) {
 TEST(Layers, ATreeInOrderPasses) {
   EXPECT_EQ(violations_of("nn/linear.cpp", "#include \"rapt/nn/linear.h\"\n#include <cmath>\n"),
             Strings{});
-  EXPECT_EQ(violations_of("autograd/kernels/gemm.cpp",
+  EXPECT_EQ(violations_of("autograd/kernels/blas.cpp",
                           "#include <cblas.h>\n#include \"rapt/autograd/shape.h\"\n"),
             Strings{});
 }

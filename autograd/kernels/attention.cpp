@@ -64,16 +64,19 @@ class Head {
     return a_.causal ? std::clamp<int64_t>(last + 1 + a_.keys - a_.queries, 0, a_.keys) : a_.keys;
   }
 
-  /// s [rows, columns] = the masked scores of queries from `row` on and keys from `column` on.
+  /// How many of the keys [column, column + columns) query `row` may see.
+  int64_t visible_of(int64_t row, int64_t column, int64_t columns) const {
+    return std::clamp<int64_t>(visible_keys(row) - column, 0, columns);
+  }
+
+  /// s [rows, columns] = the scores of queries from `row` on and keys from `column` on, with the
+  /// mask. Those beyond visible_of have no meaning.
   void scores(int64_t row, int64_t rows, int64_t column, int64_t columns, T* s) const {
     gemm<T>({rows, columns, a_.width, q.at(row, 0), k.at(column, 0).transposed(), {s, columns, 1},
              a_.scale});
+    if (may_attend_.data == nullptr && added_.data == nullptr) return;
     for (int64_t i = 0; i < rows; ++i) {
       T* line = s + i * columns;
-      if (a_.causal) {
-        const int64_t visible = visible_keys(row + i) - column;
-        std::fill(line + std::clamp<int64_t>(visible, 0, columns), line + columns, -infinity<T>);
-      }
       if (may_attend_.data != nullptr) {
         const bool* may = may_attend_.data + (row + i) * may_attend_.row_stride +
                           column * may_attend_.column_stride;
@@ -157,7 +160,9 @@ void attend(const Attention<T>& a, const Head<T>& head, int64_t row, int64_t row
     head.scores(row, rows, column, columns, s);
     for (int64_t i = 0; i < rows; ++i) {
       T* line = s + i * columns;
-      const T factor = join(seen[i], line, columns);
+      const int64_t some = head.visible_of(row + i, column, columns);
+      const T factor = join(seen[i], line, some);
+      std::fill(line + some, line + columns, T(0));
       if (column > 0 && factor != 1) multiply(out.data + i * out.row_stride, a.value_width, factor);
       if (a.dropout > 0) {
         head.dropout(row + i, column, columns, keep);
@@ -236,18 +241,26 @@ class HeadBackward {
   void weights(int64_t row, int64_t i, int64_t column, int64_t columns) {
     T *p = p_ + i * columns, *ds = ds_ + i * columns;
     const T shift = lse_[row], dot = dots_[row];
-    for_each_block(p, columns, -infinity<T>, [&](const Block<T>& u, int64_t at, int64_t count) {
-      store_some<T>(p + at, exp<T>(u - shift), count);
-    });
+    const int64_t some = head_.visible_of(row, column, columns);
+    std::fill(p + some, p + columns, T(0));
+    std::fill(ds + some, ds + columns, T(0));
     if (a_.dropout == 0) {
-      for (int64_t j = 0; j < columns; ++j) ds[j] = p[j] * (ds[j] - dot);
+      for_each_block(p, ds, some,
+                     [&](const Block<T>& u, const Block<T>& v, int64_t at, int64_t count) {
+                       const Block<T> weight = exp<T>(u - shift);
+                       store_some<T>(p + at, weight, count);
+                       store_some<T>(ds + at, weight * (v - dot), count);
+                     });
       return;
     }
     head_.dropout(row, column, columns, keep_);
-    for (int64_t j = 0; j < columns; ++j) {
-      ds[j] = p[j] * (ds[j] * keep_[j] - dot);
-      p[j] *= keep_[j];
-    }
+    for_each_block(p, ds, some,
+                   [&](const Block<T>& u, const Block<T>& v, int64_t at, int64_t count) {
+                     const Block<T> weight = exp<T>(u - shift);
+                     const Block<T> keep = load_some<T>(keep_, at, count, T(0));
+                     store_some<T>(p + at, weight * keep, count);
+                     store_some<T>(ds + at, weight * (v * keep - dot), count);
+                   });
   }
 
   const Attention<T>& a_;

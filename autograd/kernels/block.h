@@ -17,7 +17,7 @@ template <class T>
 using Block = eigen::Array<T, lanes, 1>;
 
 template <class T>
-Block<T> load(const T* from) {
+[[gnu::always_inline]] inline Block<T> load(const T* from) {
   return eigen::Map<const Block<T>>(from);
 }
 
@@ -30,7 +30,7 @@ Block<T> load_part(const T* from, int64_t count, T fill) {
 }
 
 template <class T>
-void store(T* to, const Block<T>& block) {
+[[gnu::always_inline]] inline void store(T* to, const Block<T>& block) {
   eigen::Map<Block<T>>{to} = block;
 }
 
@@ -43,7 +43,7 @@ void store_part(T* to, const Block<T>& block, int64_t count) {
 // is NaN. Masks need inf and NaN to mean what they say, so the edges are put right here.
 
 template <class T>
-Block<T> exp(const Block<T>& x) {
+[[gnu::always_inline]] inline Block<T> exp(const Block<T>& x) {
   // Below it the result is no normal number any more; it becomes 0.
   constexpr T lowest = std::is_same_v<T, float> ? T(-87.33654) : T(-708.39641853226408);
   const Block<T> y = x.exp();

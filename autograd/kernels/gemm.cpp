@@ -20,8 +20,10 @@ constexpr bool has_tiles = std::is_same_v<T, float> && Tile<float>::lanes >= 8;
 // of a that meets it stays in the first.
 constexpr int64_t depth_per_block = 384;
 constexpr int64_t columns_per_block = 128;
-// Rows of a strip that lie a multiple of this apart push each other out of the first cache.
+// Lines of a that lie a multiple of a page apart push each other out of the caches, and far ones out
+// of the table of pages: a is then copied, else read in place.
 constexpr int64_t page = 4096;
+constexpr int64_t far = 16 * page;
 constexpr int64_t strip_row_stride = depth_per_block + 16;
 // Fewer rows than these meet a block of b before it is worth a copy.
 constexpr int64_t rows_worth_packing = 64;
@@ -41,34 +43,6 @@ Workspace<T>& workspace() {
   return mine;
 }
 
-/// What a strip of rows of a meets: a block of b, in panels.
-template <class T>
-struct Panels {
-  const T* data;
-  bool packed;
-  int64_t row_stride;  // when not packed
-};
-
-/// Rows of c, times all panels.
-template <class T>
-void multiply_strip(int64_t rows, int64_t depth, int64_t columns, const Strip<T>& strip,
-                    const Panels<T>& b, T* c, int64_t c_stride, const Finish<T>& finish) {
-  constexpr int64_t wide = Tile<T>::columns;
-  const bool unit_step = strip.step == 1;
-  for (int64_t j = 0; j < columns; j += wide) {
-    const int64_t some = std::min(wide, columns - j);
-    const T* panel = b.packed ? b.data + j * depth : b.data + j;
-    const int64_t stride = b.packed ? PackedPanels<T>::width(some) : b.row_stride;
-    Finish<T> here = finish;
-    if (here.bias != nullptr) here.bias += j;
-    if (unit_step) {
-      compute_edge<T, true>(rows, depth, strip, panel, stride, c + j, c_stride, some, here);
-    } else {
-      compute_edge<T, false>(rows, depth, strip, panel, stride, c + j, c_stride, some, here);
-    }
-  }
-}
-
 /// Rows of a as the tiles read them, strip by strip.
 template <class T>
 class Strips {
@@ -76,12 +50,14 @@ class Strips {
   /// `columns`: of b, which all meet each strip.
   Strips(const Matrix<const T>& a, int64_t rows, int64_t depth, int64_t columns, T* memory)
       : a_(a), rows_(rows), depth_(depth), memory_(memory) {
+    const int64_t stride = a.column_stride == 1 ? a.row_stride : a.column_stride;
+    const int64_t apart = stride * static_cast<int64_t>(sizeof(T));
+    const bool awkward = apart % page == 0 || apart >= far;
     const bool again = columns > Tile<T>::columns;  // a copy pays only if it is read again
     if (a.column_stride == 1) {
-      const int64_t apart = a.row_stride * static_cast<int64_t>(sizeof(T));
-      how_ = again && apart % page == 0 ? How::rows : How::in_place;
+      how_ = awkward && again ? How::rows : How::in_place;
     } else if (a.row_stride == 1) {
-      how_ = again ? How::columns : How::in_place;
+      how_ = awkward && again ? How::columns : How::in_place;
     } else {
       how_ = How::rows;
     }
@@ -201,8 +177,8 @@ void tiled_gemm(const Product<T>& p, const PackedB<T>* packed = nullptr,
       Strips<T> strips(p.a.at(0, at), p.m, depth, columns, memory.strips);
       for (int64_t row = 0; row < p.m; row += Tile<T>::rows) {
         const int64_t rows = std::min<int64_t>(Tile<T>::rows, p.m - row);
-        multiply_strip(rows, depth, columns, strips.at(row), panels, p.c.at(row, column).data,
-                       p.c.row_stride, finish);
+        compute_rows(rows, depth, columns, strips.at(row), panels, p.c.at(row, column).data,
+                     p.c.row_stride, finish);
       }
       at += depth;
     } while (at < p.k);

@@ -117,10 +117,19 @@ namespace {
 /// Rows whose share of dgain and dbias one piece adds up before the shares are added, in order.
 constexpr int64_t rows_per_share = 64;
 
-/// dgain [n] and dbias [n] (those that are not null) as sums over rows of what add(row, dgain,
-/// dbias) adds.
-template <class T, class Add>
-void sum_over_rows(int64_t rows, int64_t n, T* dgain, T* dbias, Add add) {
+/// to[i] += what the row adds, for the first `count` lanes.
+template <class T>
+void add_some(T* to, const Block<T>& block, int64_t count) {
+  store_some<T>(to, load_some<T>(to, 0, count, T(0)) + block, count);
+}
+
+/// Calls f(row, dgain, dbias) for each row; dgain [n] and dbias [n] (those that are not null)
+/// become the sums of what it adds there. When both are null, f gets nulls.
+template <class T, class F>
+void sum_over_rows(int64_t rows, int64_t n, T* dgain, T* dbias, F f) {
+  if (dgain == nullptr && dbias == nullptr) {
+    return for_each_row(rows, n, [&](int64_t row) { f(row, dgain, dbias); });
+  }
   const int64_t shares = (rows + rows_per_share - 1) / rows_per_share;
   std::vector<T, PoolAllocator<T>> partial(static_cast<size_t>(shares * 2 * n), T(0));
   parallel_for(shares, std::max<int64_t>(1, elements_per_piece / (rows_per_share * n + 1)),
@@ -129,7 +138,7 @@ void sum_over_rows(int64_t rows, int64_t n, T* dgain, T* dbias, Add add) {
                    T* own = partial.data() + share * 2 * n;
                    const int64_t last = std::min((share + 1) * rows_per_share, rows);
                    for (int64_t row = share * rows_per_share; row < last; ++row) {
-                     add(row, own, own + n);
+                     f(row, own, own + n);
                    }
                  }
                });
@@ -150,7 +159,8 @@ void sum_over_rows(int64_t rows, int64_t n, T* dgain, T* dbias, Add add) {
 template <class T>
 void layer_norm_backward(int64_t rows, int64_t n, const T* g_all, const T* x_all, const T* gain,
                          const T* mean, const T* rstd, T* dx_all, T* dgain, T* dbias) {
-  const auto row_gradient = [&](int64_t row) {
+  // One pass for all three: g and x are read while they are near.
+  sum_over_rows(rows, n, dgain, dbias, [&](int64_t row, T* dg, T* db) {
     const T *g = g_all + row * n, *x = x_all + row * n;
     const T m = mean[row], r = rstd[row];
     Block<T> sum = Block<T>::Zero(), dot = Block<T>::Zero();
@@ -158,23 +168,17 @@ void layer_norm_backward(int64_t rows, int64_t n, const T* g_all, const T* x_all
       const Block<T> scaled = v * load_some(gain, at, count, T(1));
       sum += scaled;
       dot += scaled * (u - m);  // the padding of g is 0
+      if (dg == nullptr) return;
+      add_some<T>(dg + at, v * (u - m) * r, count);
+      add_some<T>(db + at, v, count);
     });
+    if (dx_all == nullptr) return;
     const T mean_g = sum.sum() / static_cast<T>(n);
     const T mean_gx = dot.sum() * r / static_cast<T>(n);
     for_each_block(g, x, n, [&](const Block<T>& v, const Block<T>& u, int64_t at, int64_t count) {
       const Block<T> scaled = v * load_some(gain, at, count, T(1));
       store_some<T>(dx_all + row * n + at, r * (scaled - mean_g - (u - m) * (r * mean_gx)), count);
     });
-  };
-  if (dx_all != nullptr) for_each_row(rows, n, row_gradient);
-  if (dgain == nullptr && dbias == nullptr) return;
-  sum_over_rows(rows, n, dgain, dbias, [&](int64_t row, T* dg, T* db) {
-    const T *g = g_all + row * n, *x = x_all + row * n;
-    const T m = mean[row], r = rstd[row];
-    for (int64_t i = 0; i < n; ++i) {
-      dg[i] += g[i] * (x[i] - m) * r;
-      db[i] += g[i];
-    }
   });
 }
 
@@ -194,24 +198,20 @@ void rms_norm(int64_t rows, int64_t n, const T* x_all, const T* gain, double eps
 template <class T>
 void rms_norm_backward(int64_t rows, int64_t n, const T* g_all, const T* x_all, const T* gain,
                        const T* rstd, T* dx_all, T* dgain) {
-  const auto row_gradient = [&](int64_t row) {
+  sum_over_rows<T>(rows, n, dgain, nullptr, [&](int64_t row, T* dg, T*) {
     const T *g = g_all + row * n, *x = x_all + row * n;
     const T r = rstd[row];
     Block<T> dot = Block<T>::Zero();
     for_each_block(g, x, n, [&](const Block<T>& v, const Block<T>& u, int64_t at, int64_t count) {
       dot += v * load_some(gain, at, count, T(1)) * u;
+      if (dg != nullptr) add_some<T>(dg + at, v * u * r, count);
     });
+    if (dx_all == nullptr) return;
     const T factor = dot.sum() * r * r / static_cast<T>(n);
     for_each_block(g, x, n, [&](const Block<T>& v, const Block<T>& u, int64_t at, int64_t count) {
       const Block<T> scaled = v * load_some(gain, at, count, T(1));
       store_some<T>(dx_all + row * n + at, r * (scaled - u * factor), count);
     });
-  };
-  if (dx_all != nullptr) for_each_row(rows, n, row_gradient);
-  if (dgain == nullptr) return;
-  sum_over_rows<T>(rows, n, dgain, nullptr, [&](int64_t row, T* dg, T*) {
-    const T *g = g_all + row * n, *x = x_all + row * n;
-    for (int64_t i = 0; i < n; ++i) dg[i] += g[i] * x[i] * rstd[row];
   });
 }
 

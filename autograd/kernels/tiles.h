@@ -33,7 +33,23 @@ struct Strip {
   int64_t row_stride, step;
 };
 
-/// What becomes of a tile's sums.
+/// A block of b as the tiles read it: in panels of Tile::columns, the last one perhaps narrower.
+template <class T>
+struct Panels {
+  const T* data;
+  bool packed;         // each panel dense, one after the other; else b as it lies
+  int64_t row_stride;  // when not packed
+
+  const T* panel(int64_t column, int64_t depth) const {
+    return packed ? data + column * depth : data + column;
+  }
+  /// Columns of a panel for `columns` of b: whole vectors.
+  static int64_t width(int64_t columns) {
+    return columns > Tile<T>::lanes ? Tile<T>::columns : Tile<T>::lanes;
+  }
+};
+
+/// What becomes of the sums.
 template <class T>
 struct Finish {
   T alpha;
@@ -41,9 +57,11 @@ struct Finish {
   const T* bias;  // to each row; or null
 };
 
+/// One tile of c: its first `columns` columns, of rows x vectors * lanes.
 template <class T, bool unit_step, int rows, int vectors>
-void compute_tile(int64_t depth, Strip<T> a, const T* b, int64_t b_stride, T* c, int64_t c_stride,
-                  int64_t columns, const Finish<T>& finish) {
+inline void compute_tile(int64_t depth, const Strip<T>& a, const T* b, int64_t b_stride, T* c,
+                         int64_t c_stride, int64_t columns, const Finish<T>& finish,
+                         const T* bias) {
   using Packet = typename Tile<T>::Packet;
   constexpr int lanes = Tile<T>::lanes;
   const int64_t row_stride = unit_step ? a.row_stride : 1, step = unit_step ? 1 : a.step;
@@ -68,7 +86,7 @@ void compute_tile(int64_t depth, Strip<T> a, const T* b, int64_t b_stride, T* c,
   for (int i = 0; i < rows; ++i) {
     T* const to = c + i * c_stride;
     T* const out = whole ? to : line;
-    const T* start = finish.add ? to : finish.bias;
+    const T* start = finish.add ? to : bias;
     if (!whole && start != nullptr) {
       std::copy_n(start, columns, line);
       start = line;
@@ -82,19 +100,37 @@ void compute_tile(int64_t depth, Strip<T> a, const T* b, int64_t b_stride, T* c,
   }
 }
 
-/// compute_tile for the number of rows and vectors that a tile at the edge has.
-template <class T, bool unit_step>
-void compute_edge(int64_t rows, int64_t depth, Strip<T> a, const T* b, int64_t b_stride, T* c,
-                  int64_t c_stride, int64_t columns, const Finish<T>& finish) {
-  using Compute = void (*)(int64_t, Strip<T>, const T*, int64_t, T*, int64_t, int64_t,
+/// A strip of `rows` rows of a, times all panels of b.
+template <class T, bool unit_step, int rows>
+void compute_strip(int64_t depth, int64_t columns, const Strip<T>& a, const Panels<T>& b, T* c,
+                   int64_t c_stride, const Finish<T>& finish) {
+  for (int64_t j = 0; j < columns; j += Tile<T>::columns) {
+    const int64_t some = std::min<int64_t>(Tile<T>::columns, columns - j);
+    const T* panel = b.panel(j, depth);
+    const int64_t stride = b.packed ? Panels<T>::width(some) : b.row_stride;
+    const T* bias = finish.bias != nullptr ? finish.bias + j : nullptr;
+    if (some > Tile<T>::lanes) {
+      compute_tile<T, unit_step, rows, 2>(depth, a, panel, stride, c + j, c_stride, some, finish,
+                                          bias);
+    } else {
+      compute_tile<T, unit_step, rows, 1>(depth, a, panel, stride, c + j, c_stride, some, finish,
+                                          bias);
+    }
+  }
+}
+
+/// compute_strip for the number of rows that there are.
+template <class T>
+void compute_rows(int64_t rows, int64_t depth, int64_t columns, const Strip<T>& a,
+                  const Panels<T>& b, T* c, int64_t c_stride, const Finish<T>& finish) {
+  static_assert(Tile<T>::vectors == 2);
+  using Compute = void (*)(int64_t, int64_t, const Strip<T>&, const Panels<T>&, T*, int64_t,
                            const Finish<T>&);
   static constexpr auto table = []<size_t... r>(std::index_sequence<r...>) {
     return std::array<std::array<Compute, sizeof...(r)>, 2>{
-        {{&compute_tile<T, unit_step, r + 1, 1>...}, {&compute_tile<T, unit_step, r + 1, 2>...}}};
+        {{&compute_strip<T, false, r + 1>...}, {&compute_strip<T, true, r + 1>...}}};
   }(std::make_index_sequence<Tile<T>::rows>());
-  static_assert(Tile<T>::vectors == 2);
-  const size_t wide = columns > Tile<T>::lanes;
-  table[wide][static_cast<size_t>(rows - 1)](depth, a, b, b_stride, c, c_stride, columns, finish);
+  table[a.step == 1][static_cast<size_t>(rows - 1)](depth, columns, a, b, c, c_stride, finish);
 }
 
 /// b's columns in panels of Tile::columns (the last one of Tile::lanes if that is enough), each
@@ -102,9 +138,6 @@ void compute_edge(int64_t rows, int64_t depth, Strip<T> a, const T* b, int64_t b
 template <class T>
 class PackedPanels {
  public:
-  static int64_t width(int64_t columns) {
-    return columns > Tile<T>::lanes ? Tile<T>::columns : Tile<T>::lanes;
-  }
   static int64_t size(int64_t depth, int64_t columns) {
     return depth * ((columns + Tile<T>::lanes - 1) / Tile<T>::lanes + 1) * Tile<T>::lanes;
   }
@@ -115,7 +148,7 @@ class PackedPanels {
     if (panels > 0) split_rows(b, depth, panels, to);
     for (int64_t j = panels * whole; j < columns; j += whole) {
       const int64_t some = std::min(whole, columns - j);
-      turn(b.at(0, j), depth, some, width(some), to + j * depth);
+      turn(b.at(0, j), depth, some, Panels<T>::width(some), to + j * depth);
     }
   }
 
