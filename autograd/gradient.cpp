@@ -169,7 +169,7 @@ class Walk {
       }
     }
     const Tensor output = node->output_tensor(node);
-    Gradients found = node->rule(Backward{gradient, output, create_graph_, needed_.get()});
+    Gradients found = node->rule(Backward{gradient, output, create_graph_, needed_.get(), !retain_graph_});
     if (found.size() != n) {
       fail(node->op, ": wanted ", n, " gradients from its rule; got ", found.size());
     }

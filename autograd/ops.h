@@ -154,6 +154,10 @@ Tensor one_hot(const Tensor& ids, int64_t classes, Dtype dtype = Dtype::f32);
 Tensor matmul(const Tensor& a, const Tensor& b);
 /// x W^T + bias.   x [..., in], weight [out, in], bias [out] or undefined -> [..., out]
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+/// linear(gelu(x, form), weight, bias), which keeps x alone for its gradient: gelu(x), the largest
+/// thing a feed-forward layer makes, is computed again.
+Tensor gelu_linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+                   Gelu form = Gelu::erf);
 /// Einstein summation, e.g. einsum("bqhd,bkhd->bhqk", {q, k}). Labels are letters; a label repeated
 /// within an operand takes its diagonal; "..." stands for any axes, which broadcast, and are summed
 /// when an explicit output leaves them out; length 1 stretches under a label too; without "->" the

@@ -29,6 +29,7 @@ struct Backward {
   const Tensor& output;  ///< the op's output, if it was kept (RecordOptions); else undefined
   bool create_graph;     ///< true when the gradient will itself be differentiated
   const bool* needed;    ///< see needs()
+  bool last;             ///< true when the rule is dropped after this run (no retain_graph)
 
   /// False when nobody wants the gradient of that input: the rule may leave it undefined.
   bool needs(size_t input) const { return needed[input]; }

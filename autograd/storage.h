@@ -48,6 +48,10 @@ Tensor make_view(const Tensor& x, const Shape& shape, const Strides& strides, in
 /// True when nobody but this handle can see the elements, and they are dense: they may be reused.
 bool is_sole_owner(const Tensor& x);
 
+/// True when this handle to an op's output is the last way to its elements, and they are dense: a
+/// gradient rule that runs for the last time may overwrite them.
+bool is_last_handle(const Tensor& x);
+
 /// The first element for writing, without the checks of mutable_data: for tensors that an op has
 /// just made and nobody else has seen.
 template <class T>

@@ -71,11 +71,12 @@ Tensor make_view(const Tensor& x, const Shape& shape, const Strides& strides, in
   return Tensor(std::move(impl));
 }
 
-bool is_sole_owner(const Tensor& x) {
+bool is_last_handle(const Tensor& x) {
   const auto& impl = x.impl();
-  return impl.use_count() == 1 && impl->storage.use_count() == 1 && impl->contiguous &&
-         !impl->node && !impl->leaf;
+  return impl.use_count() == 1 && impl->storage.use_count() == 1 && impl->contiguous && !impl->leaf;
 }
+
+bool is_sole_owner(const Tensor& x) { return is_last_handle(x) && !x.impl()->node; }
 
 void replace_elements(Tensor& x, const Tensor& value) {
   if (!x.is_leaf()) fail("to: wanted a leaf; got the output of an op");

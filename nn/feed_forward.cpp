@@ -39,7 +39,15 @@ FeedForward::FeedForward(const FeedForwardOptions& options, Rng& rng)
 
 Tensor FeedForward::operator()(const Tensor& x) const {
   if (gate) return down(activate((*gate)(x), activation_) * up(x));
-  return down(activate(up(x), activation_));
+  const Tensor inner = up(x);
+  switch (activation_) {
+    case Activation::gelu:
+      return gelu_linear(inner, down.weight, down.bias, Gelu::erf);
+    case Activation::gelu_tanh:
+      return gelu_linear(inner, down.weight, down.bias, Gelu::tanh);
+    default:
+      return down(activate(inner, activation_));
+  }
 }
 
 }  // namespace rapt::nn

@@ -118,6 +118,23 @@ void map(Out* out, const Shape& full_shape, F f, Operand<In>... in) {
   });
 }
 
+/// first[i], second[i] = f(x[i], second[i]) for n dense elements; f maps two Blocks to a pair.
+template <class T, class F>
+void map_pair(int64_t n, const T* x, T* second, F f, T* first) {
+  parallel_for(n, elements_per_piece, [&](int64_t begin, int64_t end) {
+    int64_t i = begin;
+    for (; i + lanes <= end; i += lanes) {
+      const auto [one, two] = f(load(x + i), load(second + i));
+      store<T>(first + i, one);
+      store<T>(second + i, two);
+    }
+    if (i == end) return;
+    const auto [one, two] = f(load_part(x + i, end - i, T(0)), load_part(second + i, end - i, T(0)));
+    store_part<T>(first + i, one, end - i);
+    store_part<T>(second + i, two, end - i);
+  });
+}
+
 /// Writes the operand, row by row, to memory that has strides of its own (none of them 0).
 template <class T>
 void copy_to_strided(T* out, const Strides& out_strides, const Shape& full_shape, Operand<T> from) {

@@ -76,7 +76,6 @@ Loss cross_entropy(const Tensor& logits, const Tensor& targets,
     fail("cross_entropy: wanted 0 <= label_smoothing <= 1; got ", smoothing);
   }
   const int64_t rows = targets.numel(), classes = logits.dim(-1);
-  const Tensor input = logits.detach().contiguous();
   const Tensor weights =
       options.class_weights.defined() ? options.class_weights.detach().contiguous() : Tensor();
   const Tensor lse = empty({rows}, logits.dtype()), y = empty({}, logits.dtype());
@@ -86,17 +85,23 @@ Loss cross_entropy(const Tensor& logits, const Tensor& targets,
   };
   visit_float(logits.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    *fresh_data<T>(y) = static_cast<T>(kernels::cross_entropy(
-        rows, classes, input.data<T>(), class_targets(zero), fresh_data<T>(lse)));
+    *fresh_data<T>(y) = static_cast<T>(
+        kernels::cross_entropy(rows, classes, logits.detach().contiguous().data<T>(),
+                               class_targets(zero), fresh_data<T>(lse)));
   });
-  const Tensor sum = fused(
-      "cross_entropy", {logits},
-      [targets = counted.targets, options](const Tensors& in) {
-        return cross_entropy_definition(in[0], targets, options);
-      },
-      y,
-      [=](const Backward& b) -> Gradients {
-        const Tensor dx = empty(input.shape(), input.dtype());
+  const Tensor sum = record(
+      "cross_entropy", {logits}, y,
+      [=, at = counted.targets](const Backward& b) -> Gradients {
+        if (b.create_graph) {
+          return differentiate(
+              [&](const Tensors& in) { return cross_entropy_definition(in[0], at, options); },
+              {logits}, b);
+        }
+        // The logits of a large vocabulary are the largest thing a model makes: where nobody else
+        // has them, they become their gradient.
+        const bool mine = b.last && is_last_handle(logits);
+        const Tensor input = logits.detach().contiguous();
+        const Tensor dx = mine ? input : empty(input.shape(), input.dtype());
         visit_float(input.dtype(), [&](auto zero) {
           using T = decltype(zero);
           kernels::cross_entropy_backward(rows, classes, input.data<T>(), class_targets(zero),

@@ -7,6 +7,7 @@
 #include <numbers>
 
 #include "../support/definitions.h"
+#include "rapt/autograd/kernels/allocator.h"
 
 namespace rapt {
 namespace {
@@ -205,6 +206,33 @@ TEST(FusedLinear, IsAsDefined) {
                       [](In in) { return matmul(in[0], transpose(in[1])); },
                       {normal(shape), normal({7, 5})}, 1e-4);
   }
+}
+
+TEST(GeluLinear, IsLinearOfGelu) {
+  for (const Gelu form : {Gelu::erf, Gelu::tanh}) {
+    for (const Shape& shape : {Shape{5}, Shape{2, 3, 5}, Shape{700, 40}, Shape{0, 5}}) {
+      SCOPED_TRACE(shape.str());
+      const int64_t in = shape.back();
+      expect_as_defined([=](In x) { return gelu_linear(x[0], x[1], x[2], form); },
+                        [=](In x) { return linear(gelu(x[0], form), x[1], x[2]); },
+                        {normal(shape), normal({7, in}), normal({7})}, 1e-4);
+    }
+  }
+  const Tensor x = normal({4, 5}), weight = normal({7, 5});
+  EXPECT_TRUE(same_bits(gelu_linear(x, weight), linear(gelu(x), weight)));
+}
+
+TEST(GeluLinear, KeepsItsInputAlone) {
+  const auto blocks_kept = [](auto f) {
+    Tensor x = normal({64, 64}).set_requires_grad();
+    const Tensor weight = normal({64, 64});
+    const size_t before = kernels::blocks_in_use();
+    const Tensor y = f(x + 1.0, weight);
+    return kernels::blocks_in_use() - before;
+  };
+  // The other way keeps gelu's output too: its elements, its handle and its place in the graph.
+  EXPECT_LT(blocks_kept([](const Tensor& x, const Tensor& w) { return gelu_linear(x, w); }),
+            blocks_kept([](const Tensor& x, const Tensor& w) { return linear(gelu(x), w); }));
 }
 
 // ---- dropout -----------------------------------------------------------------------------------

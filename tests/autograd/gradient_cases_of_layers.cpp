@@ -80,6 +80,12 @@ std::vector<GradientCase> product_cases() {
                [](In x) { return linear(x[0], x[1]); },
                {normal({2, 3}), normal({2, 3}, 2)}});
   c.push_back({name, "no rows", affine, {normal({0, 3}), normal({2, 3}, 2), normal({2}, 3)}});
+  for (const Gelu form : {Gelu::erf, Gelu::tanh}) {
+    c.push_back({"gelu_linear(Tensor, Tensor, Tensor, Gelu)",
+                 form == Gelu::erf ? "erf" : "tanh",
+                 [form](In x) { return gelu_linear(x[0], x[1], x[2], form); },
+                 {normal({2, 2, 3}), normal({2, 3}, 2), normal({2}, 3)}});
+  }
   const auto add_einsum = [&](const char* equation, const std::vector<Shape>& shapes) {
     Tensors inputs;
     for (const Shape& shape : shapes) inputs.push_back(normal(shape, inputs.size() + 1));

@@ -143,6 +143,54 @@ TEST(CrossEntropy, MicroBatchesAddUpToTheBatch) {
   EXPECT_TRUE(close(w.grad(), wanted, 1e-13));
 }
 
+// Logits that nobody else holds turn into their gradient; those that somebody holds stay.
+TEST(CrossEntropy, OverwritesNoLogitsThatSomebodySees) {
+  const Tensor targets = random_targets({6}, 5);
+  const auto gradient = [&](const Tensor& x, auto use) {
+    Tensor leaf = x.clone().set_requires_grad();
+    use(leaf);
+    return leaf.grad();
+  };
+  const Tensor x = normal({6, 5});
+  const Tensor wanted = gradient(x, [&](const Tensor& leaf) {  // the leaf's own elements: a copy
+    cross_entropy(leaf, targets).sum.backward();
+    EXPECT_TRUE(same_bits(leaf.detach(), x));
+  });
+  const Tensor alone = gradient(x, [&](const Tensor& leaf) {
+    cross_entropy(leaf + 0.0, targets).sum.backward();
+  });
+  EXPECT_TRUE(same_bits(alone, wanted));
+  const Tensor held = gradient(x, [&](const Tensor& leaf) {
+    const Tensor logits = leaf + 0.0;
+    cross_entropy(logits, targets).sum.backward();
+    EXPECT_TRUE(same_bits(logits.detach(), x));
+  });
+  EXPECT_TRUE(same_bits(held, wanted));
+  const Tensor seen = gradient(x, [&](const Tensor& leaf) {
+    Tensor logits = leaf + 0.0;
+    const Tensor view = logits.detach();
+    const Tensor loss = cross_entropy(std::move(logits), targets).sum;
+    loss.backward();
+    EXPECT_TRUE(same_bits(view, x));
+  });
+  EXPECT_TRUE(same_bits(seen, wanted));
+  const Tensor twice = gradient(x, [&](const Tensor& leaf) {
+    const Tensor loss = cross_entropy(leaf + 0.0, targets).sum;
+    loss.backward({.retain_graph = true});
+    loss.backward();
+  });
+  EXPECT_TRUE(same_bits(twice, wanted * 2.0));
+  const Tensor shared = gradient(x, [&](const Tensor& leaf) {  // exp's rule needs its output too
+    const Tensor logits = exp(leaf);
+    const Tensor loss = cross_entropy(logits, targets).sum;
+    loss.backward();
+  });
+  const Tensor unshared = gradient(x, [&](const Tensor& leaf) {
+    cross_entropy(exp(leaf), targets).sum.backward();
+  });
+  EXPECT_TRUE(same_bits(shared, unshared));
+}
+
 TEST(CrossEntropy, HugeAndMaskedLogits) {
   // A class at -inf has probability 0; logits of any size do not overflow.
   Tensor logits = tensor({{1000, 999, -infinity}, {-1e30, 0, -infinity}}).set_requires_grad();

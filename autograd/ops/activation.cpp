@@ -1,0 +1,152 @@
+#include <numbers>
+#include <utility>
+
+#include "rapt/autograd/ops.h"
+#include "rapt/autograd/ops/pointwise.h"
+
+namespace rapt {
+
+using kernels::Block;
+using kernels::lanes;
+
+Tensor relu(const Tensor& x) {
+  return pointwise(
+      "relu", x,
+      []<class U>(const U& u) {
+        U out;
+        for (int i = 0; i < lanes; ++i) out[i] = u[i] < 0 ? Scalar<U>(0) : u[i];
+        return out;
+      },
+      [](const Backward& y) -> Gradients {
+        return {masked_fill(y.grad, equal(y.output, zeros({}, y.output.dtype())), 0)};
+      },
+      {.keep_output = true});
+}
+
+namespace {
+
+/// A function of one element with its slope, for a Block: they share most of their work. Where one
+/// of the two is not used, the compiler leaves it out.
+template <class U>
+struct Curve {
+  U value, slope;
+};
+
+/// A fused op of one argument: its definition, and its curve.
+template <class Definition, class F>
+Tensor fused_pointwise(const char* op, const Tensor& x, Definition definition, F curve) {
+  require_float(op, "x", x);
+  const Tensor y = visit_float(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    return map_elements<T, T>(x, [curve](const Block<T>& u) -> Block<T> { return curve(u).value; });
+  });
+  return fused(op, {x}, definition, y, [op, x, curve](const Backward& b) -> Gradients {
+    return {visit_float(x.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      return map_elements<T, T, T>(
+          op, x, b.grad,
+          [curve](const Block<T>& u, const Block<T>& g) -> Block<T> { return curve(u).slope * g; });
+    })};
+  });
+}
+
+struct GeluByTanh {
+  // Phi's approximation: 0.5 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
+  static constexpr double scale = std::numbers::sqrt2 * std::numbers::inv_sqrtpi;
+  static constexpr double cubic = 0.044715;
+
+  static Tensor definition(const Tensor& x) {
+    return x * (tanh((x + x * x * x * cubic) * scale) + 1.0) * 0.5;
+  }
+  template <class U>
+  Curve<U> operator()(const U& u) const {
+    using T = Scalar<U>;
+    const U square = u * u;
+    const U t = kernels::tanh<T>(T(scale) * (u + T(cubic) * square * u));
+    const U inner = T(scale) * (T(1) + T(3 * cubic) * square);
+    const U cumulative = T(0.5) * (T(1) + t);
+    return {u * cumulative, cumulative + T(0.5) * u * (T(1) - t * t) * inner};
+  }
+};
+
+struct GeluByErf {
+  static Tensor definition(const Tensor& x) {
+    return x * (erf(x * (1 / std::numbers::sqrt2)) + 1.0) * 0.5;
+  }
+  template <class U>
+  Curve<U> operator()(const U& u) const {
+    using T = Scalar<U>;
+    constexpr double height = std::numbers::inv_sqrtpi / std::numbers::sqrt2;
+    const U cumulative = T(0.5) * (T(1) + kernels::erf<T>(u * T(1 / std::numbers::sqrt2)));
+    const U density = T(height) * kernels::exp<T>(u * u * T(-0.5));
+    return {u * cumulative, cumulative + u * density};
+  }
+};
+
+template <class Form>
+Tensor gelu_by(const Tensor& x) {
+  return fused_pointwise(
+      "gelu", x, [](const Tensors& in) { return Form::definition(in[0]); }, Form());
+}
+
+/// value = gelu(x), and gradient = gradient * gelu'(x), in one pass.
+template <class Form>
+void gelu_and_slope(const Tensor& x, const Tensor& value, const Tensor& gradient) {
+  visit_float(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::map_pair(
+        x.numel(), x.data<T>(), fresh_data<T>(gradient),
+        [](const Block<T>& u, const Block<T>& g) -> std::pair<Block<T>, Block<T>> {
+          const Curve<Block<T>> at = Form()(u);
+          return {at.value, at.slope * g};
+        },
+        fresh_data<T>(value));
+  });
+}
+
+template <class Form>
+Tensor gelu_linear_by(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  Tensor y;
+  {
+    const NoGrad inside;
+    y = linear(gelu_by<Form>(x), weight, bias);
+  }
+  const auto definition = [](const Tensors& in) {
+    return linear(Form::definition(in[0]), in[1], in[2]);
+  };
+  return fused("gelu_linear", {x, weight, bias}, definition, y,
+               [x, weight](const Backward& b) -> Gradients {
+                 const int64_t out = weight.dim(0), in = weight.dim(1);
+                 const int64_t rows = b.grad.numel() / std::max<int64_t>(out, 1);
+                 const Tensor g = reshape(b.grad, {rows, out});
+                 const Tensor dx = matmul(g, weight.detach());
+                 const Tensor value = empty({rows, in}, x.dtype());
+                 gelu_and_slope<Form>(x.detach().contiguous(), value, dx);
+                 return {reshape(dx, x.shape()),
+                         b.needs(1) ? matmul(transpose(g), value) : Tensor(),
+                         b.needs(2) ? sum(g, {0}) : Tensor()};
+               });
+}
+
+}  // namespace
+
+Tensor gelu(const Tensor& x, Gelu form) {
+  return form == Gelu::tanh ? gelu_by<GeluByTanh>(x) : gelu_by<GeluByErf>(x);
+}
+
+Tensor silu(const Tensor& x) {
+  return fused_pointwise(
+      "silu", x, [](const Tensors& in) { return in[0] * sigmoid(in[0]); },
+      []<class U>(const U& u) -> Curve<U> {
+        using T = Scalar<U>;
+        const U s = kernels::sigmoid(u);
+        return {u * s, s * (T(1) + u * (T(1) - s))};
+      });
+}
+
+Tensor gelu_linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Gelu form) {
+  return form == Gelu::tanh ? gelu_linear_by<GeluByTanh>(x, weight, bias)
+                            : gelu_linear_by<GeluByErf>(x, weight, bias);
+}
+
+}  // namespace rapt
