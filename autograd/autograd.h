@@ -9,6 +9,7 @@
 #include "rapt/autograd/gradient_check.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/random.h"
+#include "rapt/autograd/recompute.h"
 #include "rapt/autograd/record.h"
 #include "rapt/autograd/shape.h"
 #include "rapt/autograd/tensor.h"

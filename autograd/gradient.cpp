@@ -30,20 +30,37 @@ void add_in_place(const Tensor& into, const Tensor& gradient) {
        " was freed by an earlier walk; give that one .retain_graph = true");
 }
 
-/// The gradients asked for by grad(), and the part of the graph that leads to them.
+[[noreturn]] void fail_beyond(const Node& node) {
+  fail(
+      "recompute: wanted a function that uses the same tensors whenever it runs; when it ran "
+      "again, ",
+      node.op, " used a leaf that it had not used before");
+}
+
+/// The gradients asked for, and the part of the graph that leads to them.
 class Targets {
  public:
   Targets(TensorList outputs, TensorList inputs) {
     for (const Tensor& input : inputs) {
-      const TensorImpl& impl = *input.impl();
-      const void* place = impl.node ? static_cast<const void*>(impl.node.get()) : impl.leaf.get();
+      const void* place = place_of(input);
       if (place == nullptr) {
-        fail("grad: wanted inputs that require a gradient; got a constant of shape ", impl.shape);
+        fail("grad: wanted inputs that require a gradient; got a constant of shape ",
+             input.shape());
       }
       slots_.try_emplace(place);
-      places_.push_back(place);
     }
     mark_paths(outputs);
+  }
+
+  /// For grad_within.
+  Targets(const Tensor& output, const Tensors& ends, const Backward& b) : bounded_(true) {
+    for (size_t i = 0; i < ends.size(); ++i) {
+      const void* place = ends[i].defined() ? place_of(ends[i]) : nullptr;
+      if (place == nullptr) continue;
+      ends_.insert(place);
+      if (b.needs(i)) slots_.try_emplace(place);
+    }
+    mark_paths({output});
   }
 
   /// Where the gradient of that node or leaf is wanted, or null.
@@ -54,10 +71,10 @@ class Targets {
   /// True when the node has a target among what it was computed from.
   bool leads_to_target(const Node* node) const { return paths_.contains(node); }
   bool wants(const Edge& edge) const {
-    if (edge.node) return slots_.contains(edge.node.get()) || leads_to_target(edge.node.get());
-    return edge.leaf && slots_.contains(edge.leaf.get());
+    return edge && (slots_.contains(edge.place()) || leads_to_target(edge.node.get()));
   }
-  Tensor found(size_t input) const { return slots_.at(places_[input]); }
+  /// True when what is delivered there travels no further.
+  bool ends_at(const Edge& edge) const { return !edge.node || ends_.contains(edge.node.get()); }
 
  private:
   void mark_paths(TensorList outputs) {
@@ -66,12 +83,17 @@ class Targets {
     const auto visit = [&](const Node* node) {
       if (node != nullptr && seen.insert(node).second) reachable.push_back(node);
     };
-    for (const Tensor& output : outputs) visit(output.impl()->node.get());
+    for (const Tensor& output : outputs) {
+      if (!ends_.contains(place_of(output))) visit(output.impl()->node.get());
+    }
     for (size_t i = 0; i < reachable.size(); ++i) {
       if (slots_.size() == 1 && slots_.contains(reachable[i])) continue;  // nothing is wanted above
       // What was freed no longer says whether it leads to a target: nothing may be missed.
       if (reachable[i]->freed) fail_freed(*reachable[i]);
-      for (const Edge& edge : reachable[i]->inputs) visit(edge.node.get());
+      for (const Edge& edge : reachable[i]->inputs) {
+        if (bounded_ && edge.leaf && !ends_.contains(edge.leaf.get())) fail_beyond(*reachable[i]);
+        if (!ends_at(edge)) visit(edge.node.get());
+      }
     }
     // Inputs are older than what is made of them, so by age each node comes after its inputs.
     std::sort(reachable.begin(), reachable.end(),
@@ -84,7 +106,8 @@ class Targets {
   }
 
   std::unordered_map<const void*, Tensor> slots_;
-  std::vector<const void*> places_;
+  const bool bounded_ = false;  // by ends_; otherwise by leaves
+  std::unordered_set<const void*> ends_;
   std::unordered_set<const Node*> paths_;
 };
 
@@ -185,14 +208,14 @@ class Walk {
       fail(op, ": wanted a gradient ", dtype, shape, " for input ", input, "; its rule gave ",
            gradient.dtype(), gradient.shape());
     }
-    if (edge.node) {
+    if (targets_ != nullptr && targets_->ends_at(edge)) {
+      if (Tensor* slot = targets_->slot(edge.place())) accumulate(*slot, std::move(gradient));
+    } else if (edge.node) {
       Tensor& pending = edge.node->pending;
       if (pending.defined()) return accumulate(pending, std::move(gradient));
       pending = std::move(gradient);
       waiting_.push_back(edge.node);
       std::push_heap(waiting_.begin(), waiting_.end(), younger_last);
-    } else if (targets_ != nullptr) {
-      if (Tensor* slot = targets_->slot(edge.leaf.get())) accumulate(*slot, std::move(gradient));
     } else {
       Tensor& grad = edge.leaf->grad;
       // A leaf's gradient has elements of its own: it will be written to (clipping, the next walk).
@@ -243,6 +266,21 @@ void Tensor::backward(const Tensor& cotangent, BackwardOptions options) const {
   walk.run();
 }
 
+Gradients grad_within(const Tensor& output, const Tensors& ends, const Backward& b) {
+  Targets targets(output, ends, b);
+  {
+    Walk walk(b.create_graph, false, &targets);
+    walk.start(output, b.grad);
+    walk.run();
+  }
+  Gradients out(ends.size());
+  for (size_t i = 0; i < ends.size(); ++i) {
+    if (!ends[i].defined()) continue;
+    if (Tensor* slot = targets.slot(place_of(ends[i]))) out[i] = std::move(*slot);
+  }
+  return out;
+}
+
 Tensors grad(TensorList outputs, TensorList inputs, const GradOptions& options) {
   const Tensors& cotangents = options.cotangents;
   if (!cotangents.empty() && cotangents.size() != outputs.size()) {
@@ -268,7 +306,7 @@ Tensors grad(TensorList outputs, TensorList inputs, const GradOptions& options) 
   }
   Tensors out;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    Tensor found = targets.found(i);
+    Tensor found = *targets.slot(place_of(inputs[i]));
     if (!found.defined()) {
       if (!options.allow_unused) {
         fail("grad: no output depends on input ", i, " of shape ", inputs[i].shape(),

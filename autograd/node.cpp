@@ -37,6 +37,11 @@ std::shared_ptr<Node> make_node() {
   return std::shared_ptr<Node>(node, release, kernels::PoolAllocator<Node>());
 }
 
+const void* place_of(const Tensor& x) {
+  const TensorImpl& impl = *x.impl();
+  return impl.node ? static_cast<const void*>(impl.node.get()) : impl.leaf.get();
+}
+
 Tensor Node::output_tensor(const std::shared_ptr<Node>& self) const {
   if (!output) return Tensor();
   if (output->storage->version.load(std::memory_order_relaxed) != output_version) {

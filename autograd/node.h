@@ -26,6 +26,8 @@ struct Edge {
   uint32_t version = 0;
 
   explicit operator bool() const { return node || leaf; }
+  /// See place_of.
+  const void* place() const { return node ? static_cast<const void*>(node.get()) : leaf.get(); }
 };
 
 using Edges = std::vector<Edge, kernels::PoolAllocator<Edge>>;
@@ -55,7 +57,32 @@ class Node {
 /// A node whose release, however long the chain behind it, does not recurse.
 std::shared_ptr<Node> make_node();
 
-/// Turns recording on or off on this thread while it lives; NoGrad is the public half.
+/// Where a tensor's gradient goes: its node, or its leaf; null for a constant.
+const void* place_of(const Tensor& x);
+
+/// While one lives, ops on this thread keep no graph, but what they would have joined to one is
+/// noted. grad_enabled() is true, so they compute what they would compute with a graph.
+class Watch {
+ public:
+  Watch();
+  ~Watch();
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
+  /// Notes x if it requires a gradient.
+  void note(const Tensor& x);
+
+  Tensors noted;  ///< one for each place, in the order of their first use
+
+ private:
+  Watch* before_;
+};
+
+/// True when ops on this thread would record a graph: neither under NoGrad nor under Watch.
+bool records_graph();
+
+/// Turns recording on or off on this thread while it lives; NoGrad is the public half. What is
+/// recorded under one is not watched.
 class Recording {
  public:
   explicit Recording(bool on);
@@ -65,7 +92,14 @@ class Recording {
 
  private:
   bool before_;
+  Watch* watch_before_;
 };
+
+/// The gradients of `output` with respect to those of `ends` that b needs, given b.grad with
+/// respect to output. Nothing behind an end is looked at. A place that occurs twice has its
+/// gradient at the first; where output does not depend on it, it is undefined. Throws when output
+/// depends on a leaf that is not among the ends. Frees the graph unless b.create_graph.
+Gradients grad_within(const Tensor& output, const Tensors& ends, const Backward& b);
 
 /// The gradient summed back to `shape`, from which its own shape was broadcast.
 Tensor sum_to(const Tensor& gradient, const Shape& shape);

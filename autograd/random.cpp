@@ -5,6 +5,7 @@
 #include <numbers>
 #include <numeric>
 
+#include "rapt/autograd/draws.h"
 #include "rapt/autograd/kernels/block.h"
 #include "rapt/autograd/kernels/parallel.h"
 #include "rapt/autograd/kernels/philox.h"
@@ -88,10 +89,46 @@ int64_t shifted(int64_t low, uint64_t by) {
 
 Rng::Rng(uint64_t seed) : key_(seed) {}
 
+namespace {
+
+thread_local Draws* noting = nullptr;
+thread_local RepeatDraws* repeating = nullptr;
+
+}  // namespace
+
 PhiloxKey Rng::take(int64_t blocks) {
-  const PhiloxKey at{key_, counter_};
-  counter_ += static_cast<uint64_t>(blocks);
+  PhiloxKey at{key_, counter_};
+  if (repeating != nullptr) {
+    at = repeating->next(blocks);
+  } else {
+    counter_ += static_cast<uint64_t>(blocks);
+  }
+  if (noting != nullptr) noting->add(at, blocks);
   return at;
+}
+
+NoteDraws::NoteDraws(Draws& into) : before_(noting) { noting = &into; }
+NoteDraws::~NoteDraws() { noting = before_; }
+
+RepeatDraws::RepeatDraws(const Draws& from) : from_(from), before_(repeating) { repeating = this; }
+RepeatDraws::~RepeatDraws() { repeating = before_; }
+
+namespace {
+
+[[noreturn]] void fail_other_draws() {
+  fail("recompute: wanted a function that draws the same random numbers whenever it runs; when it ",
+       "ran again it drew others (was its layer switched between train and eval?)");
+}
+
+}  // namespace
+
+PhiloxKey Draws::at(size_t i, int64_t blocks) const {
+  if (i >= taken_.size() || taken_[i].blocks != blocks) fail_other_draws();
+  return taken_[i].at;
+}
+
+void RepeatDraws::expect_all_taken() const {
+  if (next_ != from_.size()) fail_other_draws();
 }
 
 namespace {

@@ -10,6 +10,7 @@ foreach(folder autograd nn optim data)
           PATTERN "kernels" EXCLUDE
           PATTERN "ops" EXCLUDE
           PATTERN "detail" EXCLUDE
+          PATTERN "draws.h" EXCLUDE
           PATTERN "node.h" EXCLUDE
           PATTERN "storage.h" EXCLUDE)
 endforeach()
