@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "rapt/autograd/ops.h"
+#include "rapt/autograd/recompute.h"
 #include "rapt/nn/init.h"
 
 namespace rapt::nn {
@@ -121,7 +122,12 @@ Tensor Transformer::features(const Tensor& ids, const Tensor& mask, Tensors* wei
   x = dropout(x);
   for (const TransformerBlock& block : blocks) {
     Tensor seen;
-    x = block(x, {.mask = mask, .causal = true, .weights = weights ? &seen : nullptr});
+    const AttendOptions how{.mask = mask, .causal = true, .weights = weights ? &seen : nullptr};
+    if (options_.recompute && !weights) {
+      x = recompute([block, how](const Tensors& in) { return block(in[0], how); }, {x});
+    } else {
+      x = block(x, how);
+    }
     if (weights) weights->push_back(seen);
   }
   return norm ? (*norm)(x) : x;

@@ -58,6 +58,8 @@ struct TransformerOptions {
   Positions positions = Positions::learned;
   bool tie_weights = false;  ///< the head uses the embedding of the tokens (arXiv:1608.05859)
   double stddev = 0.02;      ///< of the initial weights, see gpt2_normal
+  bool recompute = false;    ///< keep only what enters each block, and run the blocks again in
+                             ///< backward(): less memory, more time, the same bits
 };
 
 /// A decoder-only Transformer, as GPT-2: each place predicts the next token from those up to it.

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "../reference/reference.h"
+#include "rapt/autograd/kernels/allocator.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/nn/gradient_flow.h"
 #include "rapt/optim/adam.h"
@@ -275,6 +276,53 @@ TEST(Transformer, LearnsASequenceByHeart) {
     }
     EXPECT_LT(loss, 0.1);
   }
+}
+
+/// Losses, gradients, and the state with its streams of random numbers, after three steps.
+NamedTensors train(TransformerOptions options, bool recompute) {
+  options.dropout = 0.1;
+  options.recompute = recompute;
+  Rng rng(22);
+  const Transformer model(options, rng);
+  optim::AdamW optimizer(model.parameters(), {.lr = 1e-2});
+  NamedTensors out;
+  for (int step = 0; step < 3; ++step) {
+    const Tensor ids = rng.integers(0, 11, {2, 6});
+    const Tensor loss = cross_entropy(model(ids, padding_mask(from_values<int64_t>({4, 6}), 6)),
+                                      rng.integers(0, 11, {2, 6}))
+                            .mean();
+    optimizer.zero_grad();
+    loss.backward();
+    optimizer.step();
+    out.add(text("loss ", step), loss.detach());
+  }
+  for (const auto& [name, p] : model.parameters()) out.add("gradient of " + name, p.grad());
+  out.add_all("", model.state());
+  return out;
+}
+
+TEST(Transformer, RecomputesItsBlocksToTheBit) {
+  for (const TransformerOptions& options : variants()) {
+    const NamedTensors wanted = train(options, false), found = train(options, true);
+    for (const auto& [name, tensor] : wanted) {
+      EXPECT_TRUE(close(found[name], tensor, 0)) << name;
+    }
+  }
+}
+
+TEST(Transformer, KeepsLittleOfTheBlocksThatItRecomputes) {
+  const auto blocks_of_memory = [](bool recompute) {
+    Rng rng(23);
+    const Transformer model(small({.layers = 8, .recompute = recompute}), rng);
+    const Tensor ids = rng.integers(0, 11, {2, 6});
+    model(ids);  // what is made once
+    const size_t before = kernels::blocks_in_use();
+    const Tensor logits = model(ids);
+    const size_t kept = kernels::blocks_in_use() - before;
+    EXPECT_EQ(model.attention_weights(ids).size(), 8u);
+    return kept;
+  };
+  EXPECT_LT(blocks_of_memory(true) * 4, blocks_of_memory(false));
 }
 
 TEST(Transformer, SaysWhatIsTooLongOrUnknown) {
