@@ -16,23 +16,18 @@ namespace {
 using tests::same_bits;
 using tests::WithThreads;
 
-/// All that a short training leaves behind: losses, parameters, moments, streams.
-NamedTensors train(uint64_t seed, int steps) {
-  Rng rng(seed);
-  const data::TaskDataset dataset({.task = data::Task::reverse, .max_length = 12, .seed = seed});
-  nn::Transformer model({.vocabulary = dataset.vocabulary_size(),
-                         .context = dataset.context(),
-                         .width = 48,
-                         .heads = 3,
-                         .dropout = 0.1,
-                         .positions = nn::Positions::rotary},
-                        rng);
+struct Batch {
+  Tensor tokens, targets;
+};
+
+/// All that a training leaves behind: losses, norms, parameters, moments, streams.
+template <class Next>
+NamedTensors train(nn::Transformer model, int steps, Next next) {
   optim::AdamW adam(optim::decay_groups(model.parameters(), 0.1), {.lr = 3e-3});
-  data::Loader loader(dataset, {.batch_size = 24, .seed = seed});
   std::vector<double> losses;
   for (int step = 0; step < steps; ++step) {
-    const NamedTensors batch = loader.next();
-    const Tensor loss = cross_entropy(model(batch["tokens"]), batch["targets"]).mean();
+    const Batch batch = next();
+    const Tensor loss = cross_entropy(model(batch.tokens), batch.targets).mean();
     adam.zero_grad();
     loss.backward();
     losses.push_back(optim::clip_grad_norm(model.parameters(), 1));
@@ -45,6 +40,31 @@ NamedTensors train(uint64_t seed, int steps) {
   return out;
 }
 
+/// On a task, with a loader, dropout and padding.
+NamedTensors train_task(uint64_t seed, int steps) {
+  Rng rng(seed);
+  const data::TaskDataset dataset({.task = data::Task::reverse, .max_length = 12, .seed = seed});
+  data::Loader loader(dataset, {.batch_size = 24, .seed = seed});
+  const nn::Transformer model({.vocabulary = dataset.vocabulary_size(),
+                               .context = dataset.context(),
+                               .width = 48,
+                               .heads = 3,
+                               .dropout = 0.1,
+                               .positions = nn::Positions::rotary},
+                              rng);
+  return train(model, steps, [&] {
+    const NamedTensors batch = loader.next();
+    return Batch{batch["tokens"], batch["targets"]};
+  });
+}
+
+/// On random tokens.
+NamedTensors train_random(const nn::TransformerOptions& options, int64_t batch, int steps) {
+  Rng rng(5);
+  const auto draw = [&] { return rng.integers(0, options.vocabulary, {batch, options.context}); };
+  return train(nn::Transformer(options, rng), steps, [&] { return Batch{draw(), draw()}; });
+}
+
 void expect_same(const NamedTensors& a, const NamedTensors& b) {
   ASSERT_EQ(a.size(), b.size());
   for (const auto& [name, tensor] : a) EXPECT_TRUE(same_bits(tensor, b[name])) << name;
@@ -54,28 +74,76 @@ TEST(Determinism, TwentyStepsAreTheSameForAnyNumberOfThreads) {
   NamedTensors wanted;
   {
     const WithThreads scope(1);
-    wanted = train(1, 20);
+    wanted = train_task(1, 20);
   }
   for (const int threads : {2, 4}) {
     SCOPED_TRACE(threads);
     const WithThreads scope(threads);
-    expect_same(train(1, 20), wanted);
+    expect_same(train_task(1, 20), wanted);
   }
 }
 
+/// Fifty steps on 1, 2 and 4 threads, and on 2 once more: the same bytes.
+void expect_fifty_equal_steps(const nn::TransformerOptions& options, int64_t batch) {
+  NamedTensors wanted;
+  for (const int threads : {2, 2, 1, 4}) {
+    SCOPED_TRACE(threads);
+    const WithThreads scope(threads);
+    NamedTensors found = train_random(options, batch, 50);
+    if (wanted.empty()) {
+      wanted = std::move(found);
+    } else {
+      expect_same(found, wanted);
+    }
+  }
+}
+
+// The models of bench/, whose steps are cut into as many pieces as those of a real training.
+const nn::TransformerOptions tiny{
+    .vocabulary = 32, .context = 32, .width = 64, .heads = 4, .layers = 2};
+const nn::TransformerOptions small{
+    .vocabulary = 65, .context = 64, .width = 128, .heads = 4, .layers = 4};
+
+TEST(Determinism, FiftyStepsOfTheTinyModel) { expect_fifty_equal_steps(tiny, 32); }
+
+TEST(Determinism, FiftyStepsOfTheSmallModel) { expect_fifty_equal_steps(small, 12); }
+
+// What the models above do without.
+TEST(Determinism, FiftyStepsWithTheOtherLayers) {
+  nn::TransformerOptions options = tiny;
+  options.layers = 1;
+  options.dropout = 0.1;
+  options.activation = nn::Activation::silu;
+  options.gated = true;
+  options.norm = nn::NormKind::rms;
+  options.positions = nn::Positions::rotary;
+  options.tie_weights = true;
+  expect_fifty_equal_steps(options, 16);
+  options.recompute = true;
+  options.activation = nn::Activation::gelu;
+  options.norm = nn::NormKind::layer;
+  options.pre_norm = false;
+  options.positions = nn::Positions::sinusoidal;
+  expect_fifty_equal_steps(options, 16);
+}
+
 TEST(Determinism, AnotherSeedIsAnotherRun) {
-  EXPECT_FALSE(same_bits(train(1, 1)["losses"], train(2, 1)["losses"]));
+  EXPECT_FALSE(same_bits(train_task(1, 1)["losses"], train_task(2, 1)["losses"]));
 }
 
 TEST(Determinism, TwoModelsInTwoThreads) {
-  const NamedTensors first = train(1, 6), second = train(2, 6);
-  NamedTensors first_beside, second_beside;
-  std::thread one([&] { first_beside = train(1, 6); });
-  std::thread two([&] { second_beside = train(2, 6); });
-  one.join();
-  two.join();
-  expect_same(first_beside, first);
-  expect_same(second_beside, second);
+  const NamedTensors first = train_task(1, 6), second = train_task(2, 6);
+  for (const int threads : {1, 2, 4}) {
+    SCOPED_TRACE(threads);
+    const WithThreads scope(threads);
+    NamedTensors first_beside, second_beside;
+    std::thread one([&] { first_beside = train_task(1, 6); });
+    std::thread two([&] { second_beside = train_task(2, 6); });
+    one.join();
+    two.join();
+    expect_same(first_beside, first);
+    expect_same(second_beside, second);
+  }
 }
 
 // Each product large enough to be cut into pieces, and of awkward sizes.
