@@ -16,9 +16,8 @@ Dims Dims::filled(int64_t count, int64_t value) {
   return out;
 }
 
-void Dims::push_back(int64_t value) {
-  if (size_ == max_rank) fail("shape: wanted at most ", max_rank, " axes; got more than ", str());
-  values_[size_++] = value;
+void Dims::fail_rank() const {
+  fail("shape: wanted at most ", max_rank, " axes; got more than ", str());
 }
 
 void Dims::insert(int64_t position, int64_t value) {
@@ -33,10 +32,6 @@ void Dims::erase(int64_t position) {
 
 bool Dims::contains(int64_t value) const { return std::find(begin(), end(), value) != end(); }
 
-bool Dims::operator==(const Dims& other) const {
-  return std::equal(begin(), end(), other.begin(), other.end());
-}
-
 std::string Dims::str() const {
   std::string out = "[";
   for (int64_t i = 0; i < size_; ++i) {
@@ -44,12 +39,6 @@ std::string Dims::str() const {
     out += std::to_string(values_[i]);
   }
   return out + "]";
-}
-
-int64_t Shape::numel() const {
-  int64_t n = 1;
-  for (const int64_t d : *this) n *= d;
-  return n;
 }
 
 Strides row_major(const Shape& shape) {

@@ -33,17 +33,28 @@ class Dims {
   const int64_t* end() const { return values_.data() + size_; }
   int64_t* begin() { return values_.data(); }
   int64_t* end() { return values_.data() + size_; }
-  void push_back(int64_t value);
+  void push_back(int64_t value) {
+    if (size_ == max_rank) fail_rank();
+    values_[size_++] = value;
+  }
   void pop_back() { --size_; }
   void insert(int64_t position, int64_t value);
   void erase(int64_t position);
   bool contains(int64_t value) const;
 
-  bool operator==(const Dims& other) const;
+  bool operator==(const Dims& other) const {
+    if (size_ != other.size_) return false;
+    for (int64_t i = 0; i < size_; ++i) {
+      if (values_[i] != other.values_[i]) return false;
+    }
+    return true;
+  }
   /// "[2, 3, 4]".
   std::string str() const;
 
  private:
+  [[noreturn]] void fail_rank() const;
+
   std::array<int64_t, max_rank> values_{};
   int64_t size_ = 0;
 };
@@ -54,7 +65,11 @@ class Shape : public Dims {
   using Dims::Dims;
   Shape(const Dims& dims) : Dims(dims) {}
   /// Elements in all: 1 for a scalar, 0 as soon as one axis is empty.
-  int64_t numel() const;
+  int64_t numel() const {
+    int64_t n = 1;
+    for (const int64_t length : *this) n *= length;
+    return n;
+  }
   int64_t rank() const { return size(); }
 };
 

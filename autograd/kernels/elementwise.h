@@ -80,6 +80,14 @@ Shape collapse(Shape shape, Operand<T>&... operands) {
   return shape;
 }
 
+/// Room for one chunk. Its constructor is written out because it leaves the elements unset: a tuple
+/// would clear them, at a cost that a small map feels.
+template <class T>
+struct Chunk {
+  Chunk() {}
+  T elements[elements_per_chunk];
+};
+
 /// out[i] = f(operands[i]...) for each i of `shape`; out is dense. f maps Blocks to a Block, and is
 /// also handed padding (zeros), whose results are dropped.
 template <class Out, class F, class... In>
@@ -88,14 +96,14 @@ void map(Out* out, const Shape& full_shape, F f, Operand<In>... in) {
   if (n == 0) return;
   const Shape shape = collapse(full_shape, in...);
   parallel_for(n, elements_per_piece, [&](int64_t begin, int64_t end) {
-    std::tuple<std::array<In, elements_per_chunk>...> buffers;
+    std::tuple<Chunk<In>...> buffers;
     for (int64_t at = begin; at < end; at += elements_per_chunk) {
       const int64_t count = std::min(elements_per_chunk, end - at);
       // Where each operand's chunk lies densely: in place if it can, else gathered.
       const auto dense = [&](const auto& operand, auto& buffer) {
         if (shape.rank() == 1 && operand.strides[0] == 1) return operand.data + at;
-        gather(operand, shape, at, count, buffer.data());
-        return static_cast<decltype(operand.data)>(buffer.data());
+        gather(operand, shape, at, count, buffer.elements);
+        return static_cast<decltype(operand.data)>(buffer.elements);
       };
       std::apply(
           [&](auto&... buffer) {
