@@ -44,6 +44,14 @@ SizeClass size_class(size_t bytes) {
           (top << shift) * alignment};
 }
 
+/// The bytes of the blocks of that class.
+size_t class_bytes(int index) {
+  if (index < steps_per_doubling) return static_cast<size_t>(index + 1) * alignment;
+  const int shift = index / steps_per_doubling - 1;
+  const int top = index % steps_per_doubling + steps_per_doubling + 1;
+  return (static_cast<size_t>(top) << shift) * alignment;
+}
+
 void* system_allocate(size_t bytes) {
   void* block = std::aligned_alloc(alignment, bytes);
   if (block == nullptr) throw std::bad_alloc();
@@ -71,42 +79,108 @@ struct FreeList {
   }
 };
 
-std::atomic<size_t> in_use{0};
+/// Blocks in use, as far as one thread has taken and given them: below 0 in one that frees what
+/// others made. A single counter would be fought over at every block.
+struct alignas(alignment) Tally {
+  std::atomic<int64_t> blocks{0};  // written by the thread that has taken it
+  bool taken = false;
+  Tally* next = nullptr;
+};
+
+// One tally for each thread that is alive; that of a thread which ends goes on in another's hands.
+// Never destroyed, as the pool.
+class Tallies {
+ public:
+  Tally* take() {
+    const std::lock_guard lock(mutex_);
+    Tally* tally = first_;
+    while (tally != nullptr && tally->taken) tally = tally->next;
+    if (tally == nullptr) {
+      tally = new Tally;
+      tally->next = first_;
+      first_ = tally;
+    }
+    tally->taken = true;
+    return tally;
+  }
+  void give(Tally* tally) {
+    const std::lock_guard lock(mutex_);
+    tally->taken = false;
+  }
+  int64_t sum() {
+    const std::lock_guard lock(mutex_);
+    int64_t blocks = 0;
+    for (const Tally* tally = first_; tally != nullptr; tally = tally->next) {
+      blocks += tally->blocks.load(std::memory_order_relaxed);
+    }
+    return blocks;
+  }
+
+ private:
+  std::mutex mutex_;
+  Tally* first_ = nullptr;
+};
+
+Tallies& tallies() {
+  static Tallies* instance = new Tallies;
+  return *instance;
+}
 
 // What all threads share. Never destroyed: tensors may outlive every other static object.
 class SharedPool {
  public:
-  void* take(SizeClass size) {
+  [[gnu::noinline]] void* take(SizeClass size) {
     {
       const std::lock_guard lock(mutex_);
+      last_use_[size.index] = ++uses_;
       if (void* block = lists_[size.index].pop()) {
         kept_bytes_ -= size.bytes;
         return block;
       }
       total_bytes_ += size.bytes;
       most_used_bytes_ = std::max(most_used_bytes_, total_bytes_ - kept_bytes_);
+      make_room();
     }
     return system_allocate(size.bytes);
   }
 
-  void give(void* block, SizeClass size) noexcept {
-    {
-      const std::lock_guard lock(mutex_);
-      // Sizes that come and go (batches of changing length) must not pile up: what is held in all
-      // stays within a quarter above what was ever needed at one time.
-      if (total_bytes_ <= most_used_bytes_ + most_used_bytes_ / 4) {
-        lists_[size.index].push(block);
-        kept_bytes_ += size.bytes;
-        return;
-      }
-      total_bytes_ -= size.bytes;
-    }
-    std::free(block);
+  [[gnu::noinline]] void give(void* block, SizeClass size) noexcept {
+    const std::lock_guard lock(mutex_);
+    last_use_[size.index] = ++uses_;
+    lists_[size.index].push(block);
+    kept_bytes_ += size.bytes;
+  }
+
+  size_t bytes_held() {
+    const std::lock_guard lock(mutex_);
+    return total_bytes_;
   }
 
  private:
+  // Sizes that come and go (batches of changing length) must not pile up: what is held in all stays
+  // within half above what was ever needed at one time. The half is for steps that repeat
+  // themselves: they need more of one size here and of another there, a fifth in all as measured.
+  void make_room() noexcept {
+    const size_t limit = most_used_bytes_ + most_used_bytes_ / 2;
+    while (kept_bytes_ > 0 && total_bytes_ > limit) {
+      int oldest = -1;  // the size with blocks to spare that was left alone for longest
+      for (int i = 0; i < class_count; ++i) {
+        if (lists_[i].head == nullptr) continue;
+        if (oldest < 0 || last_use_[i] < last_use_[oldest]) oldest = i;
+      }
+      const size_t bytes = class_bytes(oldest);
+      while (lists_[oldest].head != nullptr && total_bytes_ > limit) {
+        std::free(lists_[oldest].pop());
+        kept_bytes_ -= bytes;
+        total_bytes_ -= bytes;
+      }
+    }
+  }
+
   std::mutex mutex_;
   FreeList lists_[class_count];
+  uint64_t last_use_[class_count] = {};  // of each size: the number of that use
+  uint64_t uses_ = 0;
   size_t total_bytes_ = 0;      // taken from the system and not given back to it
   size_t kept_bytes_ = 0;       // of these, waiting here
   size_t most_used_bytes_ = 0;  // the most that was ever outside at one time
@@ -121,10 +195,13 @@ SharedPool& shared_pool() {
 class ThreadPool {
  public:
   static constexpr size_t largest = 2048;
-  static constexpr int most_per_class = 1024;
+  static constexpr int most_per_class = 256;
 
+  ThreadPool() { mine = this; }
   ~ThreadPool() {
-    alive = false;
+    mine = nullptr;
+    gone = true;
+    tallies().give(tally_);
     for (size_t bytes = alignment; bytes <= largest; bytes += alignment) {
       const SizeClass size = size_class(bytes);
       while (void* block = lists_[size.index].pop()) shared_pool().give(block, size);
@@ -137,37 +214,65 @@ class ThreadPool {
     return true;
   }
 
-  static thread_local bool alive;  // false once the thread's statics are being destroyed
+  void count(int64_t blocks) {
+    tally_->blocks.store(tally_->blocks.load(std::memory_order_relaxed) + blocks,
+                         std::memory_order_relaxed);
+  }
+
+  /// This thread's own; null once the thread's statics are being destroyed.
+  static ThreadPool* get() { return mine != nullptr || gone ? mine : make(); }
 
  private:
+  static thread_local constinit ThreadPool* mine;
+  static thread_local constinit bool gone;
+
+  [[gnu::noinline]] static ThreadPool* make() {
+    static thread_local ThreadPool pool;
+    return &pool;
+  }
+
+  Tally* tally_ = tallies().take();
   FreeList lists_[steps_per_doubling * 4];
 };
 
-thread_local bool ThreadPool::alive = true;
-thread_local ThreadPool thread_pool;
+constinit thread_local ThreadPool* ThreadPool::mine = nullptr;
+constinit thread_local bool ThreadPool::gone = false;
+
+// Of threads whose statics are gone.
+std::atomic<int64_t> in_use_late{0};
+
+void count_in_use(ThreadPool* pool, int64_t blocks) {
+  if (pool != nullptr) {
+    pool->count(blocks);
+  } else {
+    in_use_late.fetch_add(blocks, std::memory_order_relaxed);
+  }
+}
 
 }  // namespace
 
 void* allocate(size_t bytes) {
-  in_use.fetch_add(1, std::memory_order_relaxed);
+  ThreadPool* const pool = ThreadPool::get();
+  count_in_use(pool, 1);
   const SizeClass size = size_class(bytes);
   if (!RAPT_POOL_BLOCKS) return system_allocate(size.bytes);
-  if (size.bytes <= ThreadPool::largest && ThreadPool::alive) {
-    if (void* block = thread_pool.take(size)) return block;
+  if (size.bytes <= ThreadPool::largest && pool != nullptr) {
+    if (void* block = pool->take(size)) return block;
   }
   return shared_pool().take(size);
 }
 
 void release(void* block, size_t bytes) noexcept {
-  in_use.fetch_sub(1, std::memory_order_relaxed);
+  ThreadPool* const pool = ThreadPool::get();
+  count_in_use(pool, -1);
   const SizeClass size = size_class(bytes);
   if (!RAPT_POOL_BLOCKS) return std::free(block);
-  if (size.bytes <= ThreadPool::largest && ThreadPool::alive && thread_pool.give(block, size)) {
-    return;
-  }
+  if (size.bytes <= ThreadPool::largest && pool != nullptr && pool->give(block, size)) return;
   shared_pool().give(block, size);
 }
 
-size_t blocks_in_use() { return in_use.load(std::memory_order_relaxed); }
+size_t bytes_held() { return shared_pool().bytes_held(); }
+
+size_t blocks_in_use() { return static_cast<size_t>(tallies().sum() + in_use_late.load()); }
 
 }  // namespace rapt::kernels

@@ -58,6 +58,16 @@ TEST(Allocator, ABlockGivenBackIsHandedOutAgain) {
 }
 #endif
 
+// Batches of changing length: what the lengths of before have left makes room.
+TEST(Allocator, SizesThatComeAndGoDoNotPileUp) {
+  constexpr size_t megabyte = size_t{1} << 20;
+  const size_t before = bytes_held();
+  for (size_t size = megabyte; size <= 64 * megabyte; size += megabyte) {
+    release(allocate(size), size);
+  }
+  EXPECT_LE(bytes_held(), (before + 64 * megabyte) * 3 / 2);
+}
+
 TEST(Allocator, BlocksMayBeReleasedByAnotherThread) {
   const size_t before = blocks_in_use();
   std::vector<void*> blocks;
