@@ -8,6 +8,7 @@
 #include "rapt/autograd/gradient.h"
 #include "rapt/autograd/gradient_check.h"
 #include "rapt/autograd/ops.h"
+#include "rapt/autograd/pool.h"
 #include "rapt/autograd/random.h"
 #include "rapt/autograd/recompute.h"
 #include "rapt/autograd/record.h"

@@ -37,6 +37,12 @@ void add_in_place(const Tensor& into, const Tensor& gradient) {
       node.op, " used a leaf that it had not used before");
 }
 
+template <class Key>
+using PoolSet = std::unordered_set<Key, std::hash<Key>, std::equal_to<Key>, PoolAllocator<Key>>;
+template <class Key, class T>
+using PoolMap = std::unordered_map<Key, T, std::hash<Key>, std::equal_to<Key>,
+                                   PoolAllocator<std::pair<const Key, T>>>;
+
 /// The gradients asked for, and the part of the graph that leads to them.
 class Targets {
  public:
@@ -78,8 +84,8 @@ class Targets {
 
  private:
   void mark_paths(TensorList outputs) {
-    std::vector<const Node*> reachable;
-    std::unordered_set<const Node*> seen;
+    PoolVector<const Node*> reachable;
+    PoolSet<const Node*> seen;
     const auto visit = [&](const Node* node) {
       if (node != nullptr && seen.insert(node).second) reachable.push_back(node);
     };
@@ -105,10 +111,11 @@ class Targets {
     }
   }
 
-  std::unordered_map<const void*, Tensor> slots_;
+  PoolMap<const void*, Tensor> slots_;
+  PoolVector<const void*> places_;
   const bool bounded_ = false;  // by ends_; otherwise by leaves
-  std::unordered_set<const void*> ends_;
-  std::unordered_set<const Node*> paths_;
+  PoolSet<const void*> ends_;
+  PoolSet<const Node*> paths_;
 };
 
 /// One trip from outputs back to leaves, youngest op first: when an op's turn comes, everything
@@ -178,10 +185,7 @@ class Walk {
   Gradients run_rule(const std::shared_ptr<Node>& node, const Tensor& gradient) {
     if (node->freed) fail_freed(*node);
     const size_t n = node->inputs.size();
-    if (needed_capacity_ < n) {
-      needed_capacity_ = std::max<size_t>(2 * n, 16);
-      needed_ = std::make_unique<bool[]>(needed_capacity_);
-    }
+    needed_.resize(std::max(needed_.size(), n));
     for (size_t i = 0; i < n; ++i) {
       const Edge& edge = node->inputs[i];
       needed_[i] = targets_ != nullptr ? targets_->wants(edge) : static_cast<bool>(edge);
@@ -192,7 +196,8 @@ class Walk {
       }
     }
     const Tensor output = node->output_tensor(node);
-    Gradients found = node->rule(Backward{gradient, output, create_graph_, needed_.get(), !retain_graph_});
+    Gradients found =
+        node->rule(Backward{gradient, output, create_graph_, needed_.data(), !retain_graph_});
     if (found.size() != n) {
       fail(node->op, ": wanted ", n, " gradients from its rule; got ", found.size());
     }
@@ -203,7 +208,9 @@ class Walk {
   void deliver(const char* op, size_t input, const Edge& edge, Tensor gradient, bool broadcasts) {
     const Shape& shape = edge.node ? edge.node->shape : edge.leaf->shape;
     const Dtype dtype = edge.node ? edge.node->dtype : edge.leaf->dtype;
-    if (broadcasts && broadcasts_to(shape, gradient.shape())) gradient = sum_to(gradient, shape);
+    if (broadcasts && gradient.shape() != shape && broadcasts_to(shape, gradient.shape())) {
+      gradient = sum_to(gradient, shape);
+    }
     if (gradient.shape() != shape || gradient.dtype() != dtype) {
       fail(op, ": wanted a gradient ", dtype, shape, " for input ", input, "; its rule gave ",
            gradient.dtype(), gradient.shape());
@@ -241,9 +248,8 @@ class Walk {
   const bool retain_graph_;
   Targets* targets_;  // null: every leaf
   const Recording recording_;
-  std::vector<std::shared_ptr<Node>> waiting_;  // a heap, the youngest on top
-  std::unique_ptr<bool[]> needed_;
-  size_t needed_capacity_ = 0;
+  PoolVector<std::shared_ptr<Node>> waiting_;  // a heap, the youngest on top
+  PoolVector<char> needed_;                    // see Backward; vector<bool> has no plain elements
 };
 
 void check_cotangent(const Tensor& output, const Tensor& cotangent) {

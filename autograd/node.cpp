@@ -34,7 +34,7 @@ void release(Node* node) noexcept {
 std::shared_ptr<Node> make_node() {
   Node* node = new (kernels::allocate(sizeof(Node))) Node;
   node->order = next_order.fetch_add(1, std::memory_order_relaxed);
-  return std::shared_ptr<Node>(node, release, kernels::PoolAllocator<Node>());
+  return std::shared_ptr<Node>(node, release, PoolAllocator<Node>());
 }
 
 const void* place_of(const Tensor& x) {
@@ -47,7 +47,7 @@ Tensor Node::output_tensor(const std::shared_ptr<Node>& self) const {
   if (output->storage->version.load(std::memory_order_relaxed) != output_version) {
     fail(op, ": backward needs its output, which was overwritten since (mutable_data, copy_from)");
   }
-  auto impl = std::allocate_shared<TensorImpl>(kernels::PoolAllocator<TensorImpl>(), *output);
+  auto impl = std::allocate_shared<TensorImpl>(PoolAllocator<TensorImpl>(), *output);
   impl->node = self;
   return Tensor(std::move(impl));
 }

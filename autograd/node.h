@@ -3,7 +3,6 @@
 // Private to rapt's own sources: the graph behind a tensor.
 
 #include <memory>
-#include <vector>
 
 #include "rapt/autograd/record.h"
 #include "rapt/autograd/storage.h"
@@ -30,8 +29,6 @@ struct Edge {
   const void* place() const { return node ? static_cast<const void*>(node.get()) : leaf.get(); }
 };
 
-using Edges = std::vector<Edge, kernels::PoolAllocator<Edge>>;
-
 /// One recorded op.
 class Node {
  public:
@@ -41,7 +38,7 @@ class Node {
   Dtype dtype = Dtype::f32;
   bool broadcasts = false;
   bool freed = false;  // by a walk that did not retain it
-  Edges inputs;
+  PoolVector<Edge> inputs;
   Rule rule;
   std::shared_ptr<TensorImpl> output;  // without its node (no cycle); only if the rule asked for it
   uint32_t output_version = 0;

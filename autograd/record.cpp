@@ -53,7 +53,7 @@ bool wants_graph(TensorList inputs) {
   return false;
 }
 
-Tensor join_graph(const char* op, TensorList inputs, const Tensor& value, Rule rule,
+Tensor join_graph(const char* op, TensorList inputs, Tensor value, Rule rule,
                   RecordOptions options) {
   if (!value.defined() || !is_float(value.dtype())) {
     fail(op, ": wanted a result of f32 or f64, to carry a gradient; got ",
@@ -75,11 +75,12 @@ Tensor join_graph(const char* op, TensorList inputs, const Tensor& value, Rule r
     edge.storage = impl.storage;
     edge.version = impl.storage->version.load(std::memory_order_relaxed);
   }
-  // A handle of its own: `value` may be somebody else's (a function that returns its input).
-  Tensor out = make_view(value, value.shape(), value.strides());
+  // A handle of its own, unless `value` is the only one: it may be somebody else's too (a function
+  // that returns its input).
+  const bool sole = value.impl().use_count() == 1 && !value.requires_grad();
+  Tensor out = sole ? std::move(value) : make_view(value, value.shape(), value.strides());
   if (options.keep_output) {
-    node->output =
-        std::allocate_shared<TensorImpl>(kernels::PoolAllocator<TensorImpl>(), *out.impl());
+    node->output = std::allocate_shared<TensorImpl>(PoolAllocator<TensorImpl>(), *out.impl());
     node->output_version = out.impl()->storage->version.load(std::memory_order_relaxed);
   }
   out.impl()->node = std::move(node);

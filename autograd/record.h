@@ -28,11 +28,11 @@ struct Backward {
   const Tensor& grad;    ///< d(loss)/d(output), of the output's shape; may be a strided view
   const Tensor& output;  ///< the op's output, if it was kept (RecordOptions); else undefined
   bool create_graph;     ///< true when the gradient will itself be differentiated
-  const bool* needed;    ///< see needs()
+  const char* needed;    ///< see needs()
   bool last;             ///< true when the rule is dropped after this run (no retain_graph)
 
   /// False when nobody wants the gradient of that input: the rule may leave it undefined.
-  bool needs(size_t input) const { return needed[input]; }
+  bool needs(size_t input) const { return needed[input] != 0; }
 };
 
 struct RecordOptions {
@@ -75,17 +75,17 @@ class Rule {
 bool wants_graph(TensorList inputs);
 
 /// The work of record(), once it is known that a graph is wanted.
-Tensor join_graph(const char* op, TensorList inputs, const Tensor& value, Rule rule,
+Tensor join_graph(const char* op, TensorList inputs, Tensor value, Rule rule,
                   RecordOptions options);
 
 /// `value`, the result of `op` on `inputs`, joined to the graph; `value` itself when none is
 /// wanted. `op` must be a string literal. The rule's gradients have the shapes and dtypes of the
 /// inputs: anything else is an error when the graph is walked.
 template <class F>
-Tensor record(const char* op, TensorList inputs, const Tensor& value, F&& rule,
+Tensor record(const char* op, TensorList inputs, Tensor value, F&& rule,
               RecordOptions options = {}) {
   if (!wants_graph(inputs)) return value;
-  return join_graph(op, inputs, value, Rule(std::forward<F>(rule)), options);
+  return join_graph(op, inputs, std::move(value), Rule(std::forward<F>(rule)), options);
 }
 
 /// The gradient of `definition(inputs)`, as a graph. What a fused op uses for second order.
@@ -96,7 +96,7 @@ Gradients differentiate(FunctionRef<Tensor(const Tensors&)> definition, const Te
 /// the same function in plain ops: it is differentiated when a graph of the gradient is wanted, and
 /// tests compare the kernels with it.
 template <class Definition, class Kernel>
-Tensor fused(const char* op, TensorList inputs, Definition definition, const Tensor& value,
+Tensor fused(const char* op, TensorList inputs, Definition definition, Tensor value,
              Kernel backward, RecordOptions options = {}) {
   if (!wants_graph(inputs)) return value;
   Rule rule([definition = std::move(definition), backward = std::move(backward),
@@ -104,7 +104,7 @@ Tensor fused(const char* op, TensorList inputs, Definition definition, const Ten
     if (b.create_graph) return differentiate(definition, kept, b);
     return backward(b);
   });
-  return join_graph(op, inputs, value, std::move(rule), options);
+  return join_graph(op, inputs, std::move(value), std::move(rule), options);
 }
 
 }  // namespace rapt

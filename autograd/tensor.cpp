@@ -24,7 +24,7 @@ bool is_row_major(const Shape& shape, const Strides& strides) {
 namespace {
 
 std::shared_ptr<TensorImpl> new_impl() {
-  return std::allocate_shared<TensorImpl>(kernels::PoolAllocator<TensorImpl>());
+  return std::allocate_shared<TensorImpl>(PoolAllocator<TensorImpl>());
 }
 
 /// Bytes of a dense tensor; throws when it cannot be.
@@ -52,7 +52,7 @@ const TensorImpl& checked(const std::shared_ptr<TensorImpl>& impl) {
 Tensor empty(const Shape& shape, Dtype dtype) {
   const size_t bytes = checked_bytes(shape, dtype);
   auto impl = new_impl();
-  impl->storage = std::allocate_shared<Storage>(kernels::PoolAllocator<Storage>(), bytes);
+  impl->storage = std::allocate_shared<Storage>(PoolAllocator<Storage>(), bytes);
   impl->shape = shape;
   impl->strides = row_major(shape);
   impl->dtype = dtype;

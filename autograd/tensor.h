@@ -11,15 +11,13 @@
 #include <vector>
 
 #include "rapt/autograd/dtype.h"
+#include "rapt/autograd/pool.h"
 #include "rapt/autograd/shape.h"
 
 namespace rapt {
 
 class Tensor;
 struct TensorImpl;
-
-/// What a function that takes any number of tensors hands on.
-using Tensors = std::vector<Tensor>;
 
 /// How a graph is treated by backward().
 struct BackwardOptions {
@@ -113,12 +111,22 @@ class Tensor {
   std::shared_ptr<TensorImpl> impl_;
 };
 
-/// What a function that takes any number of tensors accepts: {a, b, c} or a Tensors. Borrowed: it
-/// must not outlive the call.
+/// What a function that gives or keeps any number of tensors deals in: a vector whose memory comes
+/// from rapt's pool. It becomes a std::vector<Tensor>, and is made from one, where that is wanted.
+class Tensors : public PoolVector<Tensor> {
+ public:
+  using PoolVector<Tensor>::PoolVector;
+  Tensors(const std::vector<Tensor>& list) : PoolVector<Tensor>(list.begin(), list.end()) {}
+  operator std::vector<Tensor>() const { return {begin(), end()}; }
+};
+
+/// What a function that takes any number of tensors accepts: {a, b, c}, a Tensors or a
+/// std::vector<Tensor>. Borrowed: it must not outlive the call.
 class TensorList {
  public:
   TensorList(std::initializer_list<Tensor> list) : first_(std::data(list)), size_(list.size()) {}
   TensorList(const Tensors& list) : first_(list.data()), size_(list.size()) {}
+  TensorList(const std::vector<Tensor>& list) : first_(list.data()), size_(list.size()) {}
   TensorList(const Tensor* first, size_t size) : first_(first), size_(size) {}
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
@@ -193,8 +201,10 @@ class NamedTensors {
   NamedTensors with_prefix(std::string_view prefix) const;
 
  private:
-  std::vector<Entry> entries_;
-  std::map<std::string, size_t, std::less<>> places_;  // of the names among the entries
+  using Place = std::pair<const std::string, size_t>;
+  PoolVector<Entry> entries_;
+  // Of the names among the entries.
+  std::map<std::string, size_t, std::less<>, PoolAllocator<Place>> places_;
 };
 
 }  // namespace rapt

@@ -31,7 +31,8 @@ class Trainer {
  public:
   explicit Trainer(Run run)
       : run_(std::move(run)),
-        optimizer_(optim::decay_groups(run_.model->parameters(), run_.options.weight_decay),
+        parameters_(run_.model->parameters()),
+        optimizer_(optim::decay_groups(parameters_, run_.options.weight_decay),
                    {.lr = run_.options.lr, .beta2 = gradient_memory}),
         schedule_{.peak = run_.options.lr,
                   .warmup = run_.options.warmup,
@@ -73,7 +74,7 @@ class Trainer {
     const Tensor loss = cross_entropy(logits, batch["targets"]).mean();
     optimizer_.zero_grad();
     loss.backward();
-    const double norm = optim::clip_grad_norm(run_.model->parameters(), largest_gradient_norm);
+    const double norm = optim::clip_grad_norm(parameters_, largest_gradient_norm);
     optimizer_.set_lr(schedule_.at(run_.step));
     optimizer_.step();
     ++run_.step;
@@ -85,6 +86,7 @@ class Trainer {
 
  private:
   Run run_;
+  NamedTensors parameters_;
   optim::AdamW optimizer_;
   optim::WarmupCosine schedule_;
   data::Loader loader_;

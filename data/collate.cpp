@@ -71,9 +71,10 @@ Tensor stack_padded(const std::string& name, const Tensors& parts, double paddin
 Tensor lengths_of(const std::vector<NamedTensors>& examples) {
   for (const auto& [name, first] : examples[0]) {
     if (first.rank() == 0) continue;
-    std::vector<int64_t> lengths;
-    for (const NamedTensors& example : examples) lengths.push_back(example[name].dim(0));
-    return from_values(lengths);
+    Tensor lengths = zeros({static_cast<int64_t>(examples.size())}, Dtype::i64);
+    int64_t* to = lengths.mutable_data<int64_t>();
+    for (const NamedTensors& example : examples) *to++ = example[name].dim(0);
+    return lengths;
   }
   return {};
 }

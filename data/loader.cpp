@@ -31,9 +31,10 @@ class Loader::Batches {
   Made next() {
     const NoGrad no_grad;
     const int64_t end = std::min(place_.position + options_.batch_size, size_);
-    std::vector<NamedTensors> examples;
-    for (int64_t i = place_.position; i < end; ++i) examples.push_back(dataset_->get(index(i)));
-    Made made{collate(examples, options_.padding), settled({place_.seed, place_.epoch, end})};
+    examples_.clear();
+    for (int64_t i = place_.position; i < end; ++i) examples_.push_back(dataset_->get(index(i)));
+    Made made{collate(examples_, options_.padding), settled({place_.seed, place_.epoch, end})};
+    examples_.clear();
     place_ = made.next;
     return made;
   }
@@ -61,6 +62,7 @@ class Loader::Batches {
   LoaderOptions options_;
   int64_t size_;
   Place place_;
+  std::vector<NamedTensors> examples_;  // of the batch being made; kept for its room
   std::optional<Shuffle> shuffle_;
   int64_t shuffled_epoch_ = -1;
 };
@@ -120,7 +122,7 @@ class Loader::Prefetch {
   size_t limit_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Batches::Made> ready_;
+  std::deque<Batches::Made, PoolAllocator<Batches::Made>> ready_;
   std::exception_ptr error_;
   bool stop_ = false;
   std::thread thread_;  // the last member: it runs as soon as it is made

@@ -28,12 +28,19 @@ int64_t shortest_split_length(int64_t symbols) {
 
 /// Which side a sequence belongs to: a function of the sequence alone, so that no seed, task or
 /// range of lengths can bring one of the test side into training.
-Split side_of(const std::vector<int64_t>& sequence, int64_t symbols) {
+Split side_of(const PoolVector<int64_t>& sequence, int64_t symbols) {
   const auto length = static_cast<int64_t>(sequence.size());
   if (length < shortest_split_length(symbols)) return Split::train;
   uint64_t hash = 0;
   for (const int64_t symbol : sequence) hash = mix(hash, static_cast<uint64_t>(symbol) + 1);
   return hash % one_in == 0 ? Split::test : Split::train;
+}
+
+/// What the task makes of [first, last), in place.
+template <class Iterator>
+void solve_in_place(Task task, Iterator first, Iterator last) {
+  if (task == Task::reverse) std::reverse(first, last);
+  if (task == Task::sort) std::sort(first, last);
 }
 
 }  // namespace
@@ -78,14 +85,14 @@ TaskDataset::TaskDataset(TaskOptions options) : options_(options), shortest_(opt
   }
 }
 
-std::vector<int64_t> TaskDataset::sequence(int64_t index) const {
+PoolVector<int64_t> TaskDataset::draw(int64_t index) const {
   if (index < 0 || index >= options_.size) {
     fail("TaskDataset: wanted an index in [0, ", options_.size, "); got ", index);
   }
   Rng rng(mix(options_.seed, static_cast<uint64_t>(index)));
   // Drawn again, with its length kept, until it is on the right side: ten times on average for a
   // test sequence.
-  std::vector<int64_t> sequence(
+  PoolVector<int64_t> sequence(
       static_cast<size_t>(rng.integer(shortest_, options_.max_length + 1)));
   do {
     for (int64_t& symbol : sequence) symbol = rng.integer(0, options_.symbols);
@@ -93,21 +100,29 @@ std::vector<int64_t> TaskDataset::sequence(int64_t index) const {
   return sequence;
 }
 
+std::vector<int64_t> TaskDataset::sequence(int64_t index) const {
+  const PoolVector<int64_t> drawn = draw(index);
+  return {drawn.begin(), drawn.end()};
+}
+
 std::vector<int64_t> TaskDataset::solve(std::vector<int64_t> sequence) const {
-  if (options_.task == Task::reverse) std::reverse(sequence.begin(), sequence.end());
-  if (options_.task == Task::sort) std::sort(sequence.begin(), sequence.end());
+  solve_in_place(options_.task, sequence.begin(), sequence.end());
   return sequence;
 }
 
 NamedTensors TaskDataset::get(int64_t index) const {
-  std::vector<int64_t> tokens = sequence(index);
-  const std::vector<int64_t> wanted = solve(tokens);
-  std::vector<int64_t> targets(tokens.size(), ignored);
-  tokens.push_back(separator());
-  tokens.insert(tokens.end(), wanted.begin(), wanted.end());
-  targets.insert(targets.end(), wanted.begin(), wanted.end());
-  targets.push_back(end());
-  return {{"tokens", from_values(tokens)}, {"targets", from_values(targets)}};
+  PoolVector<int64_t> symbols = draw(index);
+  const auto length = static_cast<int64_t>(symbols.size());
+  Tensor tokens = zeros({2 * length + 1}, Dtype::i64);
+  Tensor targets = zeros({2 * length + 1}, Dtype::i64);
+  int64_t* token = std::copy(symbols.begin(), symbols.end(), tokens.mutable_data<int64_t>());
+  int64_t* target = std::fill_n(targets.mutable_data<int64_t>(), length, ignored);
+  solve_in_place(options_.task, symbols.begin(), symbols.end());
+  *token++ = separator();
+  std::copy(symbols.begin(), symbols.end(), token);
+  target = std::copy(symbols.begin(), symbols.end(), target);
+  *target = end();
+  return {{"tokens", tokens}, {"targets", targets}};
 }
 
 std::vector<int64_t> TaskDataset::encode(std::string_view text) const {

@@ -81,6 +81,8 @@ class TaskDataset : public Dataset {
   std::string answer(std::string_view text) const;
 
  private:
+  PoolVector<int64_t> draw(int64_t index) const;
+
   TaskOptions options_;
   int64_t shortest_;  // min_length, or for testing the shortest length that is split
 };

@@ -1,6 +1,5 @@
-// A Transformer learns to copy: all that a training takes. 600 steps or as many as told,
-// then its accuracy on sequences that it has never seen, and its weights in
-// copy_task.safetensors.
+// A Transformer learns to copy: all that a training takes. 600 steps or as many as told; then its
+// accuracy on sequences that it has never seen, and its weights in copy_task.safetensors.
 //
 //   $ 06_copy_task 20
 //   step    0  loss 3...
@@ -22,7 +21,8 @@ int main(int argc, char** argv) {
                                        .context = train.context(),
                                        .positions = nn::Positions::rotary};
   nn::Transformer model(options, rng);
-  optim::AdamW adam(optim::decay_groups(model.parameters(), 0.01));
+  const NamedTensors parameters = model.parameters();
+  optim::AdamW adam(optim::decay_groups(parameters, 0.01));
   const optim::WarmupCosine schedule{.peak = 3e-3, .warmup = steps / 10, .total = steps};
 
   for (int step = 0; step < steps; ++step) {
@@ -32,7 +32,7 @@ int main(int argc, char** argv) {
     if (step % 50 == 0) std::printf("step %4d  loss %.4f\n", step, loss.item());
     adam.zero_grad();
     loss.backward();
-    optim::clip_grad_norm(model.parameters(), 1);
+    optim::clip_grad_norm(parameters, 1);
     adam.set_lr(schedule.at(step));
     adam.step();
   }
@@ -41,5 +41,5 @@ int main(int argc, char** argv) {
   const Tensor logits = model(unseen["tokens"]), targets = unseen["targets"];
   const double right = sum(equal(argmax(logits, -1), targets).to(Dtype::i64)).item();
   std::printf("accuracy on unseen sequences: %.4f\n", right / cross_entropy(logits, targets).count);
-  data::save_safetensors("copy_task.safetensors", model.parameters());
+  data::save_safetensors("copy_task.safetensors", parameters);
 }

@@ -14,8 +14,12 @@ Embedding::Embedding(int64_t count, int64_t width, Rng& rng) {
 Tensor Embedding::operator()(const Tensor& ids) const {
   if (ids.dtype() != Dtype::i64) fail("Embedding: wanted ids i64; got ", ids.dtype(), ids.shape());
   const int64_t count = weight.dim(0);
-  for (const int64_t id : ids.values<int64_t>()) {
-    if (id < 0 || id >= count) fail("Embedding: wanted ids in [0, ", count, "); got ", id);
+  const Tensor dense = ids.contiguous();
+  const int64_t* id = dense.data<int64_t>();
+  for (int64_t i = 0; i < dense.numel(); ++i) {
+    if (id[i] < 0 || id[i] >= count) {
+      fail("Embedding: wanted ids in [0, ", count, "); got ", id[i]);
+    }
   }
   return embedding(weight, ids);
 }

@@ -28,7 +28,8 @@ namespace rapt::nn {
 class Module {
  public:
   /// The tensors to be trained, by name, in the order in which they were noted. One that is reached
-  /// by several paths is listed once, under the first.
+  /// by several paths is listed once, under the first. Each call makes the list anew, from the
+  /// heap: a training loop asks once, before it begins.
   NamedTensors parameters() const;
   /// Elements of all parameters together.
   int64_t parameter_count() const;

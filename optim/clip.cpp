@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "rapt/autograd/kernels/parallel.h"
 
@@ -33,7 +32,7 @@ double square_sum(const T* values, int64_t n) {
 double square_sum(const Tensor& gradient) {
   const Tensor dense = gradient.contiguous();
   const int64_t n = dense.numel();
-  std::vector<double> parts(static_cast<size_t>((n + grain - 1) / grain));
+  PoolVector<double> parts(static_cast<size_t>((n + grain - 1) / grain));
   visit_float(dense.dtype(), [&](auto zero) {
     const auto* values = dense.data<decltype(zero)>();
     kernels::parallel_for(n, grain, [&](int64_t begin, int64_t end) {

@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <utility>
-#include <vector>
 
 #include "rapt/autograd/error.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/einsum_equation.h"
 #include "rapt/autograd/ops/einsum_path.h"
+#include "rapt/autograd/ops/layout.h"
 
 // Einstein summation out of differentiable ops, so its gradient of any order is made of the same
 // ones: operands become parts whose labels are distinct, parts are contracted in pairs through
@@ -83,8 +83,8 @@ Labels ordered(LabelSet set, const Labels& first, const Labels& second) {
 }
 
 Labels by_stride(const Part& part, Labels labels) {
-  std::stable_sort(labels.begin(), labels.end(),
-                   [&](int64_t x, int64_t y) { return part.stride(x) > part.stride(y); });
+  sort_axes(labels.begin(), labels.end(),
+            [&](int64_t x, int64_t y) { return part.stride(x) > part.stride(y); });
   return labels;
 }
 
@@ -202,8 +202,8 @@ Part contracted(Part a, Part b, LabelSet keep, const Labels& output) {
 Tensor einsum(std::string_view equation, TensorList operands) {
   const Equation e = parse(equation, operands);
   const LabelSet output = set_of(e.output);
-  std::vector<Part> parts;
-  std::vector<LabelSet> sets;
+  PoolVector<Part> parts;
+  LabelSets sets;
   for (size_t i = 0; i < operands.size(); ++i) {
     parts.push_back(without_ones(without_repeats(operands[i], e.terms[i])));
     sets.push_back(set_of(parts.back().labels));

@@ -35,7 +35,7 @@ std::string shown(char c) {
 
 // The two sides of an equation, each term's symbols without spaces.
 struct Symbols {
-  std::vector<std::string> terms{""};
+  PoolVector<std::string> terms{""};
   std::string output;
   bool has_output = false;
 };
@@ -120,7 +120,7 @@ int64_t ellipsis_axes(std::string_view equation, const std::string& symbols, con
 }
 
 // Lengths agree inside an operand; between operands 1 is stretched too.
-Lengths read_lengths(std::string_view equation, const std::vector<Labels>& terms,
+Lengths read_lengths(std::string_view equation, const PoolVector<Labels>& terms,
                      TensorList operands) {
   Lengths lengths;
   lengths.fill(1);
@@ -149,7 +149,7 @@ Lengths read_lengths(std::string_view equation, const std::vector<Labels>& terms
 }
 
 // Without "->": the ellipsis, then the labels that the whole left side has once.
-std::string implicit_output(const std::vector<std::string>& terms) {
+std::string implicit_output(const PoolVector<std::string>& terms) {
   std::string all;
   for (const std::string& term : terms) all += term;
   std::string once;

@@ -5,7 +5,6 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
-#include <vector>
 
 #include "rapt/autograd/shape.h"
 #include "rapt/autograd/tensor.h"
@@ -22,6 +21,7 @@ using Labels = Dims;
 
 /// A set of labels, one bit each.
 using LabelSet = uint64_t;
+using LabelSets = PoolVector<LabelSet>;
 
 constexpr LabelSet bit(int64_t label) { return LabelSet{1} << label; }
 
@@ -35,8 +35,8 @@ inline LabelSet set_of(const Labels& labels) {
 using Lengths = std::array<int64_t, max_labels>;
 
 struct Equation {
-  std::vector<Labels> terms;  // one per operand, one label per axis
-  Labels output;              // none twice
+  PoolVector<Labels> terms;  // one per operand, one label per axis
+  Labels output;             // none twice
   Lengths lengths;
 };
 

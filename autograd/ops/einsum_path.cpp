@@ -29,7 +29,7 @@ double pair_cost(LabelSet left, LabelSet right, LabelSet result, const Lengths& 
        Dims::max_rank, " axes; got labels that allow none");
 }
 
-Path exact(const std::vector<LabelSet>& operands, LabelSet output, const Lengths& lengths) {
+Path exact(const LabelSets& operands, LabelSet output, const Lengths& lengths) {
   struct Best {
     LabelSet labels = 0;  // of what the subset contracts to
     double cost = infinity;
@@ -37,11 +37,11 @@ Path exact(const std::vector<LabelSet>& operands, LabelSet output, const Lengths
   };
   const size_t n = operands.size();
   const size_t all = (size_t{1} << n) - 1;
-  std::vector<LabelSet> seen(all + 1, 0);  // labels of the operands in a subset
+  LabelSets seen(all + 1, 0);  // labels of the operands in a subset
   for (size_t s = 1; s <= all; ++s) {
     seen[s] = seen[s & (s - 1)] | operands[static_cast<size_t>(std::countr_zero(s))];
   }
-  std::vector<Best> best(all + 1);
+  PoolVector<Best> best(all + 1);
   for (size_t s = 1; s <= all; ++s) {
     Best& b = best[s];
     b.labels = seen[s] & (output | seen[all & ~s]);
@@ -63,8 +63,8 @@ Path exact(const std::vector<LabelSet>& operands, LabelSet output, const Lengths
 
   // Subsets from the whole down, then turned round: parts come before what is made of them.
   Path path{{}, best[all].cost};
-  std::vector<size_t> order;
-  std::vector<size_t> open{all};
+  PoolVector<size_t> order;
+  PoolVector<size_t> open{all};
   while (!open.empty()) {
     const size_t s = open.back();
     open.pop_back();
@@ -73,7 +73,7 @@ Path exact(const std::vector<LabelSet>& operands, LabelSet output, const Lengths
     open.push_back(best[s].left);
     open.push_back(s ^ best[s].left);
   }
-  std::vector<size_t> number(all + 1);
+  PoolVector<size_t> number(all + 1);
   for (size_t i = 0; i < n; ++i) number[size_t{1} << i] = i;
   for (size_t i = order.size(); i-- > 0;) {
     const size_t s = order[i];
@@ -83,12 +83,12 @@ Path exact(const std::vector<LabelSet>& operands, LabelSet output, const Lengths
   return path;
 }
 
-Path greedy(const std::vector<LabelSet>& operands, LabelSet output, const Lengths& lengths) {
+Path greedy(const LabelSets& operands, LabelSet output, const Lengths& lengths) {
   struct Part {
     size_t number;
     LabelSet labels;
   };
-  std::vector<Part> parts;
+  PoolVector<Part> parts;
   for (size_t i = 0; i < operands.size(); ++i) parts.push_back({i, operands[i]});
   // The labels that must survive a step which replaces parts i and j.
   const auto needed = [&](size_t i, size_t j) {
@@ -133,8 +133,7 @@ Path greedy(const std::vector<LabelSet>& operands, LabelSet output, const Length
 
 }  // namespace
 
-Path contraction_path(const std::vector<LabelSet>& operands, LabelSet output,
-                      const Lengths& lengths) {
+Path contraction_path(const LabelSets& operands, LabelSet output, const Lengths& lengths) {
   return operands.size() <= exact_limit ? exact(operands, output, lengths)
                                         : greedy(operands, output, lengths);
 }

@@ -3,7 +3,6 @@
 // Private to rapt's own sources: in which order einsum contracts its operands.
 
 #include <cstddef>
-#include <vector>
 
 #include "rapt/autograd/ops/einsum_equation.h"
 
@@ -17,16 +16,15 @@ struct Step {
 };
 
 struct Path {
-  std::vector<Step> steps;  // one fewer than operands
-  double cost = 0;          // multiplications plus elements written
+  PoolVector<Step> steps;  // one fewer than operands
+  double cost = 0;         // multiplications plus elements written
 };
 
 /// The cheapest order of pairs: exact (dynamic programming over subsets) up to `exact_limit`
 /// operands, above that the pair that shrinks memory most, one after another. What neither the
 /// output nor another operand needs is summed out at once, so it never enters a product. Throws
 /// when no order keeps every intermediate result within 8 axes.
-Path contraction_path(const std::vector<LabelSet>& operands, LabelSet output,
-                      const Lengths& lengths);
+Path contraction_path(const LabelSets& operands, LabelSet output, const Lengths& lengths);
 
 constexpr size_t exact_limit = 8;
 

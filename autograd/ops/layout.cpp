@@ -1,7 +1,5 @@
 #include "rapt/autograd/ops/layout.h"
 
-#include <algorithm>
-
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/storage.h"
 
@@ -11,8 +9,8 @@ Tensor empty_like(const Tensor& like, const Shape& shape) {
   Axes order;
   for (int64_t axis = 0; axis < shape.rank(); ++axis) order.push_back(axis);
   if (like.rank() == shape.rank()) {
-    std::stable_sort(order.begin(), order.end() - 1,
-                     [&](int64_t a, int64_t b) { return like.strides()[a] > like.strides()[b]; });
+    sort_axes(order.begin(), order.end() - 1,
+              [&](int64_t a, int64_t b) { return like.strides()[a] > like.strides()[b]; });
   }
   Shape in_memory;
   Axes back = order;

@@ -2,9 +2,19 @@
 
 // Private to the ops: where a new tensor's axes lie in memory.
 
+#include <algorithm>
+
 #include "rapt/autograd/tensor.h"
 
 namespace rapt {
+
+/// As std::stable_sort, which would ask the heap for room: for a few axes.
+template <class Before>
+void sort_axes(int64_t* first, int64_t* last, Before before) {
+  for (int64_t* next = first; next != last; ++next) {
+    std::rotate(std::upper_bound(first, next, *next, before), next, next + 1);
+  }
+}
 
 /// A tensor of that shape that is not set yet: its last axis dense, the others in memory in the
 /// order of `like`'s (where the ranks agree). So heads that were split off as views are joined

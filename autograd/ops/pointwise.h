@@ -59,11 +59,11 @@ decltype(auto) visit(const char* op, const Tensor& x, F&& f) {
 /// An op of one argument: its value on a Block of elements, and its gradient rule.
 template <Takes takes = Takes::floats, class F, class R>
 Tensor pointwise(const char* op, const Tensor& x, F value, R rule, RecordOptions options = {}) {
-  const Tensor y = visit<takes>(op, x, [&](auto zero) {
+  Tensor y = visit<takes>(op, x, [&](auto zero) {
     using T = decltype(zero);
     return map_elements<T, T>(x, value);
   });
-  return record(op, {x}, y, std::move(rule), options);
+  return record(op, {x}, std::move(y), std::move(rule), options);
 }
 
 /// An op of two arguments that broadcast. The rule need not think of that.
@@ -71,12 +71,12 @@ template <Takes takes = Takes::floats, class F, class R>
 Tensor pointwise(const char* op, const Tensor& a, const Tensor& b, F value, R rule,
                  RecordOptions options = {}) {
   require_same_dtype(op, a, b);
-  const Tensor y = visit<takes>(op, a, [&](auto zero) {
+  Tensor y = visit<takes>(op, a, [&](auto zero) {
     using T = decltype(zero);
     return map_elements<T, T, T>(op, a, b, value);
   });
   options.broadcasts = true;
-  return record(op, {a, b}, y, std::move(rule), options);
+  return record(op, {a, b}, std::move(y), std::move(rule), options);
 }
 
 }  // namespace rapt

@@ -274,7 +274,7 @@ Tensor concat(TensorList parts, int64_t axis) {
          "; got part ", i, " ", parts[i].shape());
   }
   const Tensor y = empty(shape, parts[0].dtype());
-  std::vector<int64_t> lengths;
+  PoolVector<int64_t> lengths;
   int64_t begin = 0;
   for (const Tensor& part : parts) {
     visit_any(y.dtype(), [&](auto zero) {

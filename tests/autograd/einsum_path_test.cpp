@@ -17,6 +17,7 @@ namespace {
 using einsum_detail::bit;
 using einsum_detail::contraction_path;
 using einsum_detail::LabelSet;
+using einsum_detail::LabelSets;
 using einsum_detail::Lengths;
 using einsum_detail::Path;
 
@@ -35,8 +36,7 @@ double product_of(LabelSet set, const Lengths& lengths) {
 }
 
 // The cost of one way to pair, by its definition: multiplications plus elements written.
-double pair_cost(std::vector<LabelSet>& parts, size_t i, size_t j, LabelSet output,
-                 const Lengths& lengths) {
+double pair_cost(LabelSets& parts, size_t i, size_t j, LabelSet output, const Lengths& lengths) {
   const LabelSet both = parts[i] | parts[j];
   parts.erase(parts.begin() + static_cast<std::ptrdiff_t>(std::max(i, j)));
   parts.erase(parts.begin() + static_cast<std::ptrdiff_t>(std::min(i, j)));
@@ -46,12 +46,12 @@ double pair_cost(std::vector<LabelSet>& parts, size_t i, size_t j, LabelSet outp
   return product_of(both, lengths) + product_of(both & needed, lengths);
 }
 
-double cheapest(const std::vector<LabelSet>& parts, LabelSet output, const Lengths& lengths) {
+double cheapest(const LabelSets& parts, LabelSet output, const Lengths& lengths) {
   if (parts.size() == 1) return 0;
   double best = std::numeric_limits<double>::infinity();
   for (size_t i = 0; i < parts.size(); ++i) {
     for (size_t j = i + 1; j < parts.size(); ++j) {
-      std::vector<LabelSet> rest = parts;
+      LabelSets rest = parts;
       const double cost = pair_cost(rest, i, j, output, lengths);
       best = std::min(best, cost + cheapest(rest, output, lengths));
     }
@@ -59,7 +59,7 @@ double cheapest(const std::vector<LabelSet>& parts, LabelSet output, const Lengt
   return best;
 }
 
-double left_to_right(std::vector<LabelSet> parts, LabelSet output, const Lengths& lengths) {
+double left_to_right(LabelSets parts, LabelSet output, const Lengths& lengths) {
   double cost = 0;
   while (parts.size() > 1) {
     cost += pair_cost(parts, 0, 1, output, lengths);
@@ -69,8 +69,7 @@ double left_to_right(std::vector<LabelSet> parts, LabelSet output, const Lengths
 }
 
 // What the steps of a path cost, walked by the rule of its header.
-double walked(const Path& path, std::vector<LabelSet> made, LabelSet output,
-              const Lengths& lengths) {
+double walked(const Path& path, LabelSets made, LabelSet output, const Lengths& lengths) {
   double cost = 0;
   std::vector<bool> used(made.size() + path.steps.size(), false);
   for (const auto& [left, right] : path.steps) {
@@ -106,7 +105,7 @@ TEST(EinsumPath, IsTheCheapestOfAllOrders) {
   for (int round = 0; round < 100; ++round) {
     Lengths lengths;
     for (int64_t& n : lengths) n = static_cast<int64_t>(1 + below(9));
-    std::vector<LabelSet> parts(2 + below(4));
+    LabelSets parts(2 + below(4));
     LabelSet seen = 0;
     for (LabelSet& part : parts) {
       for (uint64_t k = below(4); k-- > 0;) part |= bit(static_cast<int64_t>(below(7)));
@@ -132,7 +131,7 @@ TEST(EinsumPath, ALongChainIsMuchCheaperThanFromLeftToRight) {
   // Eleven matrices and a vector at the end: beyond the exact search.
   Lengths lengths;
   lengths.fill(50);
-  std::vector<LabelSet> parts;
+  LabelSets parts;
   for (char c = 'a'; c < 'l'; ++c) parts.push_back(labels({c, static_cast<char>(c + 1)}));
   parts.push_back(labels("l"));
   const Path path = contraction_path(parts, labels("a"), lengths);
@@ -145,10 +144,9 @@ TEST(EinsumPath, KeepsIntermediateResultsWithinEightAxes) {
   // The product of the first two would be free of charge, but has ten labels.
   Lengths lengths;
   lengths.fill(2);
-  const std::vector<LabelSet> parts = {labels("abcde"), labels("fghij"), labels("abcdefgh"),
-                                       labels("ij")};
+  const LabelSets parts = {labels("abcde"), labels("fghij"), labels("abcdefgh"), labels("ij")};
   const Path path = contraction_path(parts, 0, lengths);
-  std::vector<LabelSet> made = parts;
+  LabelSets made = parts;
   for (const auto& [left, right] : path.steps) {
     LabelSet needed = 0;
     for (size_t i = 0; i < made.size(); ++i) {
