@@ -112,7 +112,6 @@ class Targets {
   }
 
   PoolMap<const void*, Tensor> slots_;
-  PoolVector<const void*> places_;
   const bool bounded_ = false;  // by ends_; otherwise by leaves
   PoolSet<const void*> ends_;
   PoolSet<const Node*> paths_;
