@@ -1,57 +1,38 @@
 #include "measure.h"
 
-#include <sys/resource.h>
-
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
-#include <map>
+#include <exception>
 #include <nlohmann/json.hpp>
+
+#include "memory.h"
+#include "sgemm_peak.h"
 
 namespace bench {
 namespace {
 
-const std::map<std::string, Config> configs = {
-    {"tiny", {"tiny", 32, 32, 64, 4, 2, 32}},
-    {"small", {"small", 65, 64, 128, 4, 4, 12}},
-    {"medium", {"medium", 65, 256, 384, 6, 6, 8}},
-    {"gpt2", {"gpt2", 50257, 64, 768, 12, 12, 4}},
-    {"long", {"long", 65, 2048, 128, 4, 2, 1}},
-};
+using Json = nlohmann::ordered_json;
 
-double peak_megabytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;
+/// The middle one, or the mean of the two in the middle.
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+double flop_per_step(const Config& c, int64_t parameters) {
+  const auto tokens = static_cast<double>(c.batch * c.context);
+  return tokens * (6.0 * static_cast<double>(parameters) +
+                   12.0 * static_cast<double>(c.layers * c.width * c.context));
 }
 
 }  // namespace
 
-Request read_request(int argc, char** argv) {
-  CLI::App app("Times training steps");
-  app.require_subcommand(1);
-  CLI::App* train = app.add_subcommand("train", "One training step: forward, backward, AdamW");
-  Request request;
-  std::string name = "small";
-  int64_t context = 0;
-  train->add_option("--config", name, "The model")
-      ->check(CLI::IsMember({"tiny", "small", "medium", "gpt2", "long"}))
-      ->capture_default_str();
-  train->add_option("--threads", request.threads)->check(CLI::Range(1, 256))->capture_default_str();
-  train->add_option("--steps", request.steps)->check(CLI::Range(1, 100000))->capture_default_str();
-  train->add_option("--warmup", request.warmup)->capture_default_str();
-  train->add_option("--context", context, "Another context than the config's");
-  train->add_flag("--json", request.json, "Print one JSON object");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    std::exit(app.exit(e) == 0 ? 0 : 2);
-  }
-  request.config = configs.at(name);
-  if (context > 0) request.config.context = context;
-  return request;
+Start measure_start(const Request& request) {
+  const double peak = sgemm_peak_gflops(request.threads);
+  forget_peak();
+  return {.sgemm_peak_gflops = peak, .resident_mb = resident_mb()};
 }
 
 double seconds_now() {
@@ -59,42 +40,55 @@ double seconds_now() {
   return Seconds(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-double resident_megabytes() {
-  std::ifstream file("/proc/self/statm");
-  double total = 0, resident = 0;
-  file >> total >> resident;
-  return resident * 4096 / 1e6;
-}
-
-void print_report(const char* engine, const Request& request, int64_t parameters,
-                  double peak_gflops, double start_megabytes, std::vector<double> seconds) {
-  std::sort(seconds.begin(), seconds.end());
+void print_report(const std::string& engine, const Request& request, const Start& start,
+                  int64_t parameters, std::vector<Sample> samples) {
+  const double peak_mb = peak_resident_mb();
+  std::vector<double> seconds, calls;
+  for (const Sample& s : samples) {
+    seconds.push_back(s.seconds);
+    calls.push_back(static_cast<double>(s.heap_calls));
+  }
   const Config& c = request.config;
-  const double median = seconds[seconds.size() / 2];
-  const auto tokens = static_cast<double>(c.batch * c.context);
-  const double flop = 6.0 * static_cast<double>(parameters) * tokens +
-                      12.0 * static_cast<double>(c.layers * c.width * c.context) * tokens;
-  const double gflops = flop / median / 1e9;
-  const nlohmann::ordered_json out = {
+  const double usual = median(seconds);
+  const double gflops = flop_per_step(c, parameters) / usual / 1e9;
+  const bool counted = heap_calls() >= 0;
+  const Json out = {
       {"engine", engine},
+      {"blas", blas_name()},
       {"config", c.name},
       {"context", c.context},
+      {"width", c.width},
+      {"batch", c.batch},
+      {"tied_head", request.tied_head},
       {"threads", request.threads},
+      {"steps", request.steps},
       {"parameters", parameters},
-      {"ms_per_step_median", 1e3 * median},
-      {"ms_per_step_min", 1e3 * seconds.front()},
-      {"tokens_per_second", tokens / median},
+      {"ms_per_step_median", 1e3 * usual},
+      {"ms_per_step_min", 1e3 * *std::min_element(seconds.begin(), seconds.end())},
+      {"tokens_per_second", static_cast<double>(c.batch * c.context) / usual},
       {"gflops", gflops},
-      {"share_of_sgemm_peak", peak_gflops > 0 ? gflops / peak_gflops : 0},
-      {"start_rss_mb", start_megabytes},
-      {"peak_rss_mb", peak_megabytes()},
+      {"sgemm_peak_gflops", start.sgemm_peak_gflops},
+      {"share_of_sgemm_peak", gflops / start.sgemm_peak_gflops},
+      {"start_rss_mb", start.resident_mb},
+      {"peak_rss_mb", peak_mb},
+      {"peak_above_start_mb", peak_mb - start.resident_mb},
+      {"heap_allocations_per_step", counted ? Json(median(calls)) : Json(nullptr)},
   };
   if (request.json) {
     std::printf("%s\n", out.dump().c_str());
     return;
   }
   for (const auto& [key, value] : out.items()) {
-    std::printf("%-20s %s\n", key.c_str(), value.dump().c_str());
+    std::printf("%-26s %s\n", key.c_str(), value.dump().c_str());
+  }
+}
+
+int run(int (*body)(int, char**), int argc, char** argv) {
+  try {
+    return body(argc, argv);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "%s: %s\n", argv[0], e.what());
+    return 1;
   }
 }
 

@@ -5,53 +5,52 @@
 #include <utility>
 #include <vector>
 
-/// What both benchmarks share: the models, and how a training step is timed and reported.
+#include "heap_calls.h"
+#include "request.h"
+
+/// What both programs share: how training steps are timed and reported.
 namespace bench {
 
-/// A GPT: pre-norm blocks, GELU (tanh), learned positions, no dropout, head neither tied nor biased.
-struct Config {
-  std::string name;
-  int64_t vocabulary, context, width, heads, layers, batch;
+/// What was found before the model was built. Made at the same point by both programs: after the
+/// libraries are loaded, before the first tensor.
+struct Start {
+  double sgemm_peak_gflops;
+  double resident_mb;
 };
 
-/// What the command line asks for.
-struct Request {
-  Config config;
-  int threads = 2;
-  int steps = 20;
-  int warmup = 3;
-  bool json = false;
+/// Measures sgemm's peak, and then memory, whose own peak starts anew here.
+Start measure_start(const Request& request);
+
+/// One timed step.
+struct Sample {
+  double seconds;
+  int64_t heap_calls;
 };
-
-/// Reads `train --config NAME --threads N --steps K --context T --json`. Exits on bad flags.
-Request read_request(int argc, char** argv);
-
-/// Runs the step warmup + steps times and prints milliseconds, tokens/s, GFLOP/s and memory.
-/// FLOP per step = 6 x parameters x tokens + 12 x layers x width x context^2 x batch.
-/// `prepare` is untimed work before each step (drawing a batch); `peak_gflops` is what sgemm
-/// reaches with the same threads, or 0 when it was not measured.
-template <class Prepare, class Step>
-void report(const char* engine, const Request& request, int64_t parameters, double peak_gflops,
-            Prepare prepare, Step step);
 
 double seconds_now();
-double resident_megabytes();
-void print_report(const char* engine, const Request& request, int64_t parameters,
-                  double peak_gflops, double start_megabytes, std::vector<double> seconds);
 
+/// Runs `prepare` (untimed: drawing a batch) and `step` warmup + steps times, timing the latter.
 template <class Prepare, class Step>
-void report(const char* engine, const Request& request, int64_t parameters, double peak_gflops,
-            Prepare prepare, Step step) {
-  const double start_megabytes = resident_megabytes();
-  std::vector<double> seconds;
+std::vector<Sample> time_steps(const Request& request, Prepare prepare, Step step) {
+  std::vector<Sample> samples;
+  samples.reserve(static_cast<size_t>(request.steps));
   for (int i = -request.warmup; i < request.steps; ++i) {
     prepare();
+    const int64_t calls = heap_calls();
     const double before = seconds_now();
     step();
-    if (i >= 0) seconds.push_back(seconds_now() - before);
+    const double seconds = seconds_now() - before;
+    if (i >= 0) samples.push_back({seconds, heap_calls() - calls});
   }
-  print_report(engine, request, parameters, peak_gflops, start_megabytes,
-               std::move(seconds));
+  return samples;
 }
+
+/// Prints what the README lists, as JSON if so asked. Call it while the model is still there.
+/// FLOP per step = 6 x parameters x tokens + 12 x layers x width x context^2 x batch.
+void print_report(const std::string& engine, const Request& request, const Start& start,
+                  int64_t parameters, std::vector<Sample> samples);
+
+/// Runs a program's main: an exception is printed to standard error, and the status is 1.
+int run(int (*body)(int, char**), int argc, char** argv);
 
 }  // namespace bench

@@ -1,12 +1,37 @@
+// Times the same training steps on libtorch: torch_bench train --help.
 #include <torch/torch.h>
 
 #include <cmath>
+#include <cstdio>
+#include <string>
+#include <vector>
 
 #include "measure.h"
 
 namespace {
 
 namespace F = torch::nn::functional;
+using torch::Tensor;
+
+constexpr bool has_fused_attention = TORCH_VERSION_MAJOR >= 2;
+
+/// As it is written out, with weights [B, H, T, T].   q, k, v [B, H, T, d]; later [T, T]: true
+/// where a key lies behind the query
+Tensor plain_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& later) {
+  const double scale = 1 / std::sqrt(static_cast<double>(q.size(-1)));
+  const Tensor scores = torch::matmul(q, k.transpose(-2, -1)) * scale;
+  return torch::matmul(torch::softmax(scores.masked_fill(later, -INFINITY), -1), v);
+}
+
+/// The same in libtorch's own kernel, which stores no weights.
+Tensor fused_attention(const Tensor& q, const Tensor& k, const Tensor& v) {
+#if TORCH_VERSION_MAJOR >= 2
+  return at::scaled_dot_product_attention(q, k, v, {}, 0.0, /*is_causal=*/true);
+#else
+  (void)q, (void)k, (void)v;
+  throw std::logic_error("fused_attention: wanted libtorch 2.0 or newer");
+#endif
+}
 
 struct BlockImpl : torch::nn::Module {
   BlockImpl(int64_t width, int64_t heads)
@@ -25,16 +50,15 @@ struct BlockImpl : torch::nn::Module {
     register_module("down", down);
   }
 
-  torch::Tensor forward(torch::Tensor x, const torch::Tensor& later) {
+  /// later: undefined where attention is fused.
+  Tensor forward(Tensor x, const Tensor& later) {
     const int64_t batch = x.size(0), length = x.size(1), width = x.size(2);
     const auto parts = qkv(norm1(x))
                            .view({batch, length, 3, heads_, width / heads_})
                            .permute({2, 0, 3, 1, 4})
                            .unbind(0);  // each [B, H, T, d]
-    const double scale = 1 / std::sqrt(static_cast<double>(width / heads_));
-    auto scores = torch::matmul(parts[0], parts[1].transpose(-2, -1)) * scale;
-    scores = scores.masked_fill(later, -INFINITY);
-    const auto heads = torch::matmul(torch::softmax(scores, -1), parts[2]);
+    const Tensor heads = later.defined() ? plain_attention(parts[0], parts[1], parts[2], later)
+                                         : fused_attention(parts[0], parts[1], parts[2]);
     x = x + output(heads.transpose(1, 2).reshape({batch, length, width}));
     return x + down(F::gelu(up(norm2(x)), F::GELUFuncOptions().approximate("tanh")));
   }
@@ -46,59 +70,75 @@ struct BlockImpl : torch::nn::Module {
 TORCH_MODULE(Block);
 
 struct Gpt : torch::nn::Module {
-  explicit Gpt(const bench::Config& c)
-      : tokens(c.vocabulary, c.width),
-        positions(c.context, c.width),
-        norm(torch::nn::LayerNormOptions({c.width})),
-        head(torch::nn::LinearOptions(c.width, c.vocabulary).bias(false)) {
+  explicit Gpt(const bench::Request& request)
+      : tokens(request.config.vocabulary, request.config.width),
+        positions(request.config.context, request.config.width),
+        norm(torch::nn::LayerNormOptions({request.config.width})) {
+    const bench::Config& c = request.config;
     register_module("tokens", tokens);
     register_module("positions", positions);
     for (int64_t i = 0; i < c.layers; ++i) {
       blocks.push_back(register_module("block" + std::to_string(i), Block(c.width, c.heads)));
     }
     register_module("norm", norm);
-    register_module("head", head);
-    later = torch::ones({c.context, c.context}, torch::kBool).triu(1);
+    if (!request.tied_head) {
+      const auto options = torch::nn::LinearOptions(c.width, c.vocabulary).bias(false);
+      head = register_module("head", torch::nn::Linear(options));
+    }
+    if (!request.fused) later = torch::ones({c.context, c.context}, torch::kBool).triu(1);
   }
 
-  torch::Tensor forward(const torch::Tensor& ids) {
-    auto x = tokens(ids) + positions(torch::arange(ids.size(1)));
+  Tensor forward(const Tensor& ids) {
+    Tensor x = tokens(ids) + positions(torch::arange(ids.size(1)));
     for (auto& block : blocks) x = block(x, later);
-    return head(norm(x));
+    return F::linear(norm(x), head ? head->weight : tokens->weight);
   }
 
   torch::nn::Embedding tokens, positions;
   std::vector<Block> blocks;
   torch::nn::LayerNorm norm;
-  torch::nn::Linear head;
-  torch::Tensor later;
+  torch::nn::Linear head{nullptr};
+  Tensor later;
 };
+
+std::string engine(const bench::Request& request) {
+  return std::string("libtorch " TORCH_VERSION) + (request.fused ? " fused" : "");
+}
+
+int train(int argc, char** argv) {
+  const bench::Request request = bench::read_request(argc, argv, /*has_fused_flag=*/true);
+  if (request.fused && !has_fused_attention) {
+    std::fprintf(stderr, "--fused: wanted libtorch 2.0 or newer; got %s\n", TORCH_VERSION);
+    return 2;
+  }
+  const bench::Config& c = request.config;
+  const bench::Start start = bench::measure_start(request);
+  torch::set_num_threads(request.threads);
+  torch::manual_seed(1);
+  Gpt model(request);
+  const std::vector<Tensor> parameters = model.parameters();
+  int64_t count = 0;
+  for (const Tensor& p : parameters) count += p.numel();
+  torch::optim::AdamW optimizer(parameters, torch::optim::AdamWOptions(1e-3).weight_decay(0.1));
+  Tensor ids, targets;
+  const auto draw = [&] {
+    ids = torch::randint(c.vocabulary, {c.batch, c.context});
+    targets = torch::randint(c.vocabulary, {c.batch, c.context});
+  };
+  const auto step = [&] {
+    const Tensor logits = model.forward(ids);
+    const Tensor loss = F::cross_entropy(logits.view({-1, c.vocabulary}), targets.view({-1}));
+    // Forgets the gradients, as zero_grad does since 2.0: before, it filled them with zeros.
+    for (const Tensor& p : parameters) p.mutable_grad() = Tensor();
+    loss.backward();
+    torch::nn::utils::clip_grad_norm_(parameters, 1.0);
+    optimizer.step();
+  };
+  bench::print_report(engine(request), request, start, count,
+                      bench::time_steps(request, draw, step));
+  return 0;
+}
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  const bench::Request request = bench::read_request(argc, argv);
-  const bench::Config& c = request.config;
-  torch::set_num_threads(request.threads);
-  torch::manual_seed(1);
-  Gpt model(c);
-  int64_t count = 0;
-  for (const auto& p : model.parameters()) count += p.numel();
-  torch::optim::AdamW optimizer(model.parameters(),
-                                torch::optim::AdamWOptions(1e-3).weight_decay(0.1));
-  torch::Tensor ids, targets;
-  bench::report(
-      "libtorch " TORCH_VERSION, request, count, 0,
-      [&] {
-        ids = torch::randint(c.vocabulary, {c.batch, c.context});
-        targets = torch::randint(c.vocabulary, {c.batch, c.context});
-      },
-      [&] {
-        const auto logits = model.forward(ids);
-        const auto loss = F::cross_entropy(logits.view({-1, c.vocabulary}), targets.view({-1}));
-        optimizer.zero_grad();
-        loss.backward();
-        torch::nn::utils::clip_grad_norm_(model.parameters(), 1.0);
-        optimizer.step();
-      });
-}
+int main(int argc, char** argv) { return bench::run(train, argc, argv); }

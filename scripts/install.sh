@@ -1,7 +1,18 @@
 #!/usr/bin/env bash
 # Installs what rapt needs to be built and tested, from the distribution, with apt.
 # Does nothing, and needs no root, when all of it is there. CXX, if set, names the compiler.
+#   scripts/install.sh --bench    what the benchmarks compare with, too
 set -euo pipefail
+
+with_bench=false
+case "$*" in
+  '') ;;
+  --bench) with_bench=true ;;
+  *)
+    echo "scripts/install.sh: wanted --bench or nothing; got $*" >&2
+    exit 2
+    ;;
+esac
 
 # What is missing of the libraries. Debian and Ubuntu give them the same names.
 missing_libraries() {
@@ -13,6 +24,14 @@ missing_libraries() {
   # Any build of OpenBLAS will do; the one that libopenblas-dev chooses if there is none.
   is_installed libopenblas-pthread-dev || is_installed libopenblas-openmp-dev ||
     is_installed libopenblas-serial-dev || echo libopenblas-dev
+}
+
+# What is missing of what bench/ compares with. libtorch needs OpenBLAS's OpenMP build to be fast.
+missing_for_bench() {
+  local package
+  for package in libtorch-dev libbenchmark-dev libopenblas-openmp-dev; do
+    is_installed "$package" || echo "$package"
+  done
 }
 
 is_installed() {
@@ -40,7 +59,7 @@ END
   exit 1
 fi
 
-mapfile -t missing < <(missing_programs; missing_libraries)
+mapfile -t missing < <(missing_programs; missing_libraries; if $with_bench; then missing_for_bench; fi)
 if ((${#missing[@]} == 0)); then exit 0; fi
 
 as_root=()

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace bench {
+
+/// A GPT: pre-norm blocks, GELU (tanh), learned positions, no dropout, a head without bias.
+struct Config {
+  std::string name;
+  int64_t vocabulary, context, width, heads, layers, batch;
+};
+
+/// What the command line asks for.
+struct Request {
+  Config config;
+  int threads = 2;
+  int steps = 20;
+  int warmup = 3;
+  bool tied_head = false;  ///< the head's weight is the token embedding's
+  bool fused = false;      ///< attention that does not store its weights, where it is a choice
+  bool json = false;
+};
+
+/// Reads `train --config NAME --threads N --steps K ... --json`; see --help. `has_fused_flag` adds
+/// --fused. Prints what is wrong and exits with 2 on bad flags.
+Request read_request(int argc, char** argv, bool has_fused_flag);
+
+}  // namespace bench
