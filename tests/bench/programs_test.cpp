@@ -104,5 +104,48 @@ TEST(BenchPrograms, BadFlagsAreRefused) {
   }
 }
 
+// ---- the scripts -------------------------------------------------------------------------------
+
+/// The cells of the last row of the Markdown table that a script prints.
+std::vector<std::string> last_row(const std::string& command) {
+  const CommandResult r = run_command(command + " 2>&1");
+  EXPECT_EQ(r.status, 0) << r.output;
+  std::string row;
+  for (const std::string& line : tests::lines_of(r.output)) {
+    if (line.starts_with("| ")) row = line;
+  }
+  std::vector<std::string> cells;
+  for (size_t at = 2; at < row.size();) {
+    const size_t end = row.find(" |", at);
+    cells.push_back(row.substr(at, end - at));
+    at = end + 3;
+  }
+  return cells;
+}
+
+TEST(BenchScripts, SweepHasARowForEachPoint) {
+  const std::vector<std::string> row =
+      last_row(RAPT_SOURCE_DIR
+               "/bench/sweep batch --config tiny --points 1 2 --threads 1"
+               " --rounds 1 --steps 1 --build " RAPT_BINARY_DIR);
+  ASSERT_EQ(row.size(), 9u);
+  EXPECT_EQ(row[0], "2");
+  for (const std::string& cell : row) EXPECT_GT(std::stod(cell), 0) << cell;
+}
+
+#ifdef RAPT_TORCH_BENCH_PROGRAM
+TEST(BenchScripts, CompareHasARowForEachConfig) {
+  const std::vector<std::string> row =
+      last_row(RAPT_SOURCE_DIR
+               "/bench/compare --configs tiny --threads 1 --rounds 1 --steps 1"
+               " --build " RAPT_BINARY_DIR);
+  ASSERT_EQ(row.size(), 11u);
+  EXPECT_EQ(row[0], "tiny");
+  EXPECT_TRUE(row[2].starts_with("libtorch")) << row[2];
+  EXPECT_NE(row[5].find(".."), std::string::npos) << row[5];
+  for (const size_t i : {3, 4, 5, 6, 7, 8}) EXPECT_GT(std::stod(row[i]), 0) << row[i];
+}
+#endif
+
 }  // namespace
 }  // namespace rapt
