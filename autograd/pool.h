@@ -6,9 +6,14 @@
 namespace rapt {
 
 namespace kernels {
-// See kernels/allocator.h.
+
+/// A block of at least `bytes`, aligned to 64. Blocks given back are kept and handed out again, so
+/// a training step that repeats itself asks the system for nothing.
 void* allocate(size_t bytes);
+
+/// Gives back a block of `bytes` as asked for in allocate. Any thread may.
 void release(void* block, size_t bytes) noexcept;
+
 }  // namespace kernels
 
 /// Memory from rapt's pool, for containers that come and go in every training step: what one step
