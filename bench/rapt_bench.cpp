@@ -30,8 +30,7 @@ int train(int argc, char** argv) {
     const Tensor loss = cross_entropy(model(ids), targets).mean();
     optimizer.zero_grad();
     loss.backward();
-    optim::clip_grad_norm(parameters, 1.0);
-    optimizer.step();
+    optimizer.step_clipped(1.0);
   };
   bench::print_report("rapt", request, start, model.parameter_count(),
                       bench::time_steps(request, draw, step));

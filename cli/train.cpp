@@ -74,9 +74,8 @@ class Trainer {
     const Tensor loss = cross_entropy(logits, batch["targets"]).mean();
     optimizer_.zero_grad();
     loss.backward();
-    const double norm = optim::clip_grad_norm(parameters_, largest_gradient_norm);
     optimizer_.set_lr(schedule_.at(run_.step));
-    optimizer_.step();
+    const double norm = optimizer_.step_clipped(largest_gradient_norm);
     ++run_.step;
     return {loss.item(),     optimizer_.lr(), norm, batch["tokens"].numel(),
             logits.detach(), batch["targets"]};

@@ -4,17 +4,15 @@
 #include <utility>
 
 #include "rapt/autograd/assign.h"
-#include "rapt/autograd/kernels/parallel.h"
+#include "rapt/optim/block.h"
 
 namespace rapt::optim {
 namespace {
 
-// Elements that one thread updates at a time: enough to outweigh handing them over.
-constexpr int64_t grain = 16384;
-
 /// The numbers that a step has in common for all elements of a parameter.
 struct Coefficients {
   double beta1, beta2, eps;
+  double scale;        // times the gradient
   double l2;           // times the parameter, added to the gradient
   double keep;         // what is left of the parameter after decoupled decay
   double step_size;    // lr / (1 - beta1^t)
@@ -22,14 +20,15 @@ struct Coefficients {
 };
 
 template <class T>
-void update(const Coefficients& c, const T* __restrict gradient, T* __restrict parameter,
-            T* __restrict exp_avg, T* __restrict exp_avg_sq, int64_t n) {
+void update_elements(const Coefficients& c, const T* __restrict gradient, T* __restrict parameter,
+                     T* __restrict exp_avg, T* __restrict exp_avg_sq, int64_t n) {
   const T beta1 = static_cast<T>(c.beta1), rest1 = static_cast<T>(1 - c.beta1);
   const T beta2 = static_cast<T>(c.beta2), rest2 = static_cast<T>(1 - c.beta2);
+  const T scale = static_cast<T>(c.scale);
   const T eps = static_cast<T>(c.eps), l2 = static_cast<T>(c.l2), keep = static_cast<T>(c.keep);
   const T step_size = static_cast<T>(c.step_size), correction2 = static_cast<T>(c.correction2);
   for (int64_t i = 0; i < n; ++i) {
-    const T g = gradient[i] + l2 * parameter[i];
+    const T g = scale * gradient[i] + l2 * parameter[i];
     const T m = beta1 * exp_avg[i] + rest1 * g;
     const T v = beta2 * exp_avg_sq[i] + rest2 * g * g;
     exp_avg[i] = m;
@@ -37,6 +36,34 @@ void update(const Coefficients& c, const T* __restrict gradient, T* __restrict p
     parameter[i] = keep * parameter[i] - step_size * m / (std::sqrt(v) * correction2 + eps);
   }
 }
+
+/// A parameter that has a gradient, and what its update reads and writes.
+class Part {
+ public:
+  Part(Tensor parameter, Tensor exp_avg, Tensor exp_avg_sq, const Coefficients& coefficients)
+      : gradient_(parameter.grad().contiguous()), coefficients_(coefficients) {
+    visit_float(gradient_.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      parameter_ = parameter.mutable_data<T>();
+      exp_avg_ = exp_avg.mutable_data<T>();
+      exp_avg_sq_ = exp_avg_sq.mutable_data<T>();
+    });
+  }
+
+  void update(int64_t begin, int64_t end) const {
+    visit_float(gradient_.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      update_elements(coefficients_, gradient_.data<T>() + begin,
+                      static_cast<T*>(parameter_) + begin, static_cast<T*>(exp_avg_) + begin,
+                      static_cast<T*>(exp_avg_sq_) + begin, end - begin);
+    });
+  }
+
+ private:
+  Tensor gradient_;  // dense
+  void *parameter_, *exp_avg_, *exp_avg_sq_;
+  Coefficients coefficients_;
+};
 
 void check_options(const AdamOptions& o) {
   for (const double beta : {o.beta1, o.beta2}) {
@@ -79,41 +106,37 @@ AdamW::AdamW(std::vector<ParameterGroup> groups, const AdamWOptions& options)
 AdamW::AdamW(const NamedTensors& parameters, const AdamWOptions& options)
     : AdamW(one_group(parameters), options) {}
 
-void Adam::step() {
+void Adam::update(double gradient_factor) {
   const NoGrad no_grad;
+  PoolVector<Part> parts;
+  Block block;
   for (size_t i = 0; i < slots().size(); ++i) {
     const Slot& slot = slots()[i];
     if (!slot.parameter.grad().defined()) continue;
     Moments& moments = moments_[i];
-    Tensor parameter = slot.parameter;
-    if (parameter.dtype() != moments.exp_avg.dtype()) {
+    if (slot.parameter.dtype() != moments.exp_avg.dtype()) {
       fail("Adam: wanted ", slot.name, " as ", moments.exp_avg.dtype(), ", as it was given; got ",
-           parameter.dtype(), " (build the optimizer after Module::to)");
+           slot.parameter.dtype(), " (build the optimizer after Module::to)");
     }
-    ++moments.step;
-
-    const double lr = this->lr() * slot.lr_scale;
-    const double t = static_cast<double>(moments.step);
+    const double lr = this->lr() * slot.lr_scale, t = static_cast<double>(moments.step + 1);
     const Coefficients c{
         .beta1 = options_.beta1,
         .beta2 = options_.beta2,
         .eps = options_.eps,
+        .scale = gradient_factor,
         .l2 = decay_ == Decay::l2 ? slot.weight_decay : 0,
         .keep = decay_ == Decay::decoupled ? 1 - lr * slot.weight_decay : 1,
         .step_size = lr / (1 - std::pow(options_.beta1, t)),
         .correction2 = 1 / std::sqrt(1 - std::pow(options_.beta2, t)),
     };
-    visit_float(parameter.dtype(), [&](auto zero) {
-      using T = decltype(zero);
-      const Tensor gradient = parameter.grad().contiguous();
-      const T* g = gradient.data<T>();
-      T* p = parameter.mutable_data<T>();
-      T* m = moments.exp_avg.mutable_data<T>();
-      T* v = moments.exp_avg_sq.mutable_data<T>();
-      kernels::parallel_for(parameter.numel(), grain, [&](int64_t begin, int64_t end) {
-        update(c, g + begin, p + begin, m + begin, v + begin, end - begin);
-      });
-    });
+    parts.emplace_back(slot.parameter, moments.exp_avg, moments.exp_avg_sq, c);
+    block.add(slot.parameter.numel());
+  }
+  block.for_each([&](int64_t, size_t i, int64_t begin, int64_t end) {
+    parts[i].update(begin, end);
+  });
+  for (size_t i = 0; i < slots().size(); ++i) {
+    if (slots()[i].parameter.grad().defined()) ++moments_[i].step;
   }
 }
 

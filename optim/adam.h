@@ -25,16 +25,15 @@ struct AdamWOptions {
 /// Adam (arXiv:1412.6980), step by step as torch.optim.Adam:
 ///   m = beta1 m + (1 - beta1) g,   v = beta2 v + (1 - beta2) g^2,
 ///   w -= lr / (1 - beta1^t) * m / (sqrt(v / (1 - beta2^t)) + eps)
-/// where t counts the steps of that parameter. One pass over the memory of each parameter.
+/// where t counts the steps of that parameter. One pass over the memory of all parameters.
 ///
 /// A gradient that is not finite makes its parameter, and the moments behind it, not finite for
-/// good: look at what clip_grad_norm returns, and leave out the step if such gradients may occur.
+/// good: step_clipped leaves such a step out.
 class Adam : public Optimizer {
  public:
   explicit Adam(const NamedTensors& parameters, const AdamOptions& options = {});
   explicit Adam(std::vector<ParameterGroup> groups, const AdamOptions& options = {});
 
-  void step() override;
   /// "lr"; and for each parameter its "step.", "exp_avg." and "exp_avg_sq.".
   NamedTensors state() const override;
   void load_state(const NamedTensors& state) override;
@@ -42,6 +41,7 @@ class Adam : public Optimizer {
  protected:
   enum class Decay { l2, decoupled };
   Adam(std::vector<ParameterGroup> groups, const AdamOptions& options, Decay decay);
+  void update(double gradient_factor) override;
 
  private:
   struct Moments {

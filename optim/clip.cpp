@@ -3,13 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "rapt/autograd/kernels/parallel.h"
+#include "rapt/optim/block.h"
 
 namespace rapt::optim {
 namespace {
-
-// Elements of one partial sum. It fixes the order of the additions, and so the bits of the norm.
-constexpr int64_t grain = 16384;
 
 /// Sum of squares. The lanes let the compiler keep several sums going at a time.
 template <class T>
@@ -29,50 +26,70 @@ double square_sum(const T* values, int64_t n) {
   return sum;
 }
 
-double square_sum(const Tensor& gradient) {
-  const Tensor dense = gradient.contiguous();
-  const int64_t n = dense.numel();
-  PoolVector<double> parts(static_cast<size_t>((n + grain - 1) / grain));
-  visit_float(dense.dtype(), [&](auto zero) {
-    const auto* values = dense.data<decltype(zero)>();
-    kernels::parallel_for(n, grain, [&](int64_t begin, int64_t end) {
-      parts[static_cast<size_t>(begin / grain)] = square_sum(values + begin, end - begin);
-    });
-  });
-  double sum = 0;
-  for (const double part : parts) sum += part;
-  return sum;
-}
+/// The parameters that have a gradient, with it as one dense block.
+struct DenseGradients {
+  explicit DenseGradients(const NamedTensors& all) {
+    for (const auto& [name, parameter] : all) {
+      if (!parameter.grad().defined()) continue;
+      parameters.push_back(parameter);
+      gradients.push_back(parameter.grad().contiguous());
+      block.add(parameter.numel());
+    }
+  }
 
-/// Replaces every element v of a parameter's gradient by f(v), in place where it lies dense.
-template <class F>
-void map_gradient(const Tensor& parameter, F&& f) {
-  Tensor gradient = parameter.grad().contiguous();
-  visit_float(gradient.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    T* values = gradient.mutable_data<T>();
-    kernels::parallel_for(gradient.numel(), grain, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) values[i] = f(values[i]);
+  /// Replaces every element v by f(v).
+  template <class F>
+  void map(F f) {
+    PoolVector<void*> data;
+    for (Tensor& g : gradients) {
+      data.push_back(visit_float(g.dtype(), [&](auto zero) -> void* {
+        return g.mutable_data<decltype(zero)>();
+      }));
+    }
+    block.for_each([&](int64_t, size_t i, int64_t begin, int64_t end) {
+      visit_float(gradients[i].dtype(), [&](auto zero) {
+        auto* values = static_cast<decltype(zero)*>(data[i]);
+        for (int64_t at = begin; at < end; ++at) values[at] = f(values[at]);
+      });
     });
-  });
-  Tensor(parameter).set_grad(gradient);
-}
+    for (size_t i = 0; i < parameters.size(); ++i) parameters[i].set_grad(gradients[i]);
+  }
+
+  Tensors parameters, gradients;
+  Block block;
+};
 
 }  // namespace
+
+double grad_norm(const NamedTensors& parameters) {
+  const NoGrad no_grad;
+  const DenseGradients all(parameters);
+  PoolVector<double> parts(static_cast<size_t>(all.block.pieces()), 0.0);
+  all.block.for_each([&](int64_t piece, size_t i, int64_t begin, int64_t end) {
+    visit_float(all.gradients[i].dtype(), [&](auto zero) {
+      const auto* values = all.gradients[i].data<decltype(zero)>();
+      parts[static_cast<size_t>(piece)] += square_sum(values + begin, end - begin);
+    });
+  });
+  double squares = 0;
+  for (const double part : parts) squares += part;
+  return std::sqrt(squares);
+}
+
+double clip_factor(double norm, double max_norm) {
+  const double factor = max_norm / (norm + 1e-6);
+  return std::isfinite(norm) ? std::min(factor, 1.0) : 1.0;
+}
 
 double clip_grad_norm(const NamedTensors& parameters, double max_norm) {
   if (!(max_norm > 0)) fail("clip_grad_norm: wanted max_norm > 0; got ", max_norm);
   const NoGrad no_grad;
-  double squares = 0;
-  for (const auto& [name, parameter] : parameters) {
-    if (parameter.grad().defined()) squares += square_sum(parameter.grad());
-  }
-  const double norm = std::sqrt(squares);
-  const double factor = max_norm / (norm + 1e-6);
-  if (!std::isfinite(norm) || factor >= 1) return norm;
-  for (const auto& [name, parameter] : parameters) {
-    if (!parameter.grad().defined()) continue;
-    map_gradient(parameter, [factor](auto v) { return v * static_cast<decltype(v)>(factor); });
+  const double norm = grad_norm(parameters);
+  const double factor = clip_factor(norm, max_norm);
+  if (factor < 1) {
+    DenseGradients(parameters).map([factor](auto v) {
+      return v * static_cast<decltype(v)>(factor);
+    });
   }
   return norm;
 }
@@ -80,13 +97,10 @@ double clip_grad_norm(const NamedTensors& parameters, double max_norm) {
 void clip_grad_value(const NamedTensors& parameters, double limit) {
   if (!(limit > 0)) fail("clip_grad_value: wanted limit > 0; got ", limit);
   const NoGrad no_grad;
-  for (const auto& [name, parameter] : parameters) {
-    if (!parameter.grad().defined()) continue;
-    map_gradient(parameter, [limit](auto v) {
-      using T = decltype(v);
-      return std::clamp(v, static_cast<T>(-limit), static_cast<T>(limit));
-    });
-  }
+  DenseGradients(parameters).map([limit](auto v) {
+    using T = decltype(v);
+    return std::clamp(v, static_cast<T>(-limit), static_cast<T>(limit));
+  });
 }
 
 }  // namespace rapt::optim

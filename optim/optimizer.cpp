@@ -4,6 +4,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include "rapt/optim/clip.h"
+
 namespace rapt::optim {
 namespace {
 
@@ -26,13 +28,12 @@ std::vector<ParameterGroup> decay_groups(const NamedTensors& parameters, double 
 
 Optimizer::Optimizer(std::vector<ParameterGroup> groups, double lr, double weight_decay) {
   set_lr(lr);
-  NamedTensors names;  // notices a name given twice
   std::unordered_set<const TensorImpl*> seen;
   for (const ParameterGroup& group : groups) {
     const double decay = group.weight_decay.value_or(weight_decay);
     check_setting("weight_decay", decay);
     check_setting("lr_scale", group.lr_scale);
-    names.add_all("", group.parameters);
+    parameters_.add_all("", group.parameters);  // notices a name given twice
     for (const auto& [name, parameter] : group.parameters) {
       if (!parameter.defined()) fail("optimizer: parameter ", name, " is no tensor");
       if (!seen.insert(parameter.impl().get()).second) {
@@ -50,6 +51,13 @@ Optimizer::Optimizer(std::vector<ParameterGroup> groups, double lr, double weigh
 
 void Optimizer::zero_grad() {
   for (Slot& slot : slots_) slot.parameter.clear_grad();
+}
+
+double Optimizer::step_clipped(double max_norm) {
+  if (!(max_norm > 0)) fail("step_clipped: wanted max_norm > 0; got ", max_norm);
+  const double norm = grad_norm(parameters_);
+  if (std::isfinite(norm)) update(clip_factor(norm, max_norm));
+  return norm;
 }
 
 void Optimizer::set_lr(double lr) {

@@ -28,7 +28,12 @@ class Optimizer {
   Optimizer& operator=(const Optimizer&) = delete;
 
   /// Changes every parameter that has a gradient, once. One without a gradient is left alone.
-  virtual void step() = 0;
+  void step() { update(1); }
+
+  /// Clips and steps in one pass: as clip_grad_norm over all of its parameters and then step(), but
+  /// the factor goes into the update, and grad() stays as it was. Returns the norm of the
+  /// gradients. When that is not finite, nothing is changed.
+  double step_clipped(double max_norm);
   /// Clears the gradients.
   void zero_grad();
 
@@ -57,8 +62,12 @@ class Optimizer {
   };
   const std::vector<Slot>& slots() const { return slots_; }
 
+  /// The step, with each gradient times gradient_factor.
+  virtual void update(double gradient_factor) = 0;
+
  private:
   std::vector<Slot> slots_;
+  NamedTensors parameters_;  // those of the slots
   double lr_;
 };
 

@@ -133,6 +133,16 @@ T join(Running<T>& seen, T* line, int64_t columns) {
   return factor;
 }
 
+/// Of a row of scores, the first `visible` of which count: fills it up to a whole number of Blocks
+/// with -inf and from there on with 0, the weight that they have; returns where that is.
+template <class T>
+int64_t whole_blocks(T* line, int64_t visible, int64_t columns) {
+  const int64_t whole = std::min((visible + lanes - 1) / lanes * lanes, columns);
+  std::fill(line + visible, line + whole, -infinity<T>);
+  std::fill(line + whole, line + columns, T(0));
+  return whole;
+}
+
 template <class T>
 void multiply(T* line, int64_t count, T factor) {
   for (int64_t i = 0; i < count; ++i) line[i] *= factor;
@@ -161,8 +171,7 @@ void attend(const Attention<T>& a, const Head<T>& head, int64_t row, int64_t row
     for (int64_t i = 0; i < rows; ++i) {
       T* line = s + i * columns;
       const int64_t some = head.visible_of(row + i, column, columns);
-      const T factor = join(seen[i], line, some);
-      std::fill(line + some, line + columns, T(0));
+      const T factor = join(seen[i], line, whole_blocks(line, some, columns));
       if (column > 0 && factor != 1) multiply(out.data + i * out.row_stride, a.value_width, factor);
       if (a.dropout > 0) {
         head.dropout(row + i, column, columns, keep);
@@ -242,10 +251,10 @@ class HeadBackward {
     T *p = p_ + i * columns, *ds = ds_ + i * columns;
     const T shift = lse_[row], dot = dots_[row];
     const int64_t some = head_.visible_of(row, column, columns);
-    std::fill(p + some, p + columns, T(0));
-    std::fill(ds + some, ds + columns, T(0));
+    const int64_t whole = whole_blocks(p, some, columns);
+    std::fill(ds + whole, ds + columns, T(0));
     if (a_.dropout == 0) {
-      for_each_block(p, ds, some,
+      for_each_block(p, ds, whole,
                      [&](const Block<T>& u, const Block<T>& v, int64_t at, int64_t count) {
                        const Block<T> weight = exp<T>(u - shift);
                        store_some<T>(p + at, weight, count);
@@ -254,7 +263,7 @@ class HeadBackward {
       return;
     }
     head_.dropout(row, column, columns, keep_);
-    for_each_block(p, ds, some,
+    for_each_block(p, ds, whole,
                    [&](const Block<T>& u, const Block<T>& v, int64_t at, int64_t count) {
                      const Block<T> weight = exp<T>(u - shift);
                      const Block<T> keep = load_some<T>(keep_, at, count, T(0));

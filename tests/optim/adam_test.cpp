@@ -2,12 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <memory>
 
 #include "../reference/reference.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/threads.h"
 #include "rapt/nn/linear.h"
+#include "rapt/optim/clip.h"
 
 namespace rapt::optim {
 namespace {
@@ -123,6 +125,48 @@ TEST(Adam, TakesAGradientThatIsAStridedView) {
   };
   const Tensor view = transpose(tensor({{1, -2}, {3, -4}, {-5, 6}}));
   EXPECT_EQ(stepped(view), stepped(view.contiguous()));
+}
+
+/// Two parameters with gradients of norm 13.
+NamedTensors of_norm_13(Dtype dtype) {
+  NamedTensors leaves;
+  leaves.add("a", tensor({1, -2}, dtype).set_requires_grad());
+  leaves.add("b", tensor({0.5, 3}, dtype).set_requires_grad());
+  Tensor(leaves["a"]).set_grad(tensor({3, 4}, dtype));
+  Tensor(leaves["b"]).set_grad(tensor({0, -12}, dtype));
+  return leaves;
+}
+
+TEST(StepClipped, IsClippingAndThenAStep) {
+  for (const Dtype dtype : {Dtype::f32, Dtype::f64}) {
+    for (const double limit : {0.5, 100.0}) {
+      const NamedTensors one = of_norm_13(dtype), two = of_norm_13(dtype);
+      // With L2 decay, so that the size of the gradient matters.
+      Adam first(one, {.lr = 0.1, .weight_decay = 0.1}), second(two, {.lr = 0.1, .weight_decay = 0.1});
+      for (int i = 0; i < 2; ++i) {
+        const NamedTensors again = of_norm_13(dtype);
+        for (const auto& [name, leaf] : two) Tensor(leaf).set_grad(again[name].grad());
+        EXPECT_NEAR(first.step_clipped(limit), 13, 1e-12);
+        EXPECT_NEAR(clip_grad_norm(two, limit), 13, 1e-12);
+        second.step();
+      }
+      for (const auto& [name, leaf] : one) {
+        EXPECT_TRUE(close(leaf.detach(), two[name].detach(), reference::tolerance(dtype))) << name;
+        EXPECT_TRUE(close(leaf.grad(), of_norm_13(dtype)[name].grad(), 0)) << name;
+      }
+    }
+  }
+}
+
+TEST(StepClipped, LeavesOutAStepWhoseNormIsNotFinite) {
+  const NamedTensors leaves = of_norm_13(Dtype::f32);
+  AdamW optimizer(leaves);
+  Tensor(leaves["b"]).set_grad(tensor({0, std::nan("")}));
+  EXPECT_TRUE(std::isnan(optimizer.step_clipped(1)));
+  EXPECT_EQ(leaves["a"].values<float>(), (std::vector<float>{1, -2}));
+  EXPECT_EQ(optimizer.state()["step.a"].item(), 0);
+  EXPECT_EQ(error_of([&] { optimizer.step_clipped(0); }),
+            "step_clipped: wanted max_norm > 0; got 0");
 }
 
 TEST(Adam, NamesItsState) {
