@@ -1,9 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "rapt/autograd/philox_key.h"
+#include "rapt/autograd/pool.h"
 
 namespace rapt {
 
@@ -21,7 +21,7 @@ class Draws {
     PhiloxKey at;
     int64_t blocks;
   };
-  std::vector<Taken> taken_;
+  PoolVector<Taken> taken_;
 };
 
 /// While one lives, what this thread takes from any Rng is noted in `into`.

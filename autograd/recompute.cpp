@@ -29,7 +29,7 @@ FirstRun first_run(FunctionRef<Tensor(const Tensors&)> f, TensorList inputs) {
     run.value = f(given);
     return run;
   }
-  auto replay = std::make_shared<Replay>();
+  auto replay = std::allocate_shared<Replay>(PoolAllocator<Replay>());
   Watch watch;
   {
     const NoteDraws note(replay->draws);

@@ -27,6 +27,10 @@ std::shared_ptr<TensorImpl> new_impl() {
   return std::allocate_shared<TensorImpl>(PoolAllocator<TensorImpl>());
 }
 
+std::shared_ptr<Leaf> new_leaf(const TensorImpl& impl) {
+  return std::allocate_shared<Leaf>(PoolAllocator<Leaf>(), Leaf{impl.shape, impl.dtype, Tensor()});
+}
+
 /// Bytes of a dense tensor; throws when it cannot be.
 size_t checked_bytes(const Shape& shape, Dtype dtype) {
   int64_t bytes = size_of(dtype);
@@ -89,7 +93,7 @@ void replace_elements(Tensor& x, const Tensor& value) {
   impl.dtype = dense.dtype();
   impl.contiguous = true;
   if (impl.leaf) {
-    impl.leaf = std::make_shared<Leaf>(Leaf{impl.shape, impl.dtype, Tensor()});
+    impl.leaf = new_leaf(impl);
   }
 }
 
@@ -176,7 +180,7 @@ Tensor& Tensor::set_requires_grad(bool on) {
   if (!on) {
     impl_->leaf.reset();
   } else if (!impl_->leaf) {
-    impl_->leaf = std::make_shared<Leaf>(Leaf{impl.shape, impl.dtype, Tensor()});
+    impl_->leaf = new_leaf(impl);
   }
   return *this;
 }

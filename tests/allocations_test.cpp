@@ -172,6 +172,11 @@ TEST_P(SteadyTraining, EveryOtherOptionOfTheTransformer) {
   expect_steady([&] { training(); });
 }
 
+TEST_P(SteadyTraining, BlocksThatRunAgain) {
+  Training training(small({.recompute = true}));
+  expect_steady([&] { training(); });
+}
+
 // Large enough that products, sums and the optimizer are cut up among the threads.
 TEST_P(SteadyTraining, AWiderModel) {
   Training training({.vocabulary = 100, .context = 64, .width = 128, .layers = 1, .dropout = 0.1});
@@ -222,8 +227,8 @@ TEST_P(SteadyTraining, BatchesFromALoader) {
 TEST_P(SteadyTraining, AGradientInTheLoss) {
   Rng rng(1);
   const nn::Linear up(4, 32, rng), down(32, 8, rng);
-  Tensor x = rng.normal({16, 4}).set_requires_grad();
   expect_steady([&] {
+    Tensor x = rng.normal({16, 4}).set_requires_grad();
     const Tensor y = sum(down(tanh(up(x))));
     const Tensors slope = grad({y}, {x}, {.create_graph = true});
     (y + sum(slope[0] * slope[0])).backward();
