@@ -126,7 +126,8 @@ void map(Out* out, const Shape& full_shape, F f, Operand<In>... in) {
   });
 }
 
-/// first[i], second[i] = f(x[i], second[i]) for n dense elements; f maps two Blocks to a pair.
+/// first[i], second[i] = f(x[i], second[i]) for n dense elements; f maps two Blocks to a pair. first
+/// may be x.
 template <class T, class F>
 void map_pair(int64_t n, const T* x, T* second, F f, T* first) {
   parallel_for(n, elements_per_piece, [&](int64_t begin, int64_t end) {

@@ -154,9 +154,34 @@ Workers& workers() {
 
 }  // namespace
 
-void parallel_for(int64_t n, int64_t grain, Body f) {
-  if (n > grain && !inside_region && workers().threads() > 1 && workers().run(n, grain, f)) return;
+namespace {
+
+/// Counts the threads of the program that are in a loop worth sharing.
+class Caller {
+ public:
+  Caller() : others_(callers.fetch_add(1, std::memory_order_relaxed)) {}
+  ~Caller() { callers.fetch_sub(1, std::memory_order_relaxed); }
+  Caller(const Caller&) = delete;
+  Caller& operator=(const Caller&) = delete;
+  int others() const { return others_; }
+
+ private:
+  static inline std::atomic<int> callers{0};
+  const int others_;
+};
+
+void run_here(int64_t n, int64_t grain, Body f) {
   for (int64_t begin = 0; begin < n; begin += grain) f(begin, std::min(begin + grain, n));
+}
+
+}  // namespace
+
+void parallel_for(int64_t n, int64_t grain, Body f) {
+  const int threads = workers().threads();
+  if (n <= grain || inside_region || threads == 1) return run_here(n, grain, f);
+  // Callers that fill the cores by themselves (one model each, say) would only be slowed down.
+  const Caller caller;
+  if (caller.others() + 1 >= threads || !workers().run(n, grain, f)) run_here(n, grain, f);
 }
 
 }  // namespace kernels

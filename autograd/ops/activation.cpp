@@ -89,7 +89,7 @@ Tensor gelu_by(const Tensor& x) {
       "gelu", x, [](const Tensors& in) { return Form::definition(in[0]); }, Form());
 }
 
-/// value = gelu(x), and gradient = gradient * gelu'(x), in one pass.
+/// value = gelu(x), and gradient = gradient * gelu'(x), in one pass; value may lie where x does.
 template <class Form>
 void gelu_and_slope(const Tensor& x, const Tensor& value, const Tensor& gradient) {
   visit_float(x.dtype(), [&](auto zero) {
@@ -105,27 +105,37 @@ void gelu_and_slope(const Tensor& x, const Tensor& value, const Tensor& gradient
 }
 
 template <class Form>
+Gradients gelu_linear_gradients(const Backward& b, const Tensor& x, const Tensor& weight,
+                                bool x_is_free) {
+  const int64_t out = weight.dim(0), in = weight.dim(1);
+  const int64_t rows = b.grad.numel() / std::max<int64_t>(out, 1);
+  const Tensor g = reshape(b.grad, {rows, out});
+  const Tensor dx = matmul(g, weight.detach());
+  const Tensor inner = reshape(x.detach().contiguous(), {rows, in});
+  const Tensor value = x_is_free ? inner : empty({rows, in}, x.dtype());
+  gelu_and_slope<Form>(inner, value, dx);
+  return {reshape(dx, x.shape()), b.needs(1) ? matmul(transpose(g), value) : Tensor(),
+          b.needs(2) ? sum(g, {0}) : Tensor()};
+}
+
+template <class Form>
 Tensor gelu_linear_by(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   Tensor y;
   {
     const NoGrad inside;
     y = linear(gelu_by<Form>(x), weight, bias);
   }
-  const auto definition = [](const Tensors& in) {
-    return linear(Form::definition(in[0]), in[1], in[2]);
-  };
-  return fused("gelu_linear", {x, weight, bias}, definition, y,
-               [x, weight](const Backward& b) -> Gradients {
-                 const int64_t out = weight.dim(0), in = weight.dim(1);
-                 const int64_t rows = b.grad.numel() / std::max<int64_t>(out, 1);
-                 const Tensor g = reshape(b.grad, {rows, out});
-                 const Tensor dx = matmul(g, weight.detach());
-                 const Tensor value = empty({rows, in}, x.dtype());
-                 gelu_and_slope<Form>(x.detach().contiguous(), value, dx);
-                 return {reshape(dx, x.shape()),
-                         b.needs(1) ? matmul(transpose(g), value) : Tensor(),
-                         b.needs(2) ? sum(g, {0}) : Tensor()};
-               });
+  return record("gelu_linear", {x, weight, bias}, y,
+                [x, weight, bias](const Backward& b) -> Gradients {
+                  if (b.create_graph) {
+                    return differentiate(
+                        [](const Tensors& in) {
+                          return linear(Form::definition(in[0]), in[1], in[2]);
+                        },
+                        {x, weight, bias}, b);
+                  }
+                  return gelu_linear_gradients<Form>(b, x, weight, b.last && is_last_handle(x));
+                });
 }
 
 }  // namespace

@@ -222,6 +222,40 @@ TEST(GeluLinear, IsLinearOfGelu) {
   EXPECT_TRUE(same_bits(gelu_linear(x, weight), linear(gelu(x), weight)));
 }
 
+// An x that nobody else holds is overwritten in the backward pass; one that somebody holds stays.
+TEST(GeluLinear, OverwritesNoInputThatSomebodySees) {
+  const Tensor start = normal({40, 5}), weight = normal({7, 5});
+  const auto gradient = [&](auto use) {
+    Tensor leaf = start.clone().set_requires_grad();
+    use(leaf);
+    return leaf.grad();
+  };
+  const Tensor wanted =
+      gradient([&](const Tensor& leaf) { sum(linear(gelu(leaf), weight)).backward(); });
+  const Tensor alone =
+      gradient([&](const Tensor& leaf) { sum(gelu_linear(leaf + 0.0, weight)).backward(); });
+  EXPECT_TRUE(close(alone, wanted, 1e-12));
+  const Tensor held = gradient([&](const Tensor& leaf) {
+    const Tensor x = leaf + 0.0;
+    sum(gelu_linear(x, weight)).backward();
+    EXPECT_TRUE(same_bits(x.detach(), start));
+  });
+  EXPECT_TRUE(same_bits(held, alone));
+  const Tensor twice = gradient([&](const Tensor& leaf) {
+    const Tensor y = sum(gelu_linear(leaf + 0.0, weight));
+    y.backward({.retain_graph = true});
+    y.backward();
+  });
+  EXPECT_TRUE(same_bits(twice, alone * 2.0));
+  const Tensor needed = gradient([&](const Tensor& leaf) {  // by the rule of tanh
+    sum(gelu_linear(tanh(leaf), weight)).backward();
+  });
+  EXPECT_TRUE(close(needed, gradient([&](const Tensor& leaf) {
+                      sum(linear(gelu(tanh(leaf)), weight)).backward();
+                    }),
+                    1e-12));
+}
+
 TEST(GeluLinear, KeepsItsInputAlone) {
   const auto blocks_kept = [](auto f) {
     Tensor x = normal({64, 64}).set_requires_grad();
