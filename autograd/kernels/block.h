@@ -89,16 +89,16 @@ Block<T> sigmoid(const Block<T>& x) {
   return T(1) / (T(1) + exp<T>(-x));
 }
 
+/// The larger of two lanes; NaN if either is.
+template <class T>
+Block<T> larger(const Block<T>& x, const Block<T>& y) {
+  return x.binaryExpr(y, eigen::internal::scalar_max_op<T, T, eigen::PropagateNaN>());
+}
+
 /// The largest lane; NaN if any lane is.
 template <class T>
 T reduce_max(const Block<T>& x) {
-  T best = x[0];
-  bool nan = false;
-  for (int i = 0; i < lanes; ++i) {
-    best = x[i] > best ? x[i] : best;
-    nan |= x[i] != x[i];
-  }
-  return nan ? std::numeric_limits<T>::quiet_NaN() : best;
+  return x.template maxCoeff<eigen::PropagateNaN>();
 }
 
 }  // namespace rapt::kernels

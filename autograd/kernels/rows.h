@@ -10,9 +10,10 @@ namespace rapt::kernels {
 template <class T>
 constexpr T infinity = std::numeric_limits<T>::infinity();
 
-/// f(block, index, count) for each block of the row; the last one is padded with `fill`.
+/// f(block, index, count) for each block of the row; the last one is padded with `fill`. Inlined, or
+/// what f adds up would go through memory.
 template <class T, class F>
-void for_each_block(const T* x, int64_t n, T fill, F f) {
+[[gnu::always_inline]] inline void for_each_block(const T* x, int64_t n, T fill, F f) {
   int64_t i = 0;
   for (; i + lanes <= n; i += lanes) f(load(x + i), i, int64_t{lanes});
   if (i < n) f(load_part(x + i, n - i, fill), i, n - i);
@@ -20,7 +21,7 @@ void for_each_block(const T* x, int64_t n, T fill, F f) {
 
 /// The same for two rows side by side; both are padded with 0.
 template <class T, class F>
-void for_each_block(const T* x, const T* y, int64_t n, F f) {
+[[gnu::always_inline]] inline void for_each_block(const T* x, const T* y, int64_t n, F f) {
   int64_t i = 0;
   for (; i + lanes <= n; i += lanes) f(load(x + i), load(y + i), i, int64_t{lanes});
   if (i < n) f(load_part(x + i, n - i, T(0)), load_part(y + i, n - i, T(0)), i, n - i);
@@ -47,14 +48,9 @@ Block<T> load_some(const T* row, int64_t at, int64_t count, T fill) {
 template <class T>
 T row_max(const T* x, int64_t n) {
   Block<T> best = Block<T>::Constant(-infinity<T>);
-  Block<T> sum = Block<T>::Zero();  // turns NaN where a lane ever saw one
-  for_each_block(x, n, -infinity<T>, [&](const Block<T>& u, int64_t, int64_t) {
-    for (int i = 0; i < lanes; ++i) {
-      best[i] = u[i] > best[i] ? u[i] : best[i];
-      sum[i] = u[i] != u[i] ? u[i] : sum[i];
-    }
-  });
-  return reduce_max<T>(best + sum);
+  for_each_block(x, n, -infinity<T>,
+                 [&](const Block<T>& u, int64_t, int64_t) { best = larger<T>(best, u); });
+  return reduce_max<T>(best);
 }
 
 /// The sum of the row's elements.
