@@ -46,10 +46,13 @@ def rapt(build):
 
 
 def libtorch(build):
-    """libtorch with plain attention, and with its fused one where it has that."""
+    """libtorch at its best, with its fused attention too where it has that; and where it has not, an
+    old one, also with zero_grad() as it comes there: filling gradients with zeros."""
     path = existing(build, "torch_bench")
     plain, fused = Program("libtorch", path), Program("libtorch fused", path, ["--fused"])
-    return [plain, fused] if fused.offers_fused() else [plain]
+    if fused.offers_fused():
+        return [plain, fused]
+    return [plain, Program("libtorch zero_grad", path, ["--zero-in-place"])]
 
 
 def existing(build, name):

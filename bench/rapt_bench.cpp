@@ -7,7 +7,7 @@ namespace {
 using namespace rapt;
 
 int train(int argc, char** argv) {
-  const bench::Request request = bench::read_request(argc, argv, /*has_fused_flag=*/false);
+  const bench::Request request = bench::read_request(argc, argv, /*for_libtorch=*/false);
   const bench::Config& c = request.config;
   const bench::Start start = bench::measure_start(request);
   set_num_threads(request.threads);

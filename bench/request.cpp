@@ -47,7 +47,7 @@ Config apply(const Overrides& overrides) {
 
 }  // namespace
 
-Request read_request(int argc, char** argv, bool has_fused_flag) {
+Request read_request(int argc, char** argv, bool for_libtorch) {
   CLI::App app("Times the training of transformers.");
   app.require_subcommand(1);
   CLI::App* train =
@@ -61,8 +61,10 @@ Request read_request(int argc, char** argv, bool has_fused_flag) {
   train->add_option("--width", overrides.width, "Instead of the config's")->check(length);
   train->add_option("--batch", overrides.batch, "Instead of the config's")->check(length);
   train->add_flag("--tied-head", request.tied_head, "The head's weight is the token embedding's");
-  if (has_fused_flag) {
+  if (for_libtorch) {
     train->add_flag("--fused", request.fused, "Fused attention (libtorch 2.0 or newer)");
+    train->add_flag("--zero-in-place", request.zero_in_place,
+                    "Fill gradients with zeros, as zero_grad() does before 2.0, instead of dropping them");
   }
   train->add_option("--threads", request.threads)->check(CLI::Range(1, 256))->capture_default_str();
   train->add_option("--steps", request.steps, "Timed")

@@ -19,11 +19,12 @@ struct Request {
   int warmup = 3;
   bool tied_head = false;  ///< the head's weight is the token embedding's
   bool fused = false;      ///< attention that does not store its weights, where it is a choice
+  bool zero_in_place = false;  ///< gradients are filled with zeros before each backward, not dropped
   bool json = false;
 };
 
-/// Reads `train --config NAME --threads N --steps K ... --json`; see --help. `has_fused_flag` adds
-/// --fused. Prints what is wrong and exits with 2 on bad flags.
-Request read_request(int argc, char** argv, bool has_fused_flag);
+/// Reads `train --config NAME --threads N --steps K ... --json`; see --help. `for_libtorch` adds
+/// --fused and --zero-in-place. Prints what is wrong and exits with 2 on bad flags.
+Request read_request(int argc, char** argv, bool for_libtorch);
 
 }  // namespace bench

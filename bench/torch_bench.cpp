@@ -102,11 +102,12 @@ struct Gpt : torch::nn::Module {
 };
 
 std::string engine(const bench::Request& request) {
-  return std::string("libtorch " TORCH_VERSION) + (request.fused ? " fused" : "");
+  return std::string("libtorch " TORCH_VERSION) + (request.fused ? " fused" : "") +
+         (request.zero_in_place ? " zero_grad" : "");
 }
 
 int train(int argc, char** argv) {
-  const bench::Request request = bench::read_request(argc, argv, /*has_fused_flag=*/true);
+  const bench::Request request = bench::read_request(argc, argv, /*for_libtorch=*/true);
   if (request.fused && !has_fused_attention) {
     std::fprintf(stderr, "--fused: wanted libtorch 2.0 or newer; got %s\n", TORCH_VERSION);
     return 2;
@@ -128,8 +129,13 @@ int train(int argc, char** argv) {
   const auto step = [&] {
     const Tensor logits = model.forward(ids);
     const Tensor loss = F::cross_entropy(logits.view({-1, c.vocabulary}), targets.view({-1}));
-    // Forgets the gradients, as zero_grad does since 2.0: before, it filled them with zeros.
-    for (const Tensor& p : parameters) p.mutable_grad() = Tensor();
+    for (const Tensor& p : parameters) {
+      if (request.zero_in_place && p.grad().defined()) {
+        p.mutable_grad().zero_();
+      } else {
+        p.mutable_grad() = Tensor();
+      }
+    }
     loss.backward();
     torch::nn::utils::clip_grad_norm_(parameters, 1.0);
     optimizer.step();
