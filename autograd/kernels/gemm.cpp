@@ -208,6 +208,7 @@ namespace {
 constexpr double flops_per_piece = 4e6;
 // More than these are of no use to the cores of one machine, and cost copies of b.
 constexpr double most_pieces = 32;
+// The columns and rows of a piece, at least; and rows that make packing b for them alone cheap.
 constexpr int64_t narrowest = 32, shortest = 32, tall = 96;
 
 double flops(int64_t m, int64_t n, int64_t k) {
