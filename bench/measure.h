@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "heap_calls.h"
+#include "../tests/support/allocations.h"
 #include "request.h"
 
 /// What both programs share: how training steps are timed and reported.
@@ -24,7 +24,7 @@ Start measure_start(const Request& request);
 /// One timed step.
 struct Sample {
   double seconds;
-  int64_t heap_calls;
+  int64_t allocations;
 };
 
 double seconds_now();
@@ -36,11 +36,11 @@ std::vector<Sample> time_steps(const Request& request, Prepare prepare, Step ste
   samples.reserve(static_cast<size_t>(request.steps));
   for (int i = -request.warmup; i < request.steps; ++i) {
     prepare();
-    const int64_t calls = heap_calls();
+    const int64_t calls = rapt::tests::heap_allocations();
     const double before = seconds_now();
     step();
     const double seconds = seconds_now() - before;
-    if (i >= 0) samples.push_back({seconds, heap_calls() - calls});
+    if (i >= 0) samples.push_back({seconds, rapt::tests::heap_allocations() - calls});
   }
   return samples;
 }
