@@ -9,4 +9,6 @@
 
 namespace rapt::kernels {
 namespace eigen = ::rapt_eigen;
-}
+/// Vectors of the machine's own width.
+namespace packets = eigen::internal;
+}  // namespace rapt::kernels

@@ -126,8 +126,8 @@ void map(Out* out, const Shape& full_shape, F f, Operand<In>... in) {
   });
 }
 
-/// first[i], second[i] = f(x[i], second[i]) for n dense elements; f maps two Blocks to a pair. first
-/// may be x.
+/// first[i], second[i] = f(x[i], second[i]) for n dense elements; f maps two Blocks to a pair.
+/// first may be x.
 template <class T, class F>
 void map_pair(int64_t n, const T* x, T* second, F f, T* first) {
   parallel_for(n, elements_per_piece, [&](int64_t begin, int64_t end) {
@@ -138,7 +138,8 @@ void map_pair(int64_t n, const T* x, T* second, F f, T* first) {
       store<T>(second + i, two);
     }
     if (i == end) return;
-    const auto [one, two] = f(load_part(x + i, end - i, T(0)), load_part(second + i, end - i, T(0)));
+    const auto [one, two] =
+        f(load_part(x + i, end - i, T(0)), load_part(second + i, end - i, T(0)));
     store_part<T>(first + i, one, end - i);
     store_part<T>(second + i, two, end - i);
   });

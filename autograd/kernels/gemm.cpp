@@ -6,6 +6,7 @@
 
 #include "rapt/autograd/error.h"
 #include "rapt/autograd/kernels/blas.h"
+#include "rapt/autograd/kernels/packed.h"
 #include "rapt/autograd/kernels/parallel.h"
 #include "rapt/autograd/kernels/scratch.h"
 #include "rapt/autograd/kernels/tiles.h"
@@ -13,15 +14,8 @@
 namespace rapt::kernels {
 namespace {
 
-template <class T>
-constexpr bool has_tiles = std::is_same_v<T, float> && Tile<float>::lanes >= 8;
-
-// A block of b, depth x columns, stays in the second-level cache while all of a passes by; the strip
-// of a that meets it stays in the first.
-constexpr int64_t depth_per_block = 384;
-constexpr int64_t columns_per_block = 128;
-// Lines of a that lie a multiple of a page apart push each other out of the caches, and far ones out
-// of the table of pages: a is then copied, else read in place.
+// Lines of a that lie a multiple of a page apart push each other out of the caches, and far ones
+// out of the table of pages: a is then copied, else read in place.
 constexpr int64_t page = 4096;
 constexpr int64_t far = 16 * page;
 constexpr int64_t strip_row_stride = depth_per_block + 16;
@@ -115,46 +109,31 @@ class Strips {
   How how_;
 };
 
-/// A b that was packed beforehand, for several threads: its blocks, one after the other.
-template <class T>
-class PackedB {
- public:
-  PackedB(const Matrix<const T>& b, int64_t depth, int64_t columns)
-      : b_(b),
-        depth_(depth),
-        columns_(columns),
-        row_((columns + Tile<T>::columns - 1) / Tile<T>::columns * Tile<T>::columns),
-        memory_(depth * row_) {
-    const int64_t down = (depth + depth_per_block - 1) / depth_per_block;
-    const int64_t across = (columns + columns_per_block - 1) / columns_per_block;
-    parallel_for(down * across, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        pack_block(i / across * depth_per_block, i % across * columns_per_block);
-      }
-    });
+/// Of rows [row, row + rows), in the block of `depth` steps from `at` and `columns` from `column`.
+Extent extent(const Causal& causal, int64_t row, int64_t rows, int64_t at, int64_t depth,
+              int64_t column, int64_t columns) {
+  Extent out{0, depth, columns};
+  const int64_t last = row + rows - 1 + causal.diagonal;  // what the last row may see
+  switch (causal.operand) {
+    case Causal::Operand::none:
+      break;
+    case Causal::Operand::c:
+      out.columns = std::clamp<int64_t>(last + 1 - column, 0, columns);
+      break;
+    case Causal::Operand::a:
+      out.last = std::clamp<int64_t>(last + 1 - at, 0, depth);
+      break;
+    case Causal::Operand::a_transposed:
+      out.first = std::clamp<int64_t>(row - causal.diagonal - at, 0, depth);
+      break;
   }
-
-  const T* block(int64_t at, int64_t column) const {
-    return memory_ + at * row_ + column * depth_of(at);
-  }
-
- private:
-  int64_t depth_of(int64_t at) const { return std::min(depth_per_block, depth_ - at); }
-  void pack_block(int64_t at, int64_t column) {
-    PackedPanels<T>::pack(b_.at(at, column), depth_of(at),
-                          std::min(columns_per_block, columns_ - column),
-                          memory_ + at * row_ + column * depth_of(at));
-  }
-
-  const Matrix<const T> b_;
-  const int64_t depth_, columns_, row_;
-  const Scratch<T> memory_;
-};
+  return out;
+}
 
 /// `packed`: the blocks of b if they are there already, of which p.b starts at `packed_column`.
 template <class T>
-void tiled_gemm(const Product<T>& p, const PackedB<T>* packed = nullptr,
-                int64_t packed_column = 0) {
+void tiled_gemm(const Product<T>& p, const PackedB<T>* packed = nullptr, int64_t packed_column = 0,
+                const Causal& causal = {}) {
   Workspace<T>& memory = workspace<T>();
   for (int64_t column = 0; column < p.n; column += columns_per_block) {
     const int64_t columns = std::min(columns_per_block, p.n - column);
@@ -164,9 +143,9 @@ void tiled_gemm(const Product<T>& p, const PackedB<T>* packed = nullptr,
     do {  // once for an empty sum too: c still has to be set
       const int64_t depth = std::min(depth_per_block, p.k - at);
       const Matrix<const T> b = p.b.at(at, column);
-      Panels<T> panels{b.data, !in_place, b.row_stride};
+      Panels<T> panels{b.data, !in_place, b.row_stride, depth, columns};
       if (packed != nullptr) {
-        panels.data = packed->block(at, packed_column + column);
+        panels = packed->block(at, packed_column + column);
       } else if (!in_place) {
         PackedPanels<T>::pack(b, depth, columns, memory.panels);
         panels.data = memory.panels;
@@ -177,8 +156,9 @@ void tiled_gemm(const Product<T>& p, const PackedB<T>* packed = nullptr,
       Strips<T> strips(p.a.at(0, at), p.m, depth, columns, memory.strips);
       for (int64_t row = 0; row < p.m; row += Tile<T>::rows) {
         const int64_t rows = std::min<int64_t>(Tile<T>::rows, p.m - row);
-        compute_rows(rows, depth, columns, strips.at(row), panels, p.c.at(row, column).data,
-                     p.c.row_stride, finish);
+        const Extent e = extent(causal, row, rows, at, depth, column, columns);
+        compute_rows(rows, e, strips.at(row), panels, p.c.at(row, column).data, p.c.row_stride,
+                     finish);
       }
       at += depth;
     } while (at < p.k);
@@ -193,9 +173,9 @@ bool is_readable(int64_t rows, int64_t columns, int64_t row_stride, int64_t colu
 }
 
 template <class T>
-void gemm(const Product<T>& p) {
+void gemm(const Product<T>& p, const PackedB<T>* b, const Causal& causal) {
   if constexpr (has_tiles<T>) {
-    tiled_gemm(p);
+    tiled_gemm(p, b, 0, causal);
   } else {
     const SingleThreadedBlas scope;
     blas_gemm(p);
@@ -223,7 +203,8 @@ struct Cut {
   int64_t rows, columns;
 };
 
-// Pieces are tall and narrow: every one packs the part of b that it needs, while a is read in place.
+// Pieces are tall and narrow: every one packs the part of b that it needs, while a is read in
+// place.
 Cut cut(int64_t m, int64_t n, int64_t k) {
   const double pieces = std::clamp(flops(m, n, k) / flops_per_piece, 1.0, most_pieces);
   if (pieces < 2) return {m, n};
@@ -271,6 +252,9 @@ void shared_gemm(const Product<T>& p) {
   for (int64_t column = 0; column < p.n; column += width) {
     const Product<T> part = part_of(p, 0, p.m, column, width);
     const PackedB<T> packed(part.b, part.k, part.n);
+    parallel_for(packed.blocks(), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) packed.pack(i);
+    });
     const int64_t across = parts(part.n, columns_per_block);
     const int64_t down =
         std::clamp<int64_t>(static_cast<int64_t>(most_pieces) / across, 1, parts(part.m, tall));
@@ -312,7 +296,7 @@ void batched_gemm(const BatchedGemm<T>& all) {
       part.a.data += batch_offset(all.batch, all.a_batch, product);
       part.b.data += batch_offset(all.batch, all.b_batch, product);
       part.c.data += product * all.c_batch;
-      gemm(part);
+      gemm<T>(part);
     }
   };
   if constexpr (has_tiles<T>) {
@@ -323,9 +307,9 @@ void batched_gemm(const BatchedGemm<T>& all) {
   }
 }
 
-#define RAPT_INSTANTIATE(T)                                          \
-  template bool is_readable<T>(int64_t, int64_t, int64_t, int64_t);  \
-  template void gemm(const Product<T>&);                             \
+#define RAPT_INSTANTIATE(T)                                                \
+  template bool is_readable<T>(int64_t, int64_t, int64_t, int64_t);        \
+  template void gemm(const Product<T>&, const PackedB<T>*, const Causal&); \
   template void batched_gemm(const BatchedGemm<T>&);
 RAPT_INSTANTIATE(float)
 RAPT_INSTANTIATE(double)

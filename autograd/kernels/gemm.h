@@ -9,13 +9,30 @@
 /// vectors, go to OpenBLAS.
 namespace rapt::kernels {
 
+template <class T>
+class PackedB;  // packed.h
+
 /// True when gemm can read a rows x columns matrix of T with those strides as it lies.
 template <class T>
 bool is_readable(int64_t rows, int64_t columns, int64_t row_stride, int64_t column_stride);
 
-/// The product, in this thread. a and b are_readable.
+/// A product with a lower triangle, as causal attention has them: row i sees columns
+/// j <= i + diagonal.
+struct Causal {
+  enum class Operand {
+    none,
+    c,            ///< only what is seen of c is wanted; the rest may be written or not
+    a,            ///< a holds zeros where it does not see
+    a_transposed  ///< a's transpose does
+  };
+  Operand operand = Operand::none;
+  int64_t diagonal = 0;
+};
+
+/// The product, in this thread. a and b are_readable. `packed`, if given, is p.b laid out before:
+/// p.b then is its start, and p.n its columns or the first of them.
 template <class T>
-void gemm(const Product<T>& p);
+void gemm(const Product<T>& p, const PackedB<T>* packed = nullptr, const Causal& causal = {});
 
 /// A batch of products, split over rapt's threads into pieces that depend on the sizes alone. The
 /// i-th product's offsets are those of the i-th index of `batch`, in row-major order.

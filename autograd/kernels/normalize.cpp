@@ -40,7 +40,7 @@ void softmax(int64_t rows, int64_t n, const T* x_all, T* y_all) {
     const T* x = x_all + row * n;
     T* y = y_all + row * n;
     const T shift = shift_of(x, n);
-    Block<T> total = Block<T>::Zero();
+    Total<T> total;
     for_each_block(x, n, -infinity<T>, [&](const Block<T>& u, int64_t at, int64_t count) {
       const Block<T> e = exp<T>(u - shift);
       total += e;
@@ -98,7 +98,7 @@ void layer_norm(int64_t rows, int64_t n, const T* x_all, const T* gain, const T*
   for_each_row(rows, n, [&](int64_t row) {
     const T* x = x_all + row * n;
     const T m = row_sum(x, n) / static_cast<T>(n);
-    Block<T> squares = Block<T>::Zero();
+    Total<T> squares;
     for_each_block(x, n, m,
                    [&](const Block<T>& u, int64_t, int64_t) { squares += (u - m) * (u - m); });
     const T r = T(1) / std::sqrt(squares.sum() / static_cast<T>(n) + static_cast<T>(eps));
@@ -163,7 +163,7 @@ void layer_norm_backward(int64_t rows, int64_t n, const T* g_all, const T* x_all
   sum_over_rows(rows, n, dgain, dbias, [&](int64_t row, T* dg, T* db) {
     const T *g = g_all + row * n, *x = x_all + row * n;
     const T m = mean[row], r = rstd[row];
-    Block<T> sum = Block<T>::Zero(), dot = Block<T>::Zero();
+    Total<T> sum, dot;
     for_each_block(g, x, n, [&](const Block<T>& v, const Block<T>& u, int64_t at, int64_t count) {
       const Block<T> scaled = v * load_some(gain, at, count, T(1));
       sum += scaled;
@@ -201,7 +201,7 @@ void rms_norm_backward(int64_t rows, int64_t n, const T* g_all, const T* x_all, 
   sum_over_rows<T>(rows, n, dgain, nullptr, [&](int64_t row, T* dg, T*) {
     const T *g = g_all + row * n, *x = x_all + row * n;
     const T r = rstd[row];
-    Block<T> dot = Block<T>::Zero();
+    Total<T> dot;
     for_each_block(g, x, n, [&](const Block<T>& v, const Block<T>& u, int64_t at, int64_t count) {
       dot += v * load_some(gain, at, count, T(1)) * u;
       if (dg != nullptr) add_some<T>(dg + at, v * u * r, count);

@@ -10,8 +10,8 @@ namespace rapt::kernels {
 template <class T>
 constexpr T infinity = std::numeric_limits<T>::infinity();
 
-/// f(block, index, count) for each block of the row; the last one is padded with `fill`. Inlined, or
-/// what f adds up would go through memory.
+/// f(block, index, count) for each block of the row; the last one is padded with `fill`. Inlined,
+/// or what f adds up would go through memory.
 template <class T, class F>
 [[gnu::always_inline]] inline void for_each_block(const T* x, int64_t n, T fill, F f) {
   int64_t i = 0;
@@ -44,19 +44,49 @@ Block<T> load_some(const T* row, int64_t at, int64_t count, T fill) {
   return count == lanes ? load(row + at) : load_part(row + at, count, fill);
 }
 
-/// The largest element, NaN if there is one, -inf of none.
+/// What a row adds up to, lane by lane. Vectors of the machine's own, because the compiler lets a
+/// Block that changes in a loop go through memory.
 template <class T>
-T row_max(const T* x, int64_t n) {
-  Block<T> best = Block<T>::Constant(-infinity<T>);
-  for_each_block(x, n, -infinity<T>,
-                 [&](const Block<T>& u, int64_t, int64_t) { best = larger<T>(best, u); });
-  return reduce_max<T>(best);
+class Total {
+ public:
+  Total() {
+    for (Packet& sum : sums_) sum = packets::pset1<Packet>(T(0));
+  }
+  [[gnu::always_inline]] void operator+=(const Block<T>& block) {
+    for (int i = 0; i < count; ++i) {
+      sums_[i] = packets::padd(sums_[i], packets::ploadu<Packet>(block.data() + i * width));
+    }
+  }
+  [[gnu::always_inline]] T sum() const {
+    Block<T> all;
+    for (int i = 0; i < count; ++i) packets::pstoreu(all.data() + i * width, sums_[i]);
+    return all.sum();
+  }
+
+ private:
+  using Packet = typename packets::packet_traits<T>::type;
+  static constexpr int width = packets::unpacket_traits<Packet>::size, count = lanes / width;
+  Packet sums_[count];
+};
+
+/// The largest element, -inf of none. NaN may be passed over: it is for shifting what goes into
+/// exp, whose sum then is NaN.
+template <class T>
+[[gnu::always_inline]] inline T row_max(const T* x, int64_t n) {
+  using Packet = typename packets::packet_traits<T>::type;
+  constexpr int width = packets::unpacket_traits<Packet>::size;
+  Packet best = packets::pset1<Packet>(-infinity<T>);
+  int64_t i = 0;
+  for (; i + width <= n; i += width) best = packets::pmax(best, packets::ploadu<Packet>(x + i));
+  T top = packets::predux_max(best);
+  for (; i < n; ++i) top = std::max(top, x[i]);
+  return top;
 }
 
 /// The sum of the row's elements.
 template <class T>
 T row_sum(const T* x, int64_t n) {
-  Block<T> total = Block<T>::Zero();
+  Total<T> total;
   for_each_block(x, n, T(0), [&](const Block<T>& u, int64_t, int64_t) { total += u; });
   return total.sum();
 }
@@ -64,7 +94,7 @@ T row_sum(const T* x, int64_t n) {
 /// The sum of the products of two rows.
 template <class T>
 T row_dot(const T* x, const T* y, int64_t n) {
-  Block<T> total = Block<T>::Zero();
+  Total<T> total;
   for_each_block(x, y, n,
                  [&](const Block<T>& u, const Block<T>& v, int64_t, int64_t) { total += u * v; });
   return total.sum();
@@ -73,7 +103,7 @@ T row_dot(const T* x, const T* y, int64_t n) {
 /// The sum of exp(x - shift).
 template <class T>
 T row_sum_exp(const T* x, int64_t n, T shift) {
-  Block<T> total = Block<T>::Zero();
+  Total<T> total;
   for_each_block(x, n, -infinity<T>,
                  [&](const Block<T>& u, int64_t, int64_t) { total += exp<T>(u - shift); });
   return total.sum();

@@ -13,8 +13,6 @@
 /// Multiplication", 2008). Instructions come from Eigen's packets.
 namespace rapt::kernels {
 
-namespace packets = eigen::internal;
-
 template <class T>
 struct Tile {
   using Packet = typename packets::packet_traits<T>::type;
@@ -25,8 +23,8 @@ struct Tile {
   static constexpr int columns = vectors * lanes;
 };
 
-/// How a tile reads a: element (row i, step p) at data[i * row_stride + p * step]. One of the two is
-/// 1; `unit_step` says which, so that the other steps cost no multiplication.
+/// How a tile reads a: element (row i, step p) at data[i * row_stride + p * step]. One of the two
+/// is 1; `unit_step` says which, so that the other steps cost no multiplication.
 template <class T>
 struct Strip {
   const T* data;
@@ -39,9 +37,12 @@ struct Panels {
   const T* data;
   bool packed;         // each panel dense, one after the other; else b as it lies
   int64_t row_stride;  // when not packed
+  int64_t depth, columns;
 
-  const T* panel(int64_t column, int64_t depth) const {
-    return packed ? data + column * depth : data + column;
+  const T* panel(int64_t column) const { return data + (packed ? column * depth : column); }
+  /// From one row of the panel to the next.
+  int64_t stride(int64_t column) const {
+    return packed ? width(std::min<int64_t>(Tile<T>::columns, columns - column)) : row_stride;
   }
   /// Columns of a panel for `columns` of b: whole vectors.
   static int64_t width(int64_t columns) {
@@ -100,14 +101,22 @@ inline void compute_tile(int64_t depth, const Strip<T>& a, const T* b, int64_t b
   }
 }
 
-/// A strip of `rows` rows of a, times all panels of b.
+/// What a strip needs of a block of b: the steps [first, last) of each sum, for columns [0,
+/// columns).
+struct Extent {
+  int64_t first, last, columns;
+};
+
+/// A strip of `rows` rows of a, times the panels of b.
 template <class T, bool unit_step, int rows>
-void compute_strip(int64_t depth, int64_t columns, const Strip<T>& a, const Panels<T>& b, T* c,
-                   int64_t c_stride, const Finish<T>& finish) {
-  for (int64_t j = 0; j < columns; j += Tile<T>::columns) {
-    const int64_t some = std::min<int64_t>(Tile<T>::columns, columns - j);
-    const T* panel = b.panel(j, depth);
-    const int64_t stride = b.packed ? Panels<T>::width(some) : b.row_stride;
+void compute_strip(const Extent& e, Strip<T> a, const Panels<T>& b, T* c, int64_t c_stride,
+                   const Finish<T>& finish) {
+  const int64_t depth = e.last - e.first;
+  a.data += e.first * a.step;
+  for (int64_t j = 0; j < e.columns; j += Tile<T>::columns) {
+    const int64_t some = std::min<int64_t>(Tile<T>::columns, e.columns - j);
+    const int64_t stride = b.stride(j);
+    const T* panel = b.panel(j) + e.first * stride;
     const T* bias = finish.bias != nullptr ? finish.bias + j : nullptr;
     if (some > Tile<T>::lanes) {
       compute_tile<T, unit_step, rows, 2>(depth, a, panel, stride, c + j, c_stride, some, finish,
@@ -121,16 +130,17 @@ void compute_strip(int64_t depth, int64_t columns, const Strip<T>& a, const Pane
 
 /// compute_strip for the number of rows that there are.
 template <class T>
-void compute_rows(int64_t rows, int64_t depth, int64_t columns, const Strip<T>& a,
-                  const Panels<T>& b, T* c, int64_t c_stride, const Finish<T>& finish) {
+void compute_rows(int64_t rows, const Extent& e, const Strip<T>& a, const Panels<T>& b, T* c,
+                  int64_t c_stride, const Finish<T>& finish) {
   static_assert(Tile<T>::vectors == 2);
-  using Compute = void (*)(int64_t, int64_t, const Strip<T>&, const Panels<T>&, T*, int64_t,
-                           const Finish<T>&);
+  using Compute =
+      void (*)(const Extent&, Strip<T>, const Panels<T>&, T*, int64_t, const Finish<T>&);
   static constexpr auto table = []<size_t... r>(std::index_sequence<r...>) {
     return std::array<std::array<Compute, sizeof...(r)>, 2>{
         {{&compute_strip<T, false, r + 1>...}, {&compute_strip<T, true, r + 1>...}}};
-  }(std::make_index_sequence<Tile<T>::rows>());
-  table[a.step == 1][static_cast<size_t>(rows - 1)](depth, columns, a, b, c, c_stride, finish);
+  }
+  (std::make_index_sequence<Tile<T>::rows>());
+  table[a.step == 1][static_cast<size_t>(rows - 1)](e, a, b, c, c_stride, finish);
 }
 
 /// b's columns in panels of Tile::columns (the last one of Tile::lanes if that is enough), each
@@ -143,23 +153,30 @@ class PackedPanels {
   }
 
   static void pack(const Matrix<const T>& b, int64_t depth, int64_t columns, T* to) {
-    constexpr int64_t whole = Tile<T>::columns;
-    const int64_t panels = b.column_stride == 1 ? columns / whole : 0;
-    if (panels > 0) split_rows(b, depth, panels, to);
-    for (int64_t j = panels * whole; j < columns; j += whole) {
-      const int64_t some = std::min(whole, columns - j);
+    if (b.column_stride == 1) return split_rows(b, depth, columns, to);
+    for (int64_t j = 0; j < columns; j += Tile<T>::columns) {
+      const int64_t some = std::min<int64_t>(Tile<T>::columns, columns - j);
       turn(b.at(0, j), depth, some, Panels<T>::width(some), to + j * depth);
     }
   }
 
  private:
   /// b stored by rows: each row is read once, from end to end, and dealt out to the panels.
-  static void split_rows(const Matrix<const T>& b, int64_t depth, int64_t panels, T* to) {
+  static void split_rows(const Matrix<const T>& b, int64_t depth, int64_t columns, T* to) {
     constexpr int64_t whole = Tile<T>::columns;
+    const int64_t rest = columns % whole, at_rest = columns - rest;
+    const int64_t wide = rest > 0 ? Panels<T>::width(rest) : 0;
     for (int64_t p = 0; p < depth; ++p) {
       const T* from = b.data + p * b.row_stride;
-      for (int64_t j = 0; j < panels; ++j) {
-        std::memcpy(to + (j * depth + p) * whole, from + j * whole, whole * sizeof(T));
+      for (int64_t j = 0; j < at_rest; j += whole) {
+        std::memcpy(to + j * depth + p * whole, from + j, whole * sizeof(T));
+      }
+      T* last = to + at_rest * depth + p * wide;
+      if (rest == Tile<T>::lanes) {
+        std::memcpy(last, from + at_rest, Tile<T>::lanes * sizeof(T));
+      } else {
+        std::copy_n(from + at_rest, rest, last);
+        std::fill(last + rest, last + wide, T(0));
       }
     }
   }
@@ -189,7 +206,8 @@ class PackedPanels {
     using Packet = typename Tile<T>::Packet;
     constexpr int lanes = Tile<T>::lanes;
     packets::PacketBlock<Packet, lanes> square;
-    for (int i = 0; i < lanes; ++i) square.packet[i] = packets::ploadu<Packet>(from + i * from_stride);
+    for (int i = 0; i < lanes; ++i)
+      square.packet[i] = packets::ploadu<Packet>(from + i * from_stride);
     packets::ptranspose(square);
     for (int i = 0; i < lanes; ++i) packets::pstoreu(to + i * to_stride, square.packet[i]);
   }

@@ -60,9 +60,10 @@ struct Lengths {
   int64_t queries, keys;
 };
 
-// The kernel works on blocks of 64 queries by 128 keys.
-const std::vector<Lengths> lengths = {{1, 1},    {3, 3},    {1, 7},    {7, 1},    {5, 9},   {9, 5},
-                                      {64, 128}, {65, 129}, {70, 300}, {130, 20}, {20, 257}};
+// The kernel works on blocks of 64 queries by 128 keys, up to four blocks of queries at a time.
+const std::vector<Lengths> lengths = {{1, 1},    {3, 3},    {1, 7},    {7, 1},
+                                      {5, 9},    {9, 5},    {64, 128}, {65, 129},
+                                      {70, 300}, {130, 20}, {20, 257}, {330, 280}};
 
 TEST(Attention, IsItsFormula) {
   for (const auto [queries, keys] : lengths) {
@@ -88,6 +89,11 @@ TEST(Attention, MaskedIsItsFormula) {
                      {.mask = normal({queries, keys}, 9), .causal = causal});
     }
   }
+}
+
+// Few heads are split over blocks of keys as well, many are not.
+TEST(Attention, ManyHeadsAreTheirFormula) {
+  expect_formula(qkv({5, 4}, 140, 140, 4, 4), {.causal = true});
 }
 
 TEST(Attention, MasksBroadcast) {

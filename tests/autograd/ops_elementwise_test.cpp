@@ -63,6 +63,23 @@ TEST(Elementwise, FunctionsAreAccurate) {
   }
 }
 
+// From the smallest normal result to the largest one: to the last digit, and nearly so at the end.
+TEST(Elementwise, ExpOfF32IsAccurateInAllOfItsRange) {
+  constexpr int64_t n = 1'000'000;
+  const Tensor x = (arange(n).to(Dtype::f64) * (176.05 / n) - 87.33).to(Dtype::f32);
+  const std::vector<float> in = x.values<float>(), out = exp(x).values<float>();
+  double worst = 0, worst_at_the_end = 0;
+  for (size_t i = 0; i < in.size(); ++i) {
+    double& error = in[i] > 88 ? worst_at_the_end : worst;
+    const double wanted = std::exp(static_cast<double>(in[i]));
+    error = std::max(error, std::abs(static_cast<double>(out[i]) / wanted - 1));
+  }
+  EXPECT_LT(worst, 1e-7);
+  EXPECT_LT(worst_at_the_end, 4e-7);
+  EXPECT_EQ(exp(tensor(88.73, Dtype::f32)).item(), infinity);
+  EXPECT_EQ(exp(tensor(-87.8, Dtype::f32)).item(), 0);
+}
+
 TEST(Elementwise, FunctionsAtTheEdges) {
   for (const Dtype dtype : {Dtype::f32, Dtype::f64}) {
     const auto at = [dtype](auto op, double x) { return op(tensor(x, dtype)).item(); };

@@ -26,7 +26,8 @@ Stored<T> store(int64_t rows, int64_t columns, bool by_rows, int64_t gap, Rng& r
                 double deviation = 1) {
   const int64_t inner = by_rows ? columns : rows, outer = by_rows ? rows : columns;
   Stored<T> out;
-  out.memory = rng.normal({outer * (inner + gap)}, 0, deviation, dtype_of<T>()).template values<T>();
+  out.memory =
+      rng.normal({outer * (inner + gap)}, 0, deviation, dtype_of<T>()).template values<T>();
   const int64_t leading = inner + gap;
   out.view = {out.memory.data(), by_rows ? leading : 1, by_rows ? 1 : leading};
   return out;
@@ -49,6 +50,11 @@ struct Sizes {
 /// Both ways to a product.
 template <class T>
 using Way = void (*)(const Product<T>&);
+
+template <class T>
+void plain_gemm(const Product<T>& p) {
+  gemm<T>(p);
+}
 
 /// c = 0.5 a b + what c holds or nothing, with c [m, n + gap] full of 2 before: behind each row
 /// nothing is touched.
@@ -92,28 +98,23 @@ void expect_products(Way<T> run, std::initializer_list<Sizes> sizes) {
 }
 
 TYPED_TEST(Gemm, IsTheSumOfProductsForEveryLayout) {
-  for (const Way<TypeParam> run : {&gemm<TypeParam>, &blas_gemm<TypeParam>}) {
-    expect_products<TypeParam>(run, {{1, 1, 1},
-                                     {3, 4, 5},
-                                     {1, 7, 9},
-                                     {7, 1, 9},
-                                     {7, 9, 1},
-                                     {33, 17, 40},
-                                     {4, 5, 0}});
+  for (const Way<TypeParam> run : {&plain_gemm<TypeParam>, &blas_gemm<TypeParam>}) {
+    expect_products<TypeParam>(
+        run, {{1, 1, 1}, {3, 4, 5}, {1, 7, 9}, {7, 1, 9}, {7, 9, 1}, {33, 17, 40}, {4, 5, 0}});
   }
 }
 
 // Around the edges of tiles, of the blocks that stay in a cache, and of what is worth a copy.
 TYPED_TEST(Gemm, HasNoEdges) {
-  expect_products<TypeParam>(&gemm<TypeParam>, {{8, 32, 16},
-                                                {9, 33, 17},
-                                                {7, 31, 15},
-                                                {15, 16, 33},
-                                                {64, 48, 20},
-                                                {65, 47, 20},
-                                                {66, 129, 384},
-                                                {70, 140, 385},
-                                                {3, 300, 800}});
+  expect_products<TypeParam>(&plain_gemm<TypeParam>, {{8, 32, 16},
+                                                      {9, 33, 17},
+                                                      {7, 31, 15},
+                                                      {15, 16, 33},
+                                                      {64, 48, 20},
+                                                      {65, 47, 20},
+                                                      {66, 129, 384},
+                                                      {70, 140, 385},
+                                                      {3, 300, 800}});
 }
 
 // Rows a multiple of a page apart are copied before they are read.
@@ -137,7 +138,8 @@ TEST(GemmOfF32, ReadsAnyStridesWhereItSaysSo) {
   if (!is_readable<float>(2, 2, 7, 3)) GTEST_SKIP() << "no tiles on this machine: OpenBLAS";
   const std::vector<float> a = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
   float c[4];
-  gemm<float>({2, 2, 2, {a.data(), 7, 3}, {a.data(), 0, 2}, {c, 2, 1}});  // [[1 4] [8 11]] [[1 3]..]
+  gemm<float>(
+      {2, 2, 2, {a.data(), 7, 3}, {a.data(), 0, 2}, {c, 2, 1}});  // [[1 4] [8 11]] [[1 3]..]
   EXPECT_EQ(std::vector<float>(c, c + 4), (std::vector<float>{5, 15, 19, 57}));
 }
 
@@ -146,7 +148,7 @@ TYPED_TEST(Gemm, ForgetsWhatWasThere) {
   using T = TypeParam;
   const SingleThreadedBlas scope;
   const std::vector<T> a = {1, 2}, b = {3, 4};
-  for (const Way<T> run : {&gemm<T>, &blas_gemm<T>}) {
+  for (const Way<T> run : {&plain_gemm<T>, &blas_gemm<T>}) {
     for (const int64_t k : {2, 0}) {
       T c = static_cast<T>(std::nan(""));
       run({1, 1, k, {a.data(), k, 1}, {b.data(), 1, 1}, {&c, 1, 1}});
@@ -164,6 +166,45 @@ TYPED_TEST(Gemm, KeepsNanAndInfinity) {
   gemm<T>({2, 2, 2, {a.data(), 2, 1}, {b.data(), 2, 1}, {c.data(), 2, 1}});
   EXPECT_EQ(c[0], inf);
   for (const int i : {1, 2, 3}) EXPECT_TRUE(std::isnan(c[static_cast<size_t>(i)])) << i;  // inf * 0
+}
+
+// Row i of the triangle sees columns j <= i + diagonal. What a product leaves out of it must be
+// what adds nothing, or what is not wanted.
+TYPED_TEST(Gemm, LeavesOutWhatCausalityForbids) {
+  using T = TypeParam;
+  using Operand = Causal::Operand;
+  constexpr T old = 5;
+  Rng rng(6);
+  for (const auto& [rows, columns, other] : {std::tuple(64, 128, 32), std::tuple(70, 45, 16),
+                                             std::tuple(9, 500, 7), std::tuple(450, 130, 3)}) {
+    for (const int64_t diagonal : {0, -20, 37, 1000, -1000}) {
+      SCOPED_TRACE(text(rows, " x ", columns, ", ", other, ", diagonal ", diagonal));
+      const auto seen = [diagonal](int64_t i, int64_t j) { return j <= i + diagonal; };
+      std::vector<T> triangle = store<T>(rows, columns, true, 0, rng).memory;
+      for (int64_t i = 0; i < rows * columns; ++i) {
+        if (!seen(i / columns, i % columns)) triangle[static_cast<size_t>(i)] = 0;
+      }
+      const Matrix<const T> t{triangle.data(), columns, 1};
+      const auto expect_same = [&](int64_t m, int64_t n, int64_t k, const Matrix<const T>& a,
+                                   const Matrix<const T>& b, Operand operand) {
+        std::vector<T> c(static_cast<size_t>(m * n), old), wanted = c;
+        gemm<T>({m, n, k, a, b, {c.data(), n, 1}, T(1), true}, nullptr, {operand, diagonal});
+        const SingleThreadedBlas scope;
+        blas_gemm<T>({m, n, k, a, b, {wanted.data(), n, 1}, T(1), true});
+        for (int64_t i = 0; i < m * n && operand == Operand::c; ++i) {
+          if (!seen(i / n, i % n)) c[static_cast<size_t>(i)] = wanted[static_cast<size_t>(i)] = 0;
+        }
+        EXPECT_TRUE(
+            tests::close(from_values(c), from_values(wanted), 20 * tests::tolerance(dtype_of<T>())))
+            << static_cast<int>(operand);
+      };
+      const Stored<T> q = store<T>(rows, other, true, 0, rng),
+                      k = store<T>(columns, other, true, 0, rng);
+      expect_same(rows, columns, other, q.view, k.view.transposed(), Operand::c);
+      expect_same(rows, other, columns, t, k.view, Operand::a);
+      expect_same(columns, other, rows, t.transposed(), q.view, Operand::a_transposed);
+    }
+  }
 }
 
 TEST(IsDense, IsWhatBlasCanRead) {
@@ -207,8 +248,8 @@ TYPED_TEST(Gemm, AddsTheBiasToEveryRowOfEveryPiece) {
                                       std::tuple(60, 100, 1500), std::tuple(300, 500, 333)}) {
     const Tensor x = rng.normal({rows, in}, 0, 1, dtype), w = rng.normal({out, in}, 0, 1, dtype),
                  bias = rng.normal({out}, 0, 1, dtype);
-    EXPECT_TRUE(tests::close(linear(x, w, bias), matmul(x, transpose(w)) + bias,
-                             tests::tolerance(dtype)));
+    EXPECT_TRUE(
+        tests::close(linear(x, w, bias), matmul(x, transpose(w)) + bias, tests::tolerance(dtype)));
   }
 }
 
