@@ -176,9 +176,30 @@ class Walk {
     for (size_t i = 0; i < found.size(); ++i) {
       const Edge& edge = node->inputs[i];
       if (!needed_[i] || !found[i].defined()) continue;
+      if (arrived_[i] != nullptr && found[i].impl() == arrived_[i]->impl()) continue;  // is there
       deliver(node->op, i, edge, std::move(found[i]), node->broadcasts);
     }
     if (!retain_graph_) node->free();
+  }
+
+  /// Where the gradient that travels along the edge is gathered, or null when nobody asked for it.
+  Tensor* destination(const Edge& edge) const {
+    if (targets_ != nullptr && targets_->ends_at(edge)) return targets_->slot(edge.place());
+    return edge.node ? &edge.node->pending : &edge.leaf->grad;
+  }
+
+  /// See Backward::into. An input that is there twice is offered once, so that a rule may work on
+  /// its gradients side by side.
+  void find_arrived(const Node& node) {
+    const size_t n = node.inputs.size();
+    arrived_.assign(n, nullptr);
+    if (create_graph_) return;
+    for (size_t i = 0; i < n; ++i) {
+      if (!needed_[i]) continue;
+      Tensor* const place = destination(node.inputs[i]);
+      if (place == nullptr || !place->defined() || !is_sole_owner(*place)) continue;
+      if (std::find(arrived_.begin(), arrived_.end(), place) == arrived_.end()) arrived_[i] = place;
+    }
   }
 
   Gradients run_rule(const std::shared_ptr<Node>& node, const Tensor& gradient) {
@@ -194,9 +215,10 @@ class Walk {
              ", which was overwritten since (mutable_data, copy_from, an optimizer's step)");
       }
     }
+    find_arrived(*node);
     const Tensor output = node->output_tensor(node);
-    Gradients found =
-        node->rule(Backward{gradient, output, create_graph_, needed_.data(), !retain_graph_});
+    Gradients found = node->rule(
+        Backward{gradient, output, create_graph_, needed_.data(), !retain_graph_, arrived_.data()});
     if (found.size() != n) {
       fail(node->op, ": wanted ", n, " gradients from its rule; got ", found.size());
     }
@@ -214,29 +236,20 @@ class Walk {
       fail(op, ": wanted a gradient ", dtype, shape, " for input ", input, "; its rule gave ",
            gradient.dtype(), gradient.shape());
     }
-    if (targets_ != nullptr && targets_->ends_at(edge)) {
-      if (Tensor* slot = targets_->slot(edge.place())) accumulate(*slot, std::move(gradient));
-    } else if (edge.node) {
-      Tensor& pending = edge.node->pending;
-      if (pending.defined()) return accumulate(pending, std::move(gradient));
-      pending = std::move(gradient);
+    Tensor* const place = destination(edge);
+    if (place == nullptr) return;
+    if (place->defined()) return accumulate(*place, std::move(gradient));
+    const bool is_leafs_own = edge.leaf && place == &edge.leaf->grad;
+    // A leaf's gradient has elements of its own: it will be written to (clipping, the next walk).
+    *place = is_leafs_own && !is_sole_owner(gradient) ? gradient.clone() : std::move(gradient);
+    if (edge.node && place == &edge.node->pending) {
       waiting_.push_back(edge.node);
       std::push_heap(waiting_.begin(), waiting_.end(), younger_last);
-    } else {
-      Tensor& grad = edge.leaf->grad;
-      // A leaf's gradient has elements of its own: it will be written to (clipping, the next walk).
-      if (!grad.defined()) {
-        grad = is_sole_owner(gradient) ? std::move(gradient) : gradient.clone();
-      } else {
-        accumulate(grad, std::move(gradient));
-      }
     }
   }
 
   void accumulate(Tensor& into, Tensor gradient) const {
-    if (!into.defined()) {
-      into = std::move(gradient);
-    } else if (!create_graph_ && is_sole_owner(into)) {
+    if (!create_graph_ && is_sole_owner(into)) {
       add_in_place(into, gradient);
     } else {
       into = add(into, gradient);
@@ -248,7 +261,9 @@ class Walk {
   Targets* targets_;  // null: every leaf
   const Recording recording_;
   PoolVector<std::shared_ptr<Node>> waiting_;  // a heap, the youngest on top
-  PoolVector<char> needed_;                    // see Backward; vector<bool> has no plain elements
+  // See Backward. (vector<bool> has no plain elements.)
+  PoolVector<char> needed_;
+  PoolVector<Tensor*> arrived_;
 };
 
 void check_cotangent(const Tensor& output, const Tensor& cotangent) {

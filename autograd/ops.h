@@ -154,6 +154,9 @@ Tensor one_hot(const Tensor& ids, int64_t classes, Dtype dtype = Dtype::f32);
 Tensor matmul(const Tensor& a, const Tensor& b);
 /// x W^T + bias.   x [..., in], weight [out, in], bias [out] or undefined -> [..., out]
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+/// linear(x, weights[i], biases[i]) for each i: the maps of one x (queries, keys and values, say),
+/// worked on together. `biases` may be empty, and some of them undefined.
+Tensors linear_each(const Tensor& x, TensorList weights, TensorList biases = Tensors());
 /// linear(gelu(x, form), weight, bias), which keeps x alone for its gradient: gelu(x), the largest
 /// thing a feed-forward layer makes, is computed again.
 Tensor gelu_linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {},

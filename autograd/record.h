@@ -25,14 +25,21 @@ using Gradients = Tensors;
 
 /// What a gradient rule is given.
 struct Backward {
-  const Tensor& grad;    ///< d(loss)/d(output), of the output's shape; may be a strided view
-  const Tensor& output;  ///< the op's output, if it was kept (RecordOptions); else undefined
-  bool create_graph;     ///< true when the gradient will itself be differentiated
-  const char* needed;    ///< see needs()
-  bool last;             ///< true when the rule is dropped after this run (no retain_graph)
+  const Tensor& grad;      ///< d(loss)/d(output), of the output's shape; may be a strided view
+  const Tensor& output;    ///< the op's output, if it was kept (RecordOptions); else undefined
+  bool create_graph;       ///< true when the gradient will itself be differentiated
+  const char* needed;      ///< see needs()
+  bool last;               ///< true when the rule is dropped after this run (no retain_graph)
+  Tensor* const* arrived;  ///< see into()
 
   /// False when nobody wants the gradient of that input: the rule may leave it undefined.
   bool needs(size_t input) const { return needed[input] != 0; }
+
+  /// What has been gathered so far of that input's gradient, if there is something, it is dense and
+  /// nobody else sees it; else undefined. A rule may add its own gradient to those elements and
+  /// return this tensor: that spares a tensor, and a pass to add it up. Undefined while
+  /// create_graph.
+  Tensor into(size_t input) const { return arrived[input] ? *arrived[input] : Tensor(); }
 };
 
 struct RecordOptions {

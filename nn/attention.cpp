@@ -65,13 +65,15 @@ Tensor MultiHeadAttention::heads_of(const Tensor& x) const {
 
 Tensor MultiHeadAttention::operator()(const Tensor& x, const AttendOptions& how) const {
   check_input("x", x, query.weight.dim(1));
-  Tensor q = heads_of(query(x));  // [B, H, T, d]
-  Tensor k = heads_of(key(x));
+  const Tensors maps =
+      linear_each(x, {query.weight, key.weight, value.weight}, {query.bias, key.bias, value.bias});
+  Tensor q = heads_of(maps[0]);  // [B, H, T, d]
+  Tensor k = heads_of(maps[1]);
   if (rotary_) {
     q = rotary(q);
     k = rotary(k);
   }
-  return attend(q, k, heads_of(value(x)), how);
+  return attend(q, k, heads_of(maps[2]), how);
 }
 
 Tensor MultiHeadAttention::operator()(const Tensor& x, const Tensor& memory,
@@ -79,7 +81,8 @@ Tensor MultiHeadAttention::operator()(const Tensor& x, const Tensor& memory,
   if (rotary_) fail("MultiHeadAttention: rotary positions are for self-attention only");
   check_input("x", x, query.weight.dim(1));
   check_input("memory", memory, key.weight.dim(1));
-  return attend(heads_of(query(x)), heads_of(key(memory)), heads_of(value(memory)), how);
+  const Tensors maps = linear_each(memory, {key.weight, value.weight}, {key.bias, value.bias});
+  return attend(heads_of(query(x)), heads_of(maps[0]), heads_of(maps[1]), how);
 }
 
 Tensor MultiHeadAttention::attend(const Tensor& q, const Tensor& k, const Tensor& v,

@@ -145,29 +145,46 @@ void map_pair(int64_t n, const T* x, T* second, F f, T* first) {
   });
 }
 
-/// Writes the operand, row by row, to memory that has strides of its own (none of them 0).
-template <class T>
-void copy_to_strided(T* out, const Strides& out_strides, const Shape& full_shape, Operand<T> from) {
+/// out = f(out, from), element by element, where out has strides of its own (none of them 0).
+template <class T, class F>
+void update_strided(T* out, const Strides& out_strides, const Shape& full_shape, Operand<T> from,
+                    F f) {
   if (full_shape.numel() == 0) return;
   Operand<T> to{out, out_strides};
   const Shape shape = collapse(full_shape, to, from);
   const int64_t last = shape.rank() - 1;
-  const int64_t run = shape[last];
-  std::array<int64_t, Dims::max_rank> index{};
-  int64_t out_at = 0, in_at = 0;
-  for (int64_t row = shape.numel() / run; row > 0; --row) {
-    for (int64_t i = 0; i < run; ++i) {
-      out[out_at + i * to.strides[last]] = from.data[in_at + i * from.strides[last]];
+  const int64_t run = shape[last], out_step = to.strides[last], in_step = from.strides[last];
+  const int64_t rows_per_piece = std::max<int64_t>(1, elements_per_piece / run);
+  parallel_for(shape.numel() / run, rows_per_piece, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      int64_t out_at = 0, in_at = 0;
+      for (int64_t axis = last - 1, rest = row; axis >= 0; --axis) {
+        const int64_t index = rest % shape[axis];
+        rest /= shape[axis];
+        out_at += index * to.strides[axis];
+        in_at += index * from.strides[axis];
+      }
+      T* const o = out + out_at;
+      const T* const i = from.data + in_at;
+      if (out_step == 1 && in_step == 1) {
+        for (int64_t k = 0; k < run; ++k) o[k] = f(o[k], i[k]);
+      } else {
+        for (int64_t k = 0; k < run; ++k) o[k * out_step] = f(o[k * out_step], i[k * in_step]);
+      }
     }
-    for (int64_t axis = last - 1; axis >= 0; --axis) {
-      out_at += to.strides[axis];
-      in_at += from.strides[axis];
-      if (++index[axis] < shape[axis]) break;
-      out_at -= shape[axis] * to.strides[axis];
-      in_at -= shape[axis] * from.strides[axis];
-      index[axis] = 0;
-    }
-  }
+  });
+}
+
+/// Writes the operand to memory that has strides of its own.
+template <class T>
+void copy_to_strided(T* out, const Strides& strides, const Shape& shape, const Operand<T>& from) {
+  update_strided(out, strides, shape, from, [](T, T b) { return b; });
+}
+
+/// Adds it to what is there.
+template <class T>
+void add_to_strided(T* out, const Strides& strides, const Shape& shape, const Operand<T>& from) {
+  update_strided(out, strides, shape, from, [](T a, T b) { return static_cast<T>(a + b); });
 }
 
 }  // namespace rapt::kernels

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <type_traits>
 
 #include "rapt/autograd/error.h"
@@ -184,12 +185,14 @@ void gemm(const Product<T>& p, const PackedB<T>* b, const Causal& causal) {
 
 namespace {
 
-// Some 40 microseconds: worth a thread.
+// Some 20 to 40 microseconds: worth a thread.
 constexpr double flops_per_piece = 4e6;
 // More than these are of no use to the cores of one machine, and cost copies of b.
 constexpr double most_pieces = 32;
 // The columns and rows of a piece, at least; and rows that make packing b for them alone cheap.
 constexpr int64_t narrowest = 32, shortest = 32, tall = 96;
+// What is packed at a time: it should stay in the cache that the cores share.
+constexpr int64_t bytes_packed_at_once = int64_t{4} << 20;
 
 double flops(int64_t m, int64_t n, int64_t k) {
   return 2.0 * static_cast<double>(m) * static_cast<double>(n) *
@@ -203,12 +206,15 @@ struct Cut {
   int64_t rows, columns;
 };
 
-// Pieces are tall and narrow: every one packs the part of b that it needs, while a is read in
-// place.
-Cut cut(int64_t m, int64_t n, int64_t k) {
-  const double pieces = std::clamp(flops(m, n, k) / flops_per_piece, 1.0, most_pieces);
-  if (pieces < 2) return {m, n};
-  const auto wanted = static_cast<int64_t>(pieces);
+/// Blocks of columns, in as many pieces as are wanted.
+Cut cut_blocks(int64_t m, int64_t n, int64_t wanted) {
+  const int64_t down =
+      std::clamp<int64_t>(wanted / parts(n, columns_per_block), 1, parts(m, shortest));
+  return {std::min(m, parts(parts(m, down), shortest) * shortest), std::min(n, columns_per_block)};
+}
+
+/// Tall and narrow: every piece packs the part of b that it needs, while a is read in place.
+Cut cut_tall(int64_t m, int64_t n, int64_t wanted) {
   int64_t columns = std::min(n, columns_per_block);
   while (columns > narrowest && parts(n, columns) * parts(m, tall) < wanted) columns /= 2;
   columns = parts(columns, narrowest) * narrowest;
@@ -239,77 +245,139 @@ Product<T> part_of(const Product<T>& p, int64_t row, int64_t rows, int64_t colum
   return part;
 }
 
-// From here on one packed b for all pieces pays for the meeting of the threads in between.
-constexpr double flops_worth_sharing = 64e6;
-// What is packed at a time: it should stay in the cache that the cores share.
-constexpr int64_t bytes_packed_at_once = int64_t{4} << 20;
-
-/// One large product: b is packed once, by all threads, and then met by all of a.
+/// The pieces of one product.
 template <class T>
-void shared_gemm(const Product<T>& p) {
-  const int64_t fit = bytes_packed_at_once / (static_cast<int64_t>(sizeof(T)) * p.k);
-  const int64_t width = std::max<int64_t>(fit / columns_per_block, 1) * columns_per_block;
-  for (int64_t column = 0; column < p.n; column += width) {
-    const Product<T> part = part_of(p, 0, p.m, column, width);
-    const PackedB<T> packed(part.b, part.k, part.n);
-    parallel_for(packed.blocks(), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) packed.pack(i);
-    });
-    const int64_t across = parts(part.n, columns_per_block);
-    const int64_t down =
-        std::clamp<int64_t>(static_cast<int64_t>(most_pieces) / across, 1, parts(part.m, tall));
-    const int64_t rows = parts(parts(part.m, down), shortest) * shortest;
-    parallel_for(parts(part.m, rows) * across, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t at = i % across * columns_per_block;
-        tiled_gemm(part_of(part, i / across * rows, rows, at, columns_per_block), &packed, at);
-      }
-    });
+class Pieces {
+ public:
+  /// may_share: b may be packed once for all of them, before the first one runs.
+  Pieces(const Product<T>& p, bool may_share) : whole_(p), piece_{p.m, p.n} {
+    const auto wanted =
+        static_cast<int64_t>(std::clamp(flops(p.m, p.n, p.k) / flops_per_piece, 1.0, most_pieces));
+    if (has_tiles<T> && may_share && wanted > 1 && p.m >= 2 * tall) {
+      piece_ = cut_blocks(p.m, p.n, wanted);
+      packed_.emplace(p.b, p.k, p.n);
+    } else if (wanted > 1) {
+      piece_ = cut_tall(p.m, p.n, wanted);
+    }
+    across_ = parts(p.n, piece_.columns);
+    count_ = parts(p.m, piece_.rows) * across_;
+  }
+
+  int64_t count() const { return count_; }
+  double flops_of_one() const { return flops(piece_.rows, piece_.columns, whole_.k); }
+  /// What has to be packed first.
+  int64_t panels() const { return packed_ ? packed_->panels() : 0; }
+  void pack(int64_t panel) const { packed_->pack(panel); }
+
+  Product<T> operator[](int64_t i) const {
+    return part_of(whole_, i / across_ * piece_.rows, piece_.rows, i % across_ * piece_.columns,
+                   piece_.columns);
+  }
+  void run(int64_t i) const {
+    if (packed_) {
+      tiled_gemm((*this)[i], &*packed_, i % across_ * piece_.columns);
+    } else {
+      gemm<T>((*this)[i]);
+    }
+  }
+
+ private:
+  Product<T> whole_;
+  Cut piece_;
+  int64_t across_, count_;
+  std::optional<PackedB<T>> packed_;
+};
+
+/// parallel_for one by one, over things that may call BLAS.
+template <class T>
+void run_all(int64_t count, int64_t grain, FunctionRef<void(int64_t)> one) {
+  const auto run = [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) one(i);
+  };
+  if constexpr (has_tiles<T>) {
+    parallel_for(count, grain, run);
+  } else {
+    const SingleThreadedBlas scope;
+    parallel_for(count, grain, run);
+  }
+}
+
+/// f(pieces, i) for all i below the count of each.
+template <class T, class Count, class F>
+void run_together(const PoolVector<Pieces<T>>& all, Count count, F f) {
+  int64_t total = 0;
+  for (const Pieces<T>& pieces : all) total += count(pieces);
+  run_all<T>(total, 1, [&](int64_t i) {
+    size_t at = 0;
+    for (; i >= count(all[at]); ++at) i -= count(all[at]);
+    f(all[at], i);
+  });
+}
+
+template <class T>
+void check_lengths(const Product<T>& p) {
+  constexpr int64_t longest = std::numeric_limits<int32_t>::max();  // OpenBLAS counts in int
+  if (std::max({p.m, p.n, p.k}) > longest) {
+    fail("matmul: wanted lengths below 2^31; got ", p.m, " x ", p.k, " x ", p.n);
   }
 }
 
 }  // namespace
 
 template <class T>
+void gemms(std::span<const Product<T>> products) {
+  PoolVector<Pieces<T>> all;
+  int64_t bytes = 0;
+  const auto run = [&] {
+    run_together(
+        all, [](const Pieces<T>& p) { return p.panels(); },
+        [](const Pieces<T>& p, int64_t i) { p.pack(i); });
+    run_together(
+        all, [](const Pieces<T>& p) { return p.count(); },
+        [](const Pieces<T>& p, int64_t i) { p.run(i); });
+    all.clear();
+    bytes = 0;
+  };
+  for (const Product<T>& p : products) {
+    if (p.m == 0 || p.n == 0) continue;
+    check_lengths(p);
+    const int64_t bytes_of_column = static_cast<int64_t>(sizeof(T)) * std::max<int64_t>(p.k, 1);
+    const int64_t fit = bytes_packed_at_once / bytes_of_column / columns_per_block;
+    const int64_t width = std::max<int64_t>(fit, 1) * columns_per_block;
+    for (int64_t column = 0; column < p.n; column += width) {
+      const Product<T> part = part_of(p, 0, p.m, column, width);
+      if (bytes > 0 && bytes + part.n * bytes_of_column > bytes_packed_at_once) run();
+      all.emplace_back(part, true);
+      bytes += part.n * bytes_of_column;
+    }
+  }
+  run();
+}
+
+template <class T>
 void batched_gemm(const BatchedGemm<T>& all) {
   const Product<T>& p = all.first;
   const int64_t products = all.batch.numel();
   if (products == 0 || p.m == 0 || p.n == 0) return;
-  constexpr int64_t longest = std::numeric_limits<int32_t>::max();  // OpenBLAS counts in int
-  if (std::max({p.m, p.n, p.k}) > longest) {
-    fail("matmul: wanted lengths below 2^31; got ", p.m, " x ", p.k, " x ", p.n);
-  }
-  if constexpr (has_tiles<T>) {
-    const bool large = p.m >= 2 * tall && flops(p.m, p.n, p.k) >= flops_worth_sharing;
-    if (products == 1 && large) return shared_gemm(p);
-  }
-  const Cut piece = cut(p.m, p.n, p.k);
-  const int64_t across = parts(p.n, piece.columns);
-  const int64_t per_product = parts(p.m, piece.rows) * across;
-  const auto grain = std::max<int64_t>(
-      1, static_cast<int64_t>(flops_per_piece / flops(piece.rows, piece.columns, p.k) / 16));
-  const auto run = [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t product = i / per_product;
-      Product<T> part = part_of(p, i % per_product / across * piece.rows, piece.rows,
-                                i % across * piece.columns, piece.columns);
-      part.a.data += batch_offset(all.batch, all.a_batch, product);
-      part.b.data += batch_offset(all.batch, all.b_batch, product);
-      part.c.data += product * all.c_batch;
-      gemm<T>(part);
-    }
-  };
-  if constexpr (has_tiles<T>) {
-    parallel_for(products * per_product, grain, run);
-  } else {
-    const SingleThreadedBlas scope;
-    parallel_for(products * per_product, grain, run);
-  }
+  if (products == 1) return gemms<T>({&p, 1});
+  check_lengths(p);
+  const Pieces<T> pieces(p, false);
+  const auto grain =
+      std::max<int64_t>(1, static_cast<int64_t>(flops_per_piece / pieces.flops_of_one() / 16));
+  run_all<T>(products * pieces.count(), grain, [&](int64_t i) {
+    const int64_t product = i / pieces.count();
+    Product<T> part = pieces[i % pieces.count()];
+    part.a.data += batch_offset(all.batch, all.a_batch, product);
+    part.b.data += batch_offset(all.batch, all.b_batch, product);
+    part.c.data += product * all.c_batch;
+    gemm<T>(part);
+  });
 }
 
 #define RAPT_INSTANTIATE(T)                                                \
   template bool is_readable<T>(int64_t, int64_t, int64_t, int64_t);        \
   template void gemm(const Product<T>&, const PackedB<T>*, const Causal&); \
+  template void gemms(std::span<const Product<T>>);                        \
   template void batched_gemm(const BatchedGemm<T>&);
 RAPT_INSTANTIATE(float)
 RAPT_INSTANTIATE(double)

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <span>
+
 #include "rapt/autograd/kernels/matrix.h"
 #include "rapt/autograd/shape.h"
 
@@ -33,6 +35,11 @@ struct Causal {
 /// p.b then is its start, and p.n its columns or the first of them.
 template <class T>
 void gemm(const Product<T>& p, const PackedB<T>* packed = nullptr, const Causal& causal = {});
+
+/// Products that do not touch one another, split over rapt's threads together: none waits for the
+/// last piece of another. Each matrix is_readable.
+template <class T>
+void gemms(std::span<const Product<T>> products);
 
 /// A batch of products, split over rapt's threads into pieces that depend on the sizes alone. The
 /// i-th product's offsets are those of the i-th index of `batch`, in row-major order.

@@ -123,6 +123,16 @@ void add_some(T* to, const Block<T>& block, int64_t count) {
   store_some<T>(to, load_some<T>(to, 0, count, T(0)) + block, count);
 }
 
+/// Sets or adds, as the gradient wants it.
+template <class T>
+void put(const Gradient<T>& gradient, int64_t at, const Block<T>& block, int64_t count) {
+  if (gradient.adds) {
+    add_some<T>(gradient.data + at, block, count);
+  } else {
+    store_some<T>(gradient.data + at, block, count);
+  }
+}
+
 /// Calls f(row, dgain, dbias) for each row; dgain [n] and dbias [n] (those that are not null)
 /// become the sums of what it adds there. When both are null, f gets nulls.
 template <class T, class F>
@@ -158,7 +168,7 @@ void sum_over_rows(int64_t rows, int64_t n, T* dgain, T* dbias, F f) {
 
 template <class T>
 void layer_norm_backward(int64_t rows, int64_t n, const T* g_all, const T* x_all, const T* gain,
-                         const T* mean, const T* rstd, T* dx_all, T* dgain, T* dbias) {
+                         const T* mean, const T* rstd, Gradient<T> dx, T* dgain, T* dbias) {
   // One pass for all three: g and x are read while they are near.
   sum_over_rows(rows, n, dgain, dbias, [&](int64_t row, T* dg, T* db) {
     const T *g = g_all + row * n, *x = x_all + row * n;
@@ -172,12 +182,12 @@ void layer_norm_backward(int64_t rows, int64_t n, const T* g_all, const T* x_all
       add_some<T>(dg + at, v * (u - m) * r, count);
       add_some<T>(db + at, v, count);
     });
-    if (dx_all == nullptr) return;
+    if (dx.data == nullptr) return;
     const T mean_g = sum.sum() / static_cast<T>(n);
     const T mean_gx = dot.sum() * r / static_cast<T>(n);
     for_each_block(g, x, n, [&](const Block<T>& v, const Block<T>& u, int64_t at, int64_t count) {
       const Block<T> scaled = v * load_some(gain, at, count, T(1));
-      store_some<T>(dx_all + row * n + at, r * (scaled - mean_g - (u - m) * (r * mean_gx)), count);
+      put<T>(dx, row * n + at, r * (scaled - mean_g - (u - m) * (r * mean_gx)), count);
     });
   });
 }
@@ -197,7 +207,7 @@ void rms_norm(int64_t rows, int64_t n, const T* x_all, const T* gain, double eps
 
 template <class T>
 void rms_norm_backward(int64_t rows, int64_t n, const T* g_all, const T* x_all, const T* gain,
-                       const T* rstd, T* dx_all, T* dgain) {
+                       const T* rstd, Gradient<T> dx, T* dgain) {
   sum_over_rows<T>(rows, n, dgain, nullptr, [&](int64_t row, T* dg, T*) {
     const T *g = g_all + row * n, *x = x_all + row * n;
     const T r = rstd[row];
@@ -206,11 +216,11 @@ void rms_norm_backward(int64_t rows, int64_t n, const T* g_all, const T* x_all, 
       dot += v * load_some(gain, at, count, T(1)) * u;
       if (dg != nullptr) add_some<T>(dg + at, v * u * r, count);
     });
-    if (dx_all == nullptr) return;
+    if (dx.data == nullptr) return;
     const T factor = dot.sum() * r * r / static_cast<T>(n);
     for_each_block(g, x, n, [&](const Block<T>& v, const Block<T>& u, int64_t at, int64_t count) {
       const Block<T> scaled = v * load_some(gain, at, count, T(1));
-      store_some<T>(dx_all + row * n + at, r * (scaled - u * factor), count);
+      put<T>(dx, row * n + at, r * (scaled - u * factor), count);
     });
   });
 }
@@ -323,10 +333,10 @@ void cross_entropy_backward(int64_t rows, int64_t classes, const T* logits,
   template void log_softmax_backward(int64_t, int64_t, const T*, const T*, T*);                 \
   template void layer_norm(int64_t, int64_t, const T*, const T*, const T*, double, T*, T*, T*); \
   template void layer_norm_backward(int64_t, int64_t, const T*, const T*, const T*, const T*,   \
-                                    const T*, T*, T*, T*);                                      \
+                                    const T*, Gradient<T>, T*, T*);                             \
   template void rms_norm(int64_t, int64_t, const T*, const T*, double, T*, T*);                 \
-  template void rms_norm_backward(int64_t, int64_t, const T*, const T*, const T*, const T*, T*, \
-                                  T*);                                                          \
+  template void rms_norm_backward(int64_t, int64_t, const T*, const T*, const T*, const T*,     \
+                                  Gradient<T>, T*);                                             \
   template void dropout(int64_t, const T*, double, PhiloxKey, T*);                              \
   template double cross_entropy(int64_t, int64_t, const T*, const ClassTargets<T>&, T*);        \
   template void cross_entropy_backward(int64_t, int64_t, const T*, const ClassTargets<T>&,      \

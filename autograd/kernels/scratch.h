@@ -12,9 +12,13 @@ class Scratch {
  public:
   explicit Scratch(int64_t count)
       : bytes_(static_cast<size_t>(count) * sizeof(T)), data_(static_cast<T*>(allocate(bytes_))) {}
-  ~Scratch() { release(data_, bytes_); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch() {
+    if (data_ != nullptr) release(data_, bytes_);
+  }
+  Scratch(Scratch&& other) noexcept : bytes_(other.bytes_), data_(other.data_) {
+    other.data_ = nullptr;
+  }
+  Scratch& operator=(Scratch&&) = delete;
   operator T*() const { return data_; }
 
  private:

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "rapt/autograd/ops.h"
+#include "rapt/autograd/ops/matmul.h"
 #include "rapt/autograd/ops/pointwise.h"
 
 namespace rapt {
@@ -110,12 +111,16 @@ Gradients gelu_linear_gradients(const Backward& b, const Tensor& x, const Tensor
   const int64_t out = weight.dim(0), in = weight.dim(1);
   const int64_t rows = b.grad.numel() / std::max<int64_t>(out, 1);
   const Tensor g = reshape(b.grad, {rows, out});
-  const Tensor dx = matmul(g, weight.detach());
+  Products products;
+  const Tensor dx = products.add(g, weight.detach(), x.shape());
+  products.run();
   const Tensor inner = reshape(x.detach().contiguous(), {rows, in});
   const Tensor value = x_is_free ? inner : empty({rows, in}, x.dtype());
   gelu_and_slope<Form>(inner, value, dx);
-  return {reshape(dx, x.shape()), b.needs(1) ? matmul(transpose(g), value) : Tensor(),
-          b.needs(2) ? sum(g, {0}) : Tensor()};
+  const Tensor dw =
+      b.needs(1) ? products.add(transpose(g), value, weight.shape(), b.into(1)) : Tensor();
+  products.run();
+  return {dx, dw, b.needs(2) ? sum(g, {0}) : Tensor()};
 }
 
 template <class Form>
@@ -125,17 +130,15 @@ Tensor gelu_linear_by(const Tensor& x, const Tensor& weight, const Tensor& bias)
     const NoGrad inside;
     y = linear(gelu_by<Form>(x), weight, bias);
   }
-  return record("gelu_linear", {x, weight, bias}, y,
-                [x, weight, bias](const Backward& b) -> Gradients {
-                  if (b.create_graph) {
-                    return differentiate(
-                        [](const Tensors& in) {
-                          return linear(Form::definition(in[0]), in[1], in[2]);
-                        },
-                        {x, weight, bias}, b);
-                  }
-                  return gelu_linear_gradients<Form>(b, x, weight, b.last && is_last_handle(x));
-                });
+  return record(
+      "gelu_linear", {x, weight, bias}, y, [x, weight, bias](const Backward& b) -> Gradients {
+        if (b.create_graph) {
+          return differentiate(
+              [](const Tensors& in) { return linear(Form::definition(in[0]), in[1], in[2]); },
+              {x, weight, bias}, b);
+        }
+        return gelu_linear_gradients<Form>(b, x, weight, b.last && is_last_handle(x));
+      });
 }
 
 }  // namespace

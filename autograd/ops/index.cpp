@@ -37,25 +37,30 @@ void require_vector(const char* op, const Tensor& index) {
   if (index.rank() != 1) fail(op, ": wanted an index of one axis; got ", index.shape());
 }
 
-/// Slices of `source` added up by index into zeros of that shape: the adjoint of index_select.
-Tensor index_sum(const Shape& shape, int64_t axis, const Tensor& index, const Tensor& source) {
-  const Tensor from = source.contiguous();
-  const Tensor y = zeros(shape, source.dtype());
-  const Around around(shape, axis);
+/// Adds the slices of `source` to those of `to`, which is dense, that the index names.
+void add_slices(const Tensor& to, int64_t axis, const Tensor& index, const Tensor& source) {
+  const Tensor from = source.detach().contiguous();
+  const Around around(to.shape(), axis);
   const int64_t count = index.numel();
   const int64_t* at = index.data<int64_t>();
   visit_number(source.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T* in = from.data<T>();
-    T* out = fresh_data<T>(y);
+    T* out = fresh_data<T>(to);
     for (int64_t o = 0; o < around.outer; ++o) {
       for (int64_t i = 0; i < count; ++i) {
-        T* to = out + (o * around.length + at[i]) * around.inner;
+        T* slice = out + (o * around.length + at[i]) * around.inner;
         const T* row = in + (o * count + i) * around.inner;
-        for (int64_t j = 0; j < around.inner; ++j) to[j] += row[j];
+        for (int64_t j = 0; j < around.inner; ++j) slice[j] += row[j];
       }
     }
   });
+}
+
+/// Slices of `source` added up by index into zeros of that shape: the adjoint of index_select.
+Tensor index_sum(const Shape& shape, int64_t axis, const Tensor& index, const Tensor& source) {
+  const Tensor y = zeros(shape, source.dtype());
+  add_slices(y, axis, index, source);
   return record("index_sum", {source}, y, [axis, index](const Backward& b) -> Gradients {
     return {index_select(b.grad, axis, index)};
   });
@@ -123,7 +128,10 @@ Tensor take_slices(const Tensor& x, int64_t axis, const Tensor& chosen) {
   });
   return record("index_select", {x}, y,
                 [shape = x.shape(), axis, chosen](const Backward& b) -> Gradients {
-                  return {index_sum(shape, axis, chosen, b.grad)};
+                  const Tensor whole = b.into(0);
+                  if (!whole.defined()) return {index_sum(shape, axis, chosen, b.grad)};
+                  add_slices(whole, axis, chosen, b.grad);  // no pass over the whole table
+                  return {whole};
                 });
 }
 

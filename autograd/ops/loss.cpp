@@ -85,13 +85,12 @@ Loss cross_entropy(const Tensor& logits, const Tensor& targets,
   };
   visit_float(logits.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    *fresh_data<T>(y) = static_cast<T>(
-        kernels::cross_entropy(rows, classes, logits.detach().contiguous().data<T>(),
-                               class_targets(zero), fresh_data<T>(lse)));
+    *fresh_data<T>(y) =
+        static_cast<T>(kernels::cross_entropy(rows, classes, logits.detach().contiguous().data<T>(),
+                                              class_targets(zero), fresh_data<T>(lse)));
   });
   const Tensor sum = record(
-      "cross_entropy", {logits}, y,
-      [=, at = counted.targets](const Backward& b) -> Gradients {
+      "cross_entropy", {logits}, y, [=, at = counted.targets](const Backward& b) -> Gradients {
         if (b.create_graph) {
           return differentiate(
               [&](const Tensors& in) { return cross_entropy_definition(in[0], at, options); },

@@ -3,6 +3,7 @@
 #include "rapt/autograd/kernels/gemm.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/checks.h"
+#include "rapt/autograd/ops/matmul.h"
 #include "rapt/autograd/record.h"
 #include "rapt/autograd/storage.h"
 
@@ -37,6 +38,18 @@ Strides batch_strides(const Tensor& x, const Shape& batch) {
 
 Shape leading(const Tensor& x) { return Shape(x.shape().begin(), x.shape().end() - 2); }
 
+Tensor batched(const Tensor& a, const Tensor& b);
+
+/// The gradients of a product of two matrices that are wanted.
+Gradients matrix_gradients(const Backward& b, const Tensor& left, const Tensor& right) {
+  Products products;
+  Gradients out(2);
+  if (b.needs(0)) out[0] = products.add(b.grad, transpose(right), left.shape(), b.into(0));
+  if (b.needs(1)) out[1] = products.add(transpose(left), b.grad, right.shape(), b.into(1));
+  products.run();
+  return out;
+}
+
 /// [..., m, k] x [..., k, n], each with at least two axes.
 Tensor batched(const Tensor& a, const Tensor& b) {
   const Shape batch = broadcast("matmul", leading(a), leading(b));
@@ -50,15 +63,19 @@ Tensor batched(const Tensor& a, const Tensor& b) {
     const Tensor left = readable(a), right = readable(b);
     visit_float(a.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      kernels::batched_gemm<T>({{m, n, k, matrix<T>(left), matrix<T>(right), {fresh_data<T>(y), n, 1}},
-                        batch,
-                        batch_strides(left, batch),
-                        batch_strides(right, batch),
-                        m * n});
+      kernels::batched_gemm<T>(
+          {{m, n, k, matrix<T>(left), matrix<T>(right), {fresh_data<T>(y), n, 1}},
+           batch,
+           batch_strides(left, batch),
+           batch_strides(right, batch),
+           m * n});
     });
   }
   return record("matmul", {a, b}, y,
                 [a, b](const Backward& g) -> Gradients {
+                  if (!g.create_graph && a.rank() == 2 && b.rank() == 2) {
+                    return matrix_gradients(g, a.detach(), b.detach());
+                  }
                   return {g.needs(0) ? matmul(g.grad, transpose(b)) : Tensor(),
                           g.needs(1) ? matmul(transpose(a), g.grad) : Tensor()};
                 },
@@ -66,6 +83,32 @@ Tensor batched(const Tensor& a, const Tensor& b) {
 }
 
 }  // namespace
+
+Tensor Products::add(const Tensor& a, const Tensor& b, const Shape& shape, const Tensor& into,
+                     const Tensor& bias) {
+  const Tensor out = into.defined() ? into : empty(shape, a.dtype());
+  all_.push_back({readable(a), readable(b), bias.defined() ? bias.detach().contiguous() : bias, out,
+                  into.defined()});
+  return out;
+}
+
+void Products::run() {
+  if (all_.empty()) return;
+  visit_float(all_.front().a.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    PoolVector<kernels::Product<T>> products;
+    for (const One& one : all_) {
+      const int64_t m = one.a.dim(0), k = one.a.dim(1), n = one.b.dim(1);
+      kernels::Product<T> product{
+          m, n, k, matrix<T>(one.a), matrix<T>(one.b), {fresh_data<T>(one.out), n, 1}};
+      product.add = one.adds;
+      product.bias = one.bias.defined() ? one.bias.data<T>() : nullptr;
+      products.push_back(product);
+    }
+    kernels::gemms<T>(products);
+  });
+  all_.clear();
+}
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
   require_float("matmul", "a", a);
@@ -88,45 +131,76 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   return batched(a, b);
 }
 
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+namespace {
+
+void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   require_float("linear", "x", x);
   require_same_dtype("linear", x, weight);
   if (weight.rank() != 2 || x.rank() == 0 || x.dim(-1) != weight.dim(1)) {
     fail("linear: wanted x [..., in] and weight [out, in]; got x ", x.shape(), " and weight ",
          weight.shape());
   }
-  const int64_t in = weight.dim(1), out = weight.dim(0);
-  if (bias.defined()) {
-    require_same_dtype("linear", x, bias);
-    if (bias.shape() != Shape{out}) {
-      fail("linear: wanted bias [", out, "], the first axis of weight ", weight.shape(), "; got ",
-           bias.shape());
-    }
+  if (!bias.defined()) return;
+  require_same_dtype("linear", x, bias);
+  if (bias.shape() != Shape{weight.dim(0)}) {
+    fail("linear: wanted bias [", weight.dim(0), "], the first axis of weight ", weight.shape(),
+         "; got ", bias.shape());
   }
-  Shape shape = x.shape();
-  shape.back() = out;
-  const Tensor y = empty(shape, x.dtype());
-  const int64_t rows = in == 0 ? y.numel() / std::max<int64_t>(out, 1) : x.numel() / in;
-  {
-    const NoGrad no_grad;
-    const Tensor left = reshape(x, {rows, in}).contiguous(), right = readable(weight);
-    const Tensor added = bias.defined() ? bias.contiguous() : bias;
-    visit_float(x.dtype(), [&](auto zero) {
-      using T = decltype(zero);
-      kernels::Product<T> product{
-          rows, out, in, matrix<T>(left), matrix<T>(right).transposed(), {fresh_data<T>(y), out, 1}};
-      product.bias = added.defined() ? added.data<T>() : nullptr;
-      kernels::batched_gemm<T>({product, {1}, {0}, {0}, 0});
-    });
-  }
-  return record("linear", {x, weight, bias}, y, [x, weight](const Backward& b) -> Gradients {
-    const int64_t width = weight.dim(0);
-    const int64_t count = b.grad.numel() / std::max<int64_t>(width, 1);
-    const Tensor g = reshape(b.grad, {count, width});
+}
+
+/// x as one matrix: its rows are all but its last axis.
+Tensor as_matrix(const Tensor& x) {
+  int64_t rows = 1;
+  for (int64_t axis = 0; axis + 1 < x.rank(); ++axis) rows *= x.shape()[axis];
+  return reshape(x, {rows, x.dim(-1)});
+}
+
+Gradients linear_gradients(const Backward& b, const Tensor& x, const Tensor& weight) {
+  const Tensor g = as_matrix(b.grad);  // [rows, out]
+  const auto bias = [&] { return b.needs(2) ? sum(g, {0}) : Tensor(); };
+  if (b.create_graph) {
     return {b.needs(0) ? reshape(matmul(g, weight), x.shape()) : Tensor(),
-            b.needs(1) ? matmul(transpose(g), reshape(x, {count, weight.dim(1)})) : Tensor(),
-            b.needs(2) ? sum(g, {0}) : Tensor()};
-  });
+            b.needs(1) ? matmul(transpose(g), as_matrix(x)) : Tensor(), bias()};
+  }
+  Products products;
+  Gradients out(3);
+  if (b.needs(0)) out[0] = products.add(g, weight.detach(), x.shape(), b.into(0));
+  if (b.needs(1)) {
+    out[1] = products.add(transpose(g), as_matrix(x.detach()), weight.shape(), b.into(1));
+  }
+  products.run();
+  out[2] = bias();
+  return out;
+}
+
+}  // namespace
+
+Tensors linear_each(const Tensor& x, TensorList weights, TensorList biases) {
+  if (biases.size() != 0 && biases.size() != weights.size()) {
+    fail("linear_each: wanted a bias for each of ", weights.size(), " weights, or none; got ",
+         biases.size());
+  }
+  const auto bias_of = [&](size_t i) { return biases.size() == 0 ? Tensor() : biases[i]; };
+  for (size_t i = 0; i < weights.size(); ++i) check_linear(x, weights[i], bias_of(i));
+  Products products;
+  Tensors out;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const NoGrad no_grad;
+    Shape shape = x.shape();
+    shape.back() = weights[i].dim(0);
+    out.push_back(products.add(as_matrix(x), transpose(weights[i]), shape, {}, bias_of(i)));
+  }
+  products.run();
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const Tensor weight = weights[i];
+    out[i] = record("linear", {x, weight, bias_of(i)}, std::move(out[i]),
+                    [x, weight](const Backward& b) { return linear_gradients(b, x, weight); });
+  }
+  return out;
+}
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  return linear_each(x, {weight}, {bias})[0];
 }
 
 }  // namespace rapt

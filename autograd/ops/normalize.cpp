@@ -77,6 +77,18 @@ Tensor log_softmax_rows(const Tensor& x) {
                 {.keep_output = true});
 }
 
+/// Where the gradient of x, input 0, goes: what has arrived of it, or a tensor of its own.
+Tensor gradient_of_x(const Backward& b) {
+  if (!b.needs(0)) return Tensor();
+  const Tensor arrived = b.into(0);
+  return arrived.defined() ? arrived : empty(b.grad.shape(), b.grad.dtype());
+}
+
+template <class T>
+kernels::Gradient<T> as_gradient(const Backward& b, const Tensor& dx) {
+  return {fresh_or_null<T>(dx), b.into(0).defined()};
+}
+
 void require_last_axis(const char* op, const char* argument, const Tensor& x, const Tensor& part) {
   if (!part.defined()) return;
   require_same_dtype(op, x, part);
@@ -124,17 +136,15 @@ Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& bias, doubl
   return fused("layer_norm", {x, gain, bias}, definition, y,
                [input, scale, mean, rstd](const Backward& b) -> Gradients {
                  const Tensor g = b.grad.contiguous();
-                 const auto wanted = [&](size_t i, const Shape& shape) {
-                   return b.needs(i) ? empty(shape, g.dtype()) : Tensor();
-                 };
                  const int64_t width = g.dim(-1);
-                 const Tensor dx = wanted(0, g.shape()), dgain = wanted(1, {width}),
-                              dbias = wanted(2, {width});
+                 const Tensor dx = gradient_of_x(b),
+                              dgain = b.needs(1) ? empty({width}, g.dtype()) : Tensor(),
+                              dbias = b.needs(2) ? empty({width}, g.dtype()) : Tensor();
                  visit_float(g.dtype(), [&](auto zero) {
                    using T = decltype(zero);
                    kernels::layer_norm_backward(rows_of(g), width, g.data<T>(), input.data<T>(),
                                                 data_or_null<T>(scale), mean.data<T>(),
-                                                rstd.data<T>(), fresh_or_null<T>(dx),
+                                                rstd.data<T>(), as_gradient<T>(b, dx),
                                                 fresh_or_null<T>(dgain), fresh_or_null<T>(dbias));
                  });
                  return {dx, dgain, dbias};
@@ -160,13 +170,13 @@ Tensor rms_norm(const Tensor& x, const Tensor& gain, double eps) {
   return fused("rms_norm", {x, gain}, definition, y,
                [input, scale, rstd](const Backward& b) -> Gradients {
                  const Tensor g = b.grad.contiguous();
-                 const Tensor dx = b.needs(0) ? empty(g.shape(), g.dtype()) : Tensor();
+                 const Tensor dx = gradient_of_x(b);
                  const Tensor dgain = b.needs(1) ? empty({g.dim(-1)}, g.dtype()) : Tensor();
                  visit_float(g.dtype(), [&](auto zero) {
                    using T = decltype(zero);
                    kernels::rms_norm_backward(rows_of(g), g.dim(-1), g.data<T>(), input.data<T>(),
                                               data_or_null<T>(scale), rstd.data<T>(),
-                                              fresh_or_null<T>(dx), fresh_or_null<T>(dgain));
+                                              as_gradient<T>(b, dx), fresh_or_null<T>(dgain));
                  });
                  return {dx, dgain};
                });

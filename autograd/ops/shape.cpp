@@ -150,6 +150,17 @@ struct Part {
 template <class Choose>
 Tensor put_back(const Tensor& part, const Shape& shape, Choose choose);
 
+/// Adds `part` to the part of `whole`, which is dense, that choose() says.
+template <class Choose>
+void add_to_part(const Tensor& whole, const Tensor& part, Choose choose) {
+  const Part place = choose(whole.shape(), whole.strides());
+  visit_any(part.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::add_to_strided(fresh_data<T>(whole) + place.offset, place.strides, place.shape,
+                            operand<T>(part, place.shape));
+  });
+}
+
 /// A view of part of x. choose(shape, strides) says which part of a tensor laid out like that; it
 /// is called again on the dense layout of the gradient.
 template <class Choose>
@@ -157,19 +168,18 @@ Tensor take_part(const char* op, const Tensor& x, Choose choose) {
   const Part part = choose(x.shape(), x.strides());
   return record(op, {x}, make_view(x, part.shape, part.strides, part.offset),
                 [shape = x.shape(), choose](const Backward& b) -> Gradients {
-                  return {put_back(b.grad, shape, choose)};
+                  const Tensor whole = b.into(0);
+                  if (!whole.defined()) return {put_back(b.grad, shape, choose)};
+                  add_to_part(whole, b.grad, choose);  // the other parts are not touched
+                  return {whole};
                 });
 }
 
+/// Zeros with `part` where choose() says.
 template <class Choose>
 Tensor put_back(const Tensor& part, const Shape& shape, Choose choose) {
   const Tensor whole = zeros(shape, part.dtype());
-  const Part place = choose(whole.shape(), whole.strides());
-  visit_any(part.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    kernels::copy_to_strided(fresh_data<T>(whole) + place.offset, place.strides, place.shape,
-                             operand<T>(part, place.shape));
-  });
+  add_to_part(whole, part, choose);
   return record("put_back", {part}, whole, [choose](const Backward& b) -> Gradients {
     return {take_part("part", b.grad, choose)};
   });

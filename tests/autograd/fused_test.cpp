@@ -208,6 +208,25 @@ TEST(FusedLinear, IsAsDefined) {
   }
 }
 
+TEST(LinearEach, IsEachLinear) {
+  Rng rng(1);
+  const Tensor x = rng.normal({2, 130, 40});
+  const Tensors w = {rng.normal({40, 40}), rng.normal({300, 40}), rng.normal({1, 40})};
+  const Tensor bias = rng.normal({300});
+  const Tensors out = linear_each(x, w, {Tensor(), bias, Tensor()});
+  ASSERT_EQ(out.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_TRUE(same_bits(out[i], linear(x, w[i], i == 1 ? bias : Tensor()))) << i;
+  }
+  EXPECT_TRUE(linear_each(x, Tensors()).empty());
+  EXPECT_EQ(tests::error_of([&] { linear_each(x, w, {bias}); }),
+            "linear_each: wanted a bias for each of 3 weights, or none; got 1");
+  EXPECT_EQ(tests::error_of([&] {
+              linear_each(x, {w[0], bias});
+            }),
+            "linear: wanted x [..., in] and weight [out, in]; got x [2, 130, 40] and weight [300]");
+}
+
 TEST(GeluLinear, IsLinearOfGelu) {
   for (const Gelu form : {Gelu::erf, Gelu::tanh}) {
     for (const Shape& shape : {Shape{5}, Shape{2, 3, 5}, Shape{700, 40}, Shape{0, 5}}) {

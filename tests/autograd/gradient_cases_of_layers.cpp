@@ -80,6 +80,29 @@ std::vector<GradientCase> product_cases() {
                [](In x) { return linear(x[0], x[1]); },
                {normal({2, 3}), normal({2, 3}, 2)}});
   c.push_back({name, "no rows", affine, {normal({0, 3}), normal({2, 3}, 2), normal({2}, 3)}});
+  // The gradient of the product on the right arrives first, and linear adds to it.
+  c.push_back({name,
+               "of one matrix by itself",
+               [](In x) { return linear(x[0], x[0]) * x[0]; },
+               {normal({3, 3})}});
+  c.push_back({"matmul(Tensor, Tensor)",
+               "of one matrix by itself",
+               [](In x) { return matmul(x[0], x[0]) * x[0]; },
+               {normal({3, 3})}});
+  const std::string each = "linear_each(Tensor, TensorList, TensorList)";
+  c.push_back(
+      {each,
+       "",
+       [](In x) {
+         return concat(linear_each(x[0], {x[1], x[2]}, {x[3], x[4]}));
+       },
+       {normal({2, 2, 3}), normal({2, 3}, 2), normal({2, 3}, 3), normal({2}, 4), normal({2}, 5)}});
+  c.push_back({each,
+               "no biases, one weight twice",
+               [](In x) {
+                 return concat(linear_each(x[0], {x[1], x[1]}));
+               },
+               {normal({2, 3}), normal({2, 3}, 2)}});
   for (const Gelu form : {Gelu::erf, Gelu::tanh}) {
     c.push_back({"gelu_linear(Tensor, Tensor, Tensor, Gelu)",
                  form == Gelu::erf ? "erf" : "tanh",
@@ -217,9 +240,7 @@ std::vector<GradientCase> attention_cases() {
   c.push_back({turn, "", [](In x) { return rotary(x[0]); }, {normal({2, 3, 4})}});
   c.push_back({turn,
                "options",
-               [](In x) {
-                 return rotary(x[0], {.offset = 5, .base = 7});
-               },
+               [](In x) { return rotary(x[0], {.offset = 5, .base = 7}); },
                {normal({3, 2})}});
   c.push_back({turn, "no rows", [](In x) { return rotary(x[0]); }, {normal({2, 0, 4})}});
   return c;

@@ -56,6 +56,92 @@ TEST(Record, TheRuleIsTheGradientEvenIfItIsAnother) {
   EXPECT_EQ(x.grad().str(), "f64[2] {3, 3}");
 }
 
+// ---- adding to what has arrived ----------------------------------------------------------------
+
+/// What Backward::into offers for an input, when its rule runs: `seen` counts the offers. The rule
+/// doubles the gradient, in place where it may.
+Tensor twice(const Tensor& x, int& seen) {
+  return with_rule(x, x.detach() * 2.0, [&seen](const Backward& b) -> Gradients {
+    const Tensor into = b.into(0);
+    if (!into.defined()) return {b.grad * 2.0};
+    ++seen;
+    const NoGrad inside;
+    double* at = Tensor(into).mutable_data<double>();
+    for (int64_t i = 0; i < into.numel(); ++i) at[i] += 2 * b.grad.contiguous().data<double>()[i];
+    return {into};
+  });
+}
+
+TEST(Into, IsWhatHasArrivedSoFar) {
+  int seen = 0;
+  Tensor x = leaf({1, 2});
+  const Tensor y = twice(x, seen);  // the older one: the other gradient is there before it
+  sum(y + x * 3.0).backward();
+  EXPECT_EQ(seen, 1);
+  EXPECT_EQ(x.grad().str(), "f64[2] {5, 5}");
+  sum(twice(x, seen)).backward();  // a leaf's gradient from earlier walks, too
+  EXPECT_EQ(seen, 2);
+  EXPECT_EQ(x.grad().str(), "f64[2] {7, 7}");
+  x.clear_grad();
+  sum(twice(x, seen)).backward();  // nothing yet
+  EXPECT_EQ(seen, 2);
+  EXPECT_EQ(x.grad().str(), "f64[2] {2, 2}");
+}
+
+TEST(Into, IsWhereTheGradientIsGathered) {
+  int seen = 0;
+  Tensor x = leaf({1, 2});
+  const Tensor h = x * 1.0, older = twice(h, seen);
+  const Tensor y = sum(older + h * 3.0);
+  EXPECT_EQ(grad({y}, {x}, {.retain_graph = true})[0].str(), "f64[2] {5, 5}");
+  EXPECT_EQ(grad({y}, {h}, {.retain_graph = true})[0].str(), "f64[2] {5, 5}");
+  EXPECT_EQ(seen, 2);
+  EXPECT_EQ(grad({y}, {h}, {.create_graph = true})[0].str(), "f64[2] {5, 5}");
+  EXPECT_EQ(seen, 2);  // a graph of the gradient needs the values that were
+}
+
+TEST(Into, IsNothingThatSomebodyElseSees) {
+  int seen = 0;
+  Tensor x = leaf({1, 2});
+  sum(x).backward();
+  const Tensor held = x.grad();
+  sum(twice(x, seen)).backward();
+  EXPECT_EQ(seen, 0);
+  EXPECT_EQ(held.str(), "f64[2] {1, 1}");
+  EXPECT_EQ(x.grad().str(), "f64[2] {3, 3}");
+}
+
+TEST(Into, IsOfferedOnceForAnInputThatIsThereTwice) {
+  int offers = 0;
+  Tensor x = leaf({1, 2});
+  const Tensor y = record("custom", {x, x}, x.detach() * 2.0, [&](const Backward& b) -> Gradients {
+    offers += b.into(0).defined() + b.into(1).defined();
+    return {b.grad, b.grad};
+  });
+  sum(y + x * 3.0).backward();
+  EXPECT_EQ(offers, 1);
+  EXPECT_EQ(x.grad().str(), "f64[2] {5, 5}");
+}
+
+// Parts of a tensor are gathered in one: no part costs a pass over the whole.
+TEST(Into, PartsAndRowsOfATableAreAddedInPlace) {
+  Rng rng(1);
+  Tensor x = rng.normal({6, 4}, 0, 1, Dtype::f64).set_requires_grad();
+  sum(x * x).backward();
+  const void* const elements = x.grad().data<double>();
+  Tensor wanted = x.detach() * 2.0;
+  for (int64_t i = 0; i < 6; ++i) sum(select(x, 0, i) * static_cast<double>(i)).backward();
+  wanted = wanted + unsqueeze(arange(6).to(Dtype::f64), 1);
+  sum(slice(x, 1, 1, 4, 2)).backward();
+  wanted = wanted + tensor({0, 1, 0, 1}, Dtype::f64);
+  sum(diagonal(x)).backward();
+  sum(embedding(x, from_values<int64_t>({5, 0, 5}, {3}))).backward();
+  wanted = wanted + concat({one_hot(arange(4), 4, Dtype::f64), zeros({2, 4}, Dtype::f64)}) +
+           unsqueeze(tensor({1, 0, 0, 0, 0, 2}, Dtype::f64), 1);
+  EXPECT_TRUE(close(x.grad(), wanted, 1e-14));
+  EXPECT_EQ(x.grad().data<double>(), elements);
+}
+
 TEST(Record, SeveralInputsAndAConstantAmongThem) {
   Tensor a = leaf({2}), b = leaf({3});
   const Tensor c = tensor({4}, Dtype::f64);
