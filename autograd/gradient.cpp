@@ -222,6 +222,7 @@ class Walk {
     if (found.size() != n) {
       fail(node->op, ": wanted ", n, " gradients from its rule; got ", found.size());
     }
+    node->computed_again = Tensor();
     if (!retain_graph_) node->rule.reset();  // what it kept is free before its gradients travel on
     return found;
   }

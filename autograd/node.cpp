@@ -55,6 +55,8 @@ Tensor Node::output_tensor(const std::shared_ptr<Node>& self) const {
 void Node::free() {
   freed = true;
   rule.reset();
+  again.reset();
+  computed_again = Tensor();
   inputs.clear();
   output.reset();
 }

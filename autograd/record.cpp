@@ -38,9 +38,6 @@ bool grad_enabled() { return recording; }
 
 bool records_graph() { return recording && watching == nullptr; }
 
-void* Rule::Base::operator new(size_t bytes) { return kernels::allocate(bytes); }
-void Rule::Base::operator delete(void* block, size_t bytes) { kernels::release(block, bytes); }
-
 bool wants_graph(TensorList inputs) {
   if (!recording) return false;
   if (watching != nullptr) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "rapt/autograd/function_ref.h"
+#include "rapt/autograd/owned_function.h"
 #include "rapt/autograd/tensor.h"
 
 /// How a function with its own gradient joins the graph. rapt's ops and a user's own functions use
@@ -51,32 +52,7 @@ struct RecordOptions {
 };
 
 /// A move-only function from Backward to Gradients. What it captured is all that it keeps alive.
-class Rule {
- public:
-  Rule() = default;
-  template <class F>
-  requires(!std::is_same_v<std::remove_cvref_t<F>, Rule>) explicit Rule(F&& f)
-      : body_(new Body<std::remove_cvref_t<F>>(std::forward<F>(f))) {}
-
-  Gradients operator()(const Backward& b) const { return body_->run(b); }
-  explicit operator bool() const { return body_ != nullptr; }
-  void reset() { body_.reset(); }
-
- private:
-  struct Base {
-    virtual ~Base() = default;
-    virtual Gradients run(const Backward& b) const = 0;
-    static void* operator new(size_t bytes);
-    static void operator delete(void* block, size_t bytes);
-  };
-  template <class F>
-  struct Body final : Base {
-    explicit Body(F body) : f(std::move(body)) {}
-    Gradients run(const Backward& b) const override { return f(b); }
-    F f;
-  };
-  std::unique_ptr<Base> body_;
-};
+using Rule = OwnedFunction<Gradients(const Backward&)>;
 
 /// True when gradients are enabled on this thread and one of the inputs requires one.
 bool wants_graph(TensorList inputs);

@@ -11,6 +11,7 @@ foreach(folder autograd nn optim data)
           PATTERN "ops" EXCLUDE
           PATTERN "detail" EXCLUDE
           PATTERN "draws.h" EXCLUDE
+          PATTERN "kept.h" EXCLUDE
           PATTERN "node.h" EXCLUDE
           PATTERN "storage.h" EXCLUDE)
 endforeach()

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "rapt/autograd/kept.h"
 #include "rapt/autograd/kernels/gemm.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/checks.h"
@@ -155,18 +156,20 @@ Tensor as_matrix(const Tensor& x) {
   return reshape(x, {rows, x.dim(-1)});
 }
 
-Gradients linear_gradients(const Backward& b, const Tensor& x, const Tensor& weight) {
+Gradients linear_gradients(const Backward& b, const Kept& x, const Tensor& weight) {
   const Tensor g = as_matrix(b.grad);  // [rows, out]
   const auto bias = [&] { return b.needs(2) ? sum(g, {0}) : Tensor(); };
+  Shape x_shape = b.grad.shape();
+  x_shape.back() = weight.dim(1);
   if (b.create_graph) {
-    return {b.needs(0) ? reshape(matmul(g, weight), x.shape()) : Tensor(),
-            b.needs(1) ? matmul(transpose(g), as_matrix(x)) : Tensor(), bias()};
+    return {b.needs(0) ? reshape(matmul(g, weight), x_shape) : Tensor(),
+            b.needs(1) ? matmul(transpose(g), as_matrix(x.get())) : Tensor(), bias()};
   }
   Products products;
   Gradients out(3);
-  if (b.needs(0)) out[0] = products.add(g, weight.detach(), x.shape(), b.into(0));
+  if (b.needs(0)) out[0] = products.add(g, weight.detach(), x_shape, b.into(0));
   if (b.needs(1)) {
-    out[1] = products.add(transpose(g), as_matrix(x.detach()), weight.shape(), b.into(1));
+    out[1] = products.add(transpose(g), as_matrix(x.get().detach()), weight.shape(), b.into(1));
   }
   products.run();
   out[2] = bias();
@@ -193,8 +196,9 @@ Tensors linear_each(const Tensor& x, TensorList weights, TensorList biases) {
   products.run();
   for (size_t i = 0; i < weights.size(); ++i) {
     const Tensor weight = weights[i];
-    out[i] = record("linear", {x, weight, bias_of(i)}, std::move(out[i]),
-                    [x, weight](const Backward& b) { return linear_gradients(b, x, weight); });
+    out[i] =
+        record("linear", {x, weight, bias_of(i)}, std::move(out[i]),
+               [x = Kept(x), weight](const Backward& b) { return linear_gradients(b, x, weight); });
   }
   return out;
 }

@@ -1,5 +1,6 @@
 #include "rapt/autograd/kernels/normalize.h"
 
+#include "rapt/autograd/kept.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/checks.h"
 #include "rapt/autograd/record.h"
@@ -105,6 +106,39 @@ Tensor times_and_plus(Tensor y, const Tensor& gain, const Tensor& bias) {
 
 }  // namespace
 
+namespace {
+
+/// The value of layer_norm, of dense arguments, and what its gradient needs.
+struct LayerNorm {
+  LayerNorm(const Tensor& x, const Tensor& gain, const Tensor& bias, double eps)
+      : y(empty(x.shape(), x.dtype())),
+        mean(empty({rows_of(x)}, x.dtype())),
+        rstd(empty({rows_of(x)}, x.dtype())) {
+    visit_float(x.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      kernels::layer_norm(rows_of(x), x.dim(-1), x.data<T>(), data_or_null<T>(gain),
+                          data_or_null<T>(bias), eps, fresh_data<T>(y), fresh_data<T>(mean),
+                          fresh_data<T>(rstd));
+    });
+  }
+  Tensor y, mean, rstd;
+};
+
+/// The same of rms_norm.
+struct RmsNorm {
+  RmsNorm(const Tensor& x, const Tensor& gain, double eps)
+      : y(empty(x.shape(), x.dtype())), rstd(empty({rows_of(x)}, x.dtype())) {
+    visit_float(x.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      kernels::rms_norm(rows_of(x), x.dim(-1), x.data<T>(), data_or_null<T>(gain), eps,
+                        fresh_data<T>(y), fresh_data<T>(rstd));
+    });
+  }
+  Tensor y, rstd;
+};
+
+}  // namespace
+
 Tensor softmax(const Tensor& x, int64_t axis) {
   return along_axis("softmax", x, axis, softmax_rows);
 }
@@ -123,32 +157,28 @@ Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& bias, doubl
     const Tensor scale = rsqrt(mean(centred * centred, {-1}, true) + eps);
     return times_and_plus(centred * scale, in[1], in[2]);
   };
-  const int64_t rows = rows_of(x), n = x.dim(-1);
   const Tensor input = x.detach().contiguous();
   const Tensor scale = contiguous_or_undefined(gain), shift = contiguous_or_undefined(bias);
-  const Tensor y = empty(x.shape(), x.dtype());
-  const Tensor mean = empty({rows}, x.dtype()), rstd = empty({rows}, x.dtype());
-  visit_float(x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    kernels::layer_norm(rows, n, input.data<T>(), data_or_null<T>(scale), data_or_null<T>(shift),
-                        eps, fresh_data<T>(y), fresh_data<T>(mean), fresh_data<T>(rstd));
-  });
-  return fused("layer_norm", {x, gain, bias}, definition, y,
-               [input, scale, mean, rstd](const Backward& b) -> Gradients {
-                 const Tensor g = b.grad.contiguous();
-                 const int64_t width = g.dim(-1);
-                 const Tensor dx = gradient_of_x(b),
-                              dgain = b.needs(1) ? empty({width}, g.dtype()) : Tensor(),
-                              dbias = b.needs(2) ? empty({width}, g.dtype()) : Tensor();
-                 visit_float(g.dtype(), [&](auto zero) {
-                   using T = decltype(zero);
-                   kernels::layer_norm_backward(rows_of(g), width, g.data<T>(), input.data<T>(),
-                                                data_or_null<T>(scale), mean.data<T>(),
-                                                rstd.data<T>(), as_gradient<T>(b, dx),
-                                                fresh_or_null<T>(dgain), fresh_or_null<T>(dbias));
-                 });
-                 return {dx, dgain, dbias};
-               });
+  const LayerNorm normed(input, scale, shift, eps);
+  const Tensor y =
+      fused("layer_norm", {x, gain, bias}, definition, normed.y,
+            [input, scale, mean = normed.mean, rstd = normed.rstd](const Backward& b) -> Gradients {
+              const Tensor g = b.grad.contiguous();
+              const int64_t width = g.dim(-1);
+              const Tensor dx = gradient_of_x(b),
+                           dgain = b.needs(1) ? empty({width}, g.dtype()) : Tensor(),
+                           dbias = b.needs(2) ? empty({width}, g.dtype()) : Tensor();
+              visit_float(g.dtype(), [&](auto zero) {
+                using T = decltype(zero);
+                kernels::layer_norm_backward(rows_of(g), width, g.data<T>(), input.data<T>(),
+                                             data_or_null<T>(scale), mean.data<T>(), rstd.data<T>(),
+                                             as_gradient<T>(b, dx), fresh_or_null<T>(dgain),
+                                             fresh_or_null<T>(dbias));
+              });
+              return {dx, dgain, dbias};
+            });
+  return offer_again(y,
+                     [input, scale, shift, eps] { return LayerNorm(input, scale, shift, eps).y; });
 }
 
 Tensor rms_norm(const Tensor& x, const Tensor& gain, double eps) {
@@ -159,27 +189,23 @@ Tensor rms_norm(const Tensor& x, const Tensor& gain, double eps) {
     const Tensor scale = rsqrt(mean(in[0] * in[0], {-1}, true) + eps);
     return times_and_plus(in[0] * scale, in[1], Tensor());
   };
-  const int64_t rows = rows_of(x), n = x.dim(-1);
   const Tensor input = x.detach().contiguous(), scale = contiguous_or_undefined(gain);
-  const Tensor y = empty(x.shape(), x.dtype()), rstd = empty({rows}, x.dtype());
-  visit_float(x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    kernels::rms_norm(rows, n, input.data<T>(), data_or_null<T>(scale), eps, fresh_data<T>(y),
-                      fresh_data<T>(rstd));
-  });
-  return fused("rms_norm", {x, gain}, definition, y,
-               [input, scale, rstd](const Backward& b) -> Gradients {
-                 const Tensor g = b.grad.contiguous();
-                 const Tensor dx = gradient_of_x(b);
-                 const Tensor dgain = b.needs(1) ? empty({g.dim(-1)}, g.dtype()) : Tensor();
-                 visit_float(g.dtype(), [&](auto zero) {
-                   using T = decltype(zero);
-                   kernels::rms_norm_backward(rows_of(g), g.dim(-1), g.data<T>(), input.data<T>(),
-                                              data_or_null<T>(scale), rstd.data<T>(),
-                                              as_gradient<T>(b, dx), fresh_or_null<T>(dgain));
-                 });
-                 return {dx, dgain};
-               });
+  const RmsNorm normed(input, scale, eps);
+  const Tensor y =
+      fused("rms_norm", {x, gain}, definition, normed.y,
+            [input, scale, rstd = normed.rstd](const Backward& b) -> Gradients {
+              const Tensor g = b.grad.contiguous();
+              const Tensor dx = gradient_of_x(b);
+              const Tensor dgain = b.needs(1) ? empty({g.dim(-1)}, g.dtype()) : Tensor();
+              visit_float(g.dtype(), [&](auto zero) {
+                using T = decltype(zero);
+                kernels::rms_norm_backward(rows_of(g), g.dim(-1), g.data<T>(), input.data<T>(),
+                                           data_or_null<T>(scale), rstd.data<T>(),
+                                           as_gradient<T>(b, dx), fresh_or_null<T>(dgain));
+              });
+              return {dx, dgain};
+            });
+  return offer_again(y, [input, scale, eps] { return RmsNorm(input, scale, eps).y; });
 }
 
 namespace {

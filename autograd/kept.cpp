@@ -1,0 +1,46 @@
+#include "rapt/autograd/kept.h"
+
+#include "rapt/autograd/ops.h"
+
+namespace rapt {
+namespace {
+
+/// The output of `maker` with those elements, dense.
+Tensor output_of(const std::shared_ptr<Node>& maker, std::shared_ptr<Storage> elements) {
+  auto impl = std::allocate_shared<TensorImpl>(PoolAllocator<TensorImpl>());
+  impl->storage = std::move(elements);
+  impl->shape = maker->shape;
+  impl->strides = row_major(maker->shape);
+  impl->dtype = maker->dtype;
+  impl->node = maker;
+  return Tensor(std::move(impl));
+}
+
+}  // namespace
+
+Kept::Kept(const Tensor& x) {
+  const TensorImpl& impl = *x.impl();
+  if (!impl.node || !impl.node->again || !impl.contiguous || impl.offset != 0) {
+    whole_ = x;
+    return;
+  }
+  maker_ = impl.node;
+  there_ = impl.storage;
+}
+
+Tensor Kept::get() const {
+  if (whole_.defined()) return whole_;
+  if (std::shared_ptr<Storage> elements = there_.lock()) {
+    return output_of(maker_, std::move(elements));
+  }
+  // The rules of several ops may need it, one after the other: the maker holds it until its own
+  // turn.
+  Tensor& again = maker_->computed_again;
+  if (!again.defined()) {
+    const Recording off(false);
+    again = maker_->again();
+  }
+  return output_of(maker_, again.impl()->storage);
+}
+
+}  // namespace rapt

@@ -1,0 +1,35 @@
+#pragma once
+
+// Private to the ops: what gradient rules keep of the tensors that they will need.
+
+#include <memory>
+
+#include "rapt/autograd/node.h"
+
+namespace rapt {
+
+/// Lets those who keep y for their gradient rules keep `again` instead, if nobody else holds y's
+/// elements: it computes y once more from what the op's own rule keeps anyway, to the same bits.
+/// For ops whose value costs a pass over memory and no more. Returns y.
+template <class F>
+Tensor offer_again(const Tensor& y, F again) {
+  const std::shared_ptr<Node>& node = y.impl()->node;
+  if (node) node->again = OwnedFunction<Tensor()>(std::move(again));
+  return y;
+}
+
+/// A tensor that a rule keeps: its elements; or, where the op that made it offers to compute them
+/// again, its place in the graph alone.
+class Kept {
+ public:
+  explicit Kept(const Tensor& x);
+  /// The tensor, in its place in the graph.
+  Tensor get() const;
+
+ private:
+  Tensor whole_;                  // if its elements are kept; else
+  std::shared_ptr<Node> maker_;   // the op that computes them again,
+  std::weak_ptr<Storage> there_;  // unless they are still there
+};
+
+}  // namespace rapt

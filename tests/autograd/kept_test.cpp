@@ -1,0 +1,90 @@
+// What rules keep: an op that can compute its output again cheaply spares others its elements.
+
+#include <gtest/gtest.h>
+
+#include "../support/tensors.h"
+#include "rapt/autograd/gradient_check_gtest.h"
+#include "rapt/autograd/kernels/allocator.h"
+
+namespace rapt {
+namespace {
+
+using tests::error_of;
+using tests::same_bits;
+
+Tensor normal(const Shape& shape, uint64_t seed = 1) {
+  Rng rng(seed);
+  return rng.normal(shape, 0, 1, Dtype::f64);
+}
+
+using Norm = Tensor (*)(const Tensor& x, const Tensor& gain);
+const std::vector<Norm> norms = {
+    [](const Tensor& x, const Tensor& gain) { return layer_norm(x, gain, gain * 0.5); },
+    [](const Tensor& x, const Tensor& gain) { return rms_norm(x, gain); },
+};
+
+/// Blocks that the graph of a norm and a product behind it keeps, `held` with the norm's output.
+size_t blocks_kept(Norm norm, bool held) {
+  Tensor x = normal({64, 48}).set_requires_grad();
+  const Tensor gain = normal({48}, 2), weight = normal({32, 48}, 3).set_requires_grad();
+  const size_t before = kernels::blocks_in_use();
+  Tensor n = norm(x, gain);
+  const Tensor y = linear(n, weight);
+  if (!held) n = Tensor();
+  return kernels::blocks_in_use() - before;
+}
+
+TEST(Kept, AProductDoesNotKeepANormsOutput) {
+  for (const Norm norm : norms) EXPECT_LT(blocks_kept(norm, false), blocks_kept(norm, true));
+}
+
+struct Gradients3 {
+  Tensor x, gain, weight;
+};
+
+Gradients3 gradients_of(Norm norm, bool held, int walks) {
+  Tensor x = normal({5, 7}).set_requires_grad(), gain = normal({7}, 2).set_requires_grad(),
+         weight = normal({3, 7}, 3).set_requires_grad();
+  const Tensor n = norm(x, gain);
+  Tensor y;
+  if (held) {
+    y = sum(tanh(linear(n, weight)) * 3.0);
+  } else {
+    y = sum(tanh(linear(norm(x, gain), weight)) * 3.0);
+  }
+  for (int i = 1; i < walks; ++i) y.backward({.retain_graph = true});
+  y.backward();
+  return {x.grad(), gain.grad(), weight.grad()};
+}
+
+TEST(Kept, WhatIsComputedAgainHasTheSameBits) {
+  for (const Norm norm : norms) {
+    const Gradients3 wanted = gradients_of(norm, true, 1), found = gradients_of(norm, false, 1);
+    EXPECT_TRUE(same_bits(found.x, wanted.x));
+    EXPECT_TRUE(same_bits(found.gain, wanted.gain));
+    EXPECT_TRUE(same_bits(found.weight, wanted.weight));
+    const Gradients3 twice = gradients_of(norm, false, 2);
+    EXPECT_TRUE(same_bits(twice.weight, wanted.weight * 2.0));
+  }
+}
+
+TEST(Kept, HasItsPlaceInTheGraphOfTheGradient) {
+  for (const Norm norm : norms) {
+    EXPECT_TRUE(
+        GradientsMatch([norm](const Tensors& in) { return linear(norm(in[0], in[1]), in[2]); },
+                       {normal({2, 3}), normal({3}, 2), normal({2, 3}, 3)}));
+  }
+}
+
+TEST(Kept, IsNotComputedFromOverwrittenValues) {
+  Tensor x = normal({5, 7}).set_requires_grad();
+  const Tensor weight = normal({3, 7}, 3).set_requires_grad();
+  const Tensor y = sum(linear(layer_norm(x), weight));
+  x.copy_from(normal({5, 7}, 9));
+  EXPECT_EQ(error_of([&] { y.backward(); }),
+            "layer_norm: backward needs input 0, which was overwritten since (mutable_data, "
+            "copy_from, an optimizer's step)");
+}
+
+}  // namespace
+}  // namespace rapt
