@@ -5,6 +5,7 @@ import datetime
 import glob
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -20,12 +21,12 @@ WARMUP = {"gpt2": 1, "gpt2-tied": 1}
 class Program:
     """One side of a comparison: a program, and flags that are always given to it."""
 
-    def __init__(self, name, path, flags=()):
-        self.name, self.path, self.flags = name, Path(path), list(flags)
+    def __init__(self, name, command, flags=()):
+        self.name, self.command, self.flags = name, list(command), list(flags)
 
     def run(self, config, threads, steps=None, extra=()):
         """What the program reports, as a dict. `config` is one of CONFIGS. Exits if it fails."""
-        command = [str(self.path), "train", "--json", "--threads", str(threads)]
+        command = [*self.command, "train", "--json", "--threads", str(threads)]
         command += ["--config", config.removesuffix("-tied")]
         command += ["--tied-head"] if config.endswith("-tied") else []
         command += ["--steps", str(steps or STEPS[config])]
@@ -37,29 +38,38 @@ class Program:
 
     def offers_fused(self):
         """Whether it knows fused attention: one built on an old libtorch refuses the flag."""
-        command = [str(self.path), "train", "--config", "tiny", "--steps", "1", "--fused"]
+        command = [*self.command, "train", "--config", "tiny", "--steps", "1", "--fused"]
         return subprocess.run(command, env=environment(), capture_output=True).returncode == 0
 
 
 def rapt(build):
-    return Program("rapt", existing(build, "rapt_bench"))
+    return Program("rapt", [existing(build, "rapt_bench")])
 
 
-def libtorch(build):
-    """libtorch at its best, with its fused attention too where it has that; and where it has not, an
-    old one, also with zero_grad() as it comes there: filling gradients with zeros."""
-    path = existing(build, "torch_bench")
-    plain, fused = Program("libtorch", path), Program("libtorch fused", path, ["--fused"])
-    if fused.offers_fused():
-        return [plain, fused]
-    return [plain, Program("libtorch zero_grad", path, ["--zero-in-place"])]
+def libtorch(build, others=()):
+    """libtorch in each way that has its advantage: gradients dropped when that is fastest, and when
+    it takes the least memory; with its fused attention where it has that, and where it has not, an
+    old one, also with zero_grad() as it comes there. `others`: command lines of torch_bench
+    elsewhere, instead of the one in the build folder."""
+    commands = [shlex.split(other) for other in others] or [[existing(build, "torch_bench")]]
+    return [side for command in commands for side in sides_of(command)]
+
+
+def sides_of(command):
+    plain = Program("libtorch", command)
+    if plain.offers_fused():
+        return [plain, Program("libtorch fused", command, ["--fused"]),
+                Program("libtorch fused, dropped first", command,
+                        ["--fused", "--gradients", "dropped-first"])]
+    return [plain, Program("libtorch zeroed", command, ["--gradients", "zeroed"]),
+            Program("libtorch dropped first", command, ["--gradients", "dropped-first"])]
 
 
 def existing(build, name):
     path = Path(build) / "bench" / name
     if not path.is_file():
         sys.exit(f"{path}: wanted a program; found none. bench/README.md says how to build it.")
-    return path
+    return str(path)
 
 
 def openmp_blas():
@@ -77,7 +87,15 @@ def environment():
     return env
 
 
-def warn_if_busy():
+def blas_settings():
+    """Of this environment, those that OpenBLAS reads, as text."""
+    return " ".join(f"{k}={v}" for k, v in sorted(os.environ.items()) if k.startswith("OPENBLAS_"))
+
+
+def warn_if_unfair():
+    if blas_settings():
+        print(f"warning: {blas_settings()} is set; what OpenBLAS itself chooses may be twice as fast, "
+              "and most of libtorch's time is OpenBLAS's", file=sys.stderr)
     load = os.getloadavg()[0]
     if load > 0.5:
         print(f"warning: the machine is busy (load average {load:.1f}); times will be wrong, "
@@ -98,6 +116,7 @@ def description():
         "OpenBLAS": f"the OpenMP build, LD_LIBRARY_PATH={blas}" if blas else
                     "the system's default; its OpenMP build, which libtorch needs to be at its "
                     "best, is not installed (scripts/install.sh --bench)",
+        "its settings in the environment": blas_settings() or "none",
         "load average at the start": f"{os.getloadavg()[0]:.1f}",
         "command": " ".join(["bench/" + Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
@@ -133,6 +152,10 @@ def progress(text):
 def add_common_flags(parser):
     parser.add_argument("--build", type=Path, default=ROOT / "build/release",
                         help="the build folder (default: build/release)")
+    parser.add_argument("--torch", action="append", default=[], metavar="COMMAND",
+                        help="a torch_bench elsewhere, which takes the place of the build folder's: "
+                             "its path, or what runs it, such as 'chroot /debian13 /build/bench/"
+                             "torch_bench'; may be given several times")
     parser.add_argument("--steps", type=at_least_1, help="timed in each run (default: by config)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every report there too")
 

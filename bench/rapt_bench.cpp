@@ -27,9 +27,8 @@ int train(int argc, char** argv) {
     targets = rng.integers(0, c.vocabulary, {c.batch, c.context});
   };
   const auto step = [&] {
-    const Tensor loss = cross_entropy(model(ids), targets).mean();
     optimizer.zero_grad();
-    loss.backward();
+    cross_entropy(model(ids), targets).mean().backward();
     optimizer.step_clipped(1.0);
   };
   bench::print_report("rapt", request, start, model.parameter_count(),

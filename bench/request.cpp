@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <array>
 #include <cstdlib>
+#include <map>
 #include <vector>
 
 namespace bench {
@@ -63,8 +64,14 @@ Request read_request(int argc, char** argv, bool for_libtorch) {
   train->add_flag("--tied-head", request.tied_head, "The head's weight is the token embedding's");
   if (for_libtorch) {
     train->add_flag("--fused", request.fused, "Fused attention (libtorch 2.0 or newer)");
-    train->add_flag("--zero-in-place", request.zero_in_place,
-                    "Fill gradients with zeros, as zero_grad() does before 2.0, instead of dropping them");
+    const std::map<std::string, Gradients> kinds = {{"dropped", Gradients::dropped},
+                                                    {"dropped-first", Gradients::dropped_first},
+                                                    {"zeroed", Gradients::zeroed}};
+    train
+        ->add_option("--gradients", request.gradients,
+                     "Of the last step: dropped before the backward pass (the default), "
+                     "dropped-first: before the forward pass, or zeroed: filled with zeros")
+        ->transform(CLI::CheckedTransformer(kinds));
   }
   train->add_option("--threads", request.threads)->check(CLI::Range(1, 256))->capture_default_str();
   train->add_option("--steps", request.steps, "Timed")

@@ -102,8 +102,11 @@ struct Gpt : torch::nn::Module {
 };
 
 std::string engine(const bench::Request& request) {
-  return std::string("libtorch " TORCH_VERSION) + (request.fused ? " fused" : "") +
-         (request.zero_in_place ? " zero_grad" : "");
+  std::string name = "libtorch " TORCH_VERSION;
+  if (request.fused) name += " fused";
+  if (request.gradients == bench::Gradients::dropped_first) name += " dropped-first";
+  if (request.gradients == bench::Gradients::zeroed) name += " zeroed";
+  return name;
 }
 
 int train(int argc, char** argv) {
@@ -126,16 +129,21 @@ int train(int argc, char** argv) {
     ids = torch::randint(c.vocabulary, {c.batch, c.context});
     targets = torch::randint(c.vocabulary, {c.batch, c.context});
   };
-  const auto step = [&] {
-    const Tensor logits = model.forward(ids);
-    const Tensor loss = F::cross_entropy(logits.view({-1, c.vocabulary}), targets.view({-1}));
+  using bench::Gradients;
+  const auto forget_gradients = [&] {
     for (const Tensor& p : parameters) {
-      if (request.zero_in_place && p.grad().defined()) {
+      if (request.gradients == Gradients::zeroed && p.grad().defined()) {
         p.mutable_grad().zero_();
       } else {
         p.mutable_grad() = Tensor();
       }
     }
+  };
+  const auto step = [&] {
+    if (request.gradients == Gradients::dropped_first) forget_gradients();
+    const Tensor logits = model.forward(ids);
+    const Tensor loss = F::cross_entropy(logits.view({-1, c.vocabulary}), targets.view({-1}));
+    if (request.gradients != Gradients::dropped_first) forget_gradients();
     loss.backward();
     torch::nn::utils::clip_grad_norm_(parameters, 1.0);
     optimizer.step();

@@ -69,10 +69,10 @@ class Trainer {
   };
 
   Step step() {
+    optimizer_.zero_grad();  // before the forward pass, which can use the memory
     const NamedTensors batch = loader_.next();
     const Tensor logits = (*run_.model)(batch["tokens"]);
     const Tensor loss = cross_entropy(logits, batch["targets"]).mean();
-    optimizer_.zero_grad();
     loss.backward();
     optimizer_.set_lr(schedule_.at(run_.step));
     const double norm = optimizer_.step_clipped(largest_gradient_norm);

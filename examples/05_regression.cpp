@@ -23,9 +23,9 @@ int main() {
   nn::Linear line(2, 1, rng);
   optim::Adam adam(line.parameters(), {.lr = 0.05});
   for (int step = 0; step <= 300; ++step) {
+    adam.zero_grad();
     const Tensor loss = mse_loss(line(x), y).mean();
     if (step % 100 == 0) std::printf("step %3d  loss %.4f\n", step, loss.item());
-    adam.zero_grad();
     loss.backward();
     adam.step();
   }

@@ -26,11 +26,11 @@ int main(int argc, char** argv) {
   const optim::WarmupCosine schedule{.peak = 3e-3, .warmup = steps / 10, .total = steps};
 
   for (int step = 0; step < steps; ++step) {
+    adam.zero_grad();
     const NamedTensors batch = loader.next();
     const Tensor logits = model(batch["tokens"]);  // [B, T, vocabulary]
     const Tensor loss = cross_entropy(logits, batch["targets"]).mean();
     if (step % 50 == 0) std::printf("step %4d  loss %.4f\n", step, loss.item());
-    adam.zero_grad();
     loss.backward();
     optim::clip_grad_norm(parameters, 1);
     adam.set_lr(schedule.at(step));

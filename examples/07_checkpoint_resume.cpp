@@ -29,9 +29,9 @@ struct Run {
   double train_until(int64_t last) {
     double loss_now = 0;
     for (; step < last; ++step) {
+      adam.zero_grad();
       const NamedTensors batch = loader.next();
       const Tensor loss = cross_entropy(model(batch["tokens"]), batch["targets"]).mean();
-      adam.zero_grad();
       loss.backward();
       adam.step();
       loss_now = loss.item();

@@ -34,7 +34,7 @@ class Optimizer {
   /// the factor goes into the update, and grad() stays as it was. Returns the norm of the
   /// gradients. When that is not finite, nothing is changed.
   double step_clipped(double max_norm);
-  /// Clears the gradients.
+  /// Clears the gradients. Before the forward pass, say: their memory then serves its activations.
   void zero_grad();
 
   double lr() const { return lr_; }

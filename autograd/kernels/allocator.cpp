@@ -1,12 +1,12 @@
 #include "rapt/autograd/kernels/allocator.h"
 
-#include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cstdint>
 #include <cstdlib>
 #include <mutex>
 #include <new>
+
+#include "rapt/autograd/kernels/arena.h"
 
 // Under the address sanitizer every block comes from and returns to the system, so that it sees
 // every use after release.
@@ -26,31 +26,12 @@ namespace {
 
 constexpr size_t alignment = 64;
 
-// Blocks come in classes: 8 sizes per power of two, so at most an eighth of a block is wasted.
-constexpr int steps_per_doubling = 8;
-constexpr int class_count = steps_per_doubling * 58;
+// Small blocks come in classes: multiples of the alignment.
+constexpr size_t largest_small = 2048;
+constexpr size_t class_count = largest_small / alignment;
 
-struct SizeClass {
-  int index;
-  size_t bytes;
-};
-
-SizeClass size_class(size_t bytes) {
-  const size_t units = std::max<size_t>((bytes + alignment - 1) / alignment, 1);
-  if (units <= steps_per_doubling) return {static_cast<int>(units) - 1, units * alignment};
-  const int shift = std::bit_width(units - 1) - 4;  // keep the top four bits: 8 ... 15
-  const size_t top = ((units - 1) >> shift) + 1;    // 9 ... 16 steps of 2^shift units
-  return {steps_per_doubling * (shift + 1) + static_cast<int>(top) - steps_per_doubling - 1,
-          (top << shift) * alignment};
-}
-
-/// The bytes of the blocks of that class.
-size_t class_bytes(int index) {
-  if (index < steps_per_doubling) return static_cast<size_t>(index + 1) * alignment;
-  const int shift = index / steps_per_doubling - 1;
-  const int top = index % steps_per_doubling + steps_per_doubling + 1;
-  return (static_cast<size_t>(top) << shift) * alignment;
-}
+size_t class_of(size_t bytes) { return bytes == 0 ? 0 : (bytes - 1) / alignment; }
+size_t class_bytes(size_t index) { return (index + 1) * alignment; }
 
 void* system_allocate(size_t bytes) {
   void* block = std::aligned_alloc(alignment, bytes);
@@ -129,61 +110,37 @@ Tallies& tallies() {
 // What all threads share. Never destroyed: tensors may outlive every other static object.
 class SharedPool {
  public:
-  [[gnu::noinline]] void* take(SizeClass size) {
+  [[gnu::noinline]] void* take_small(size_t index) {
     {
       const std::lock_guard lock(mutex_);
-      last_use_[size.index] = ++uses_;
-      if (void* block = lists_[size.index].pop()) {
-        kept_bytes_ -= size.bytes;
-        return block;
-      }
-      total_bytes_ += size.bytes;
-      most_used_bytes_ = std::max(most_used_bytes_, total_bytes_ - kept_bytes_);
-      make_room();
+      if (void* block = lists_[index].pop()) return block;
+      small_bytes_ += class_bytes(index);
     }
-    return system_allocate(size.bytes);
+    return system_allocate(class_bytes(index));
   }
-
-  [[gnu::noinline]] void give(void* block, SizeClass size) noexcept {
+  [[gnu::noinline]] void give_small(void* block, size_t index) noexcept {
     const std::lock_guard lock(mutex_);
-    last_use_[size.index] = ++uses_;
-    lists_[size.index].push(block);
-    kept_bytes_ += size.bytes;
+    lists_[index].push(block);
+  }
+  [[gnu::noinline]] void* take_large(size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    return arena_.take(bytes);
+  }
+  [[gnu::noinline]] void give_large(void* block) noexcept {
+    const std::lock_guard lock(mutex_);
+    arena_.give(block);
   }
 
   size_t bytes_held() {
     const std::lock_guard lock(mutex_);
-    return total_bytes_;
+    return small_bytes_ + arena_.bytes_reached();
   }
 
  private:
-  // Sizes that come and go (batches of changing length) must not pile up: what is held in all stays
-  // within half above what was ever needed at one time. The half is for steps that repeat
-  // themselves: they need more of one size here and of another there, a fifth in all as measured.
-  void make_room() noexcept {
-    const size_t limit = most_used_bytes_ + most_used_bytes_ / 2;
-    while (kept_bytes_ > 0 && total_bytes_ > limit) {
-      int oldest = -1;  // the size with blocks to spare that was left alone for longest
-      for (int i = 0; i < class_count; ++i) {
-        if (lists_[i].head == nullptr) continue;
-        if (oldest < 0 || last_use_[i] < last_use_[oldest]) oldest = i;
-      }
-      const size_t bytes = class_bytes(oldest);
-      while (lists_[oldest].head != nullptr && total_bytes_ > limit) {
-        std::free(lists_[oldest].pop());
-        kept_bytes_ -= bytes;
-        total_bytes_ -= bytes;
-      }
-    }
-  }
-
   std::mutex mutex_;
   FreeList lists_[class_count];
-  uint64_t last_use_[class_count] = {};  // of each size: the number of that use
-  uint64_t uses_ = 0;
-  size_t total_bytes_ = 0;      // taken from the system and not given back to it
-  size_t kept_bytes_ = 0;       // of these, waiting here
-  size_t most_used_bytes_ = 0;  // the most that was ever outside at one time
+  size_t small_bytes_ = 0;
+  Arena arena_;
 };
 
 SharedPool& shared_pool() {
@@ -194,7 +151,6 @@ SharedPool& shared_pool() {
 // Small blocks (handles, nodes, rules) stay with the thread that freed them: no lock.
 class ThreadPool {
  public:
-  static constexpr size_t largest = 2048;
   static constexpr int most_per_class = 256;
 
   ThreadPool() { mine = this; }
@@ -202,15 +158,14 @@ class ThreadPool {
     mine = nullptr;
     gone = true;
     tallies().give(tally_);
-    for (size_t bytes = alignment; bytes <= largest; bytes += alignment) {
-      const SizeClass size = size_class(bytes);
-      while (void* block = lists_[size.index].pop()) shared_pool().give(block, size);
+    for (size_t i = 0; i < class_count; ++i) {
+      while (void* block = lists_[i].pop()) shared_pool().give_small(block, i);
     }
   }
-  void* take(SizeClass size) { return lists_[size.index].pop(); }
-  bool give(void* block, SizeClass size) {
-    if (lists_[size.index].count >= most_per_class) return false;
-    lists_[size.index].push(block);
+  void* take(size_t index) { return lists_[index].pop(); }
+  bool give(void* block, size_t index) {
+    if (lists_[index].count >= most_per_class) return false;
+    lists_[index].push(block);
     return true;
   }
 
@@ -232,7 +187,7 @@ class ThreadPool {
   }
 
   Tally* tally_ = tallies().take();
-  FreeList lists_[steps_per_doubling * 4];
+  FreeList lists_[class_count];
 };
 
 constinit thread_local ThreadPool* ThreadPool::mine = nullptr;
@@ -254,21 +209,23 @@ void count_in_use(ThreadPool* pool, int64_t blocks) {
 void* allocate(size_t bytes) {
   ThreadPool* const pool = ThreadPool::get();
   count_in_use(pool, 1);
-  const SizeClass size = size_class(bytes);
-  if (!RAPT_POOL_BLOCKS) return system_allocate(size.bytes);
-  if (size.bytes <= ThreadPool::largest && pool != nullptr) {
-    if (void* block = pool->take(size)) return block;
+  if (!RAPT_POOL_BLOCKS) return system_allocate(class_bytes(class_of(bytes)));
+  if (bytes > largest_small) return shared_pool().take_large(bytes);
+  const size_t index = class_of(bytes);
+  if (pool != nullptr) {
+    if (void* block = pool->take(index)) return block;
   }
-  return shared_pool().take(size);
+  return shared_pool().take_small(index);
 }
 
 void release(void* block, size_t bytes) noexcept {
   ThreadPool* const pool = ThreadPool::get();
   count_in_use(pool, -1);
-  const SizeClass size = size_class(bytes);
   if (!RAPT_POOL_BLOCKS) return std::free(block);
-  if (size.bytes <= ThreadPool::largest && pool != nullptr && pool->give(block, size)) return;
-  shared_pool().give(block, size);
+  if (bytes > largest_small) return shared_pool().give_large(block);
+  const size_t index = class_of(bytes);
+  if (pool != nullptr && pool->give(block, index)) return;
+  shared_pool().give_small(block, index);
 }
 
 size_t bytes_held() { return shared_pool().bytes_held(); }

@@ -130,11 +130,20 @@ TEST(BenchScripts, SweepHasARowForEachPoint) {
 }
 
 #ifdef RAPT_TORCH_BENCH_PROGRAM
+TEST(BenchPrograms, LibtorchSaysHowItTreatsItsGradients) {
+  for (const std::string kind : {"dropped-first", "zeroed"}) {
+    const std::string engine =
+        report_of(RAPT_TORCH_BENCH_PROGRAM, "--threads 1 --gradients " + kind).at("engine");
+    EXPECT_TRUE(engine.ends_with(kind)) << engine;
+  }
+  EXPECT_EQ(run_command(RAPT_TORCH_BENCH_PROGRAM " train --gradients kept 2>&1").status, 2);
+}
+
 TEST(BenchScripts, CompareHasARowForEachConfig) {
   const std::vector<std::string> row =
       last_row(RAPT_SOURCE_DIR
                "/bench/compare --configs tiny --threads 1 --rounds 1 --steps 1"
-               " --build " RAPT_BINARY_DIR);
+               " --build " RAPT_BINARY_DIR " --torch 'env " RAPT_TORCH_BENCH_PROGRAM "'");
   ASSERT_EQ(row.size(), 11u);
   EXPECT_EQ(row[0], "tiny");
   EXPECT_TRUE(row[2].starts_with("libtorch")) << row[2];
