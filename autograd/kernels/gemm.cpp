@@ -185,10 +185,10 @@ void gemm(const Product<T>& p, const PackedB<T>* b, const Causal& causal) {
 
 namespace {
 
-// Some 20 to 40 microseconds: worth a thread.
-constexpr double flops_per_piece = 4e6;
+// Some 10 microseconds: worth a thread, and short enough to end together.
+constexpr double flops_per_piece = 2e6;
 // More than these are of no use to the cores of one machine, and cost copies of b.
-constexpr double most_pieces = 32;
+constexpr double most_pieces = 64;
 // The columns and rows of a piece, at least; and rows that make packing b for them alone cheap.
 constexpr int64_t narrowest = 32, shortest = 32, tall = 96;
 // What is packed at a time: it should stay in the cache that the cores share.
