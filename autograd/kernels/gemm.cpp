@@ -199,8 +199,6 @@ double flops(int64_t m, int64_t n, int64_t k) {
          static_cast<double>(std::max<int64_t>(k, 1));
 }
 
-int64_t parts(int64_t whole, int64_t part) { return (whole + part - 1) / part; }
-
 /// How one product is cut: into pieces of `rows` x `columns`.
 struct Cut {
   int64_t rows, columns;

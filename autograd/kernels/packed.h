@@ -7,6 +7,9 @@
 
 namespace rapt::kernels {
 
+/// Parts of at most that size that make up the whole.
+inline int64_t parts(int64_t whole, int64_t part) { return (whole + part - 1) / part; }
+
 /// Whether products of T run on tiles; else on OpenBLAS.
 template <class T>
 constexpr bool has_tiles = std::is_same_v<T, float>&& Tile<float>::lanes >= 8;
@@ -63,7 +66,6 @@ class PackedB {
   }
 
  private:
-  static int64_t parts(int64_t whole, int64_t part) { return (whole + part - 1) / part; }
   int64_t depth_of(int64_t at) const { return std::min(depth_per_block, depth_ - at); }
   T* start(int64_t at, int64_t column) const { return memory_ + at * row_ + column * depth_of(at); }
 
