@@ -69,12 +69,17 @@ class Workers {
     body_ = &body;
     n_ = n;
     grain_ = grain;
-    next_.store(0, std::memory_order_relaxed);
+    const int64_t pieces = (n + grain - 1) / grain, count = static_cast<int64_t>(shares_.size());
+    for (int64_t i = 0; i < count; ++i) {
+      Share& share = shares_[static_cast<size_t>(i)];
+      share.next.store(pieces * i / count, std::memory_order_relaxed);
+      share.end = pieces * (i + 1) / count;
+    }
     open_.store(true);
     generation_.fetch_add(1);
     generation_.notify_all();
     inside_region = true;
-    work();
+    work(0);
     inside_region = false;
     // Nobody enters any more; wait for those who did: they still hold the body.
     open_.store(false);
@@ -94,8 +99,9 @@ class Workers {
 
   void start() {
     stopping_ = false;
-    for (int i = 1; i < threads(); ++i) {
-      helpers_.emplace_back([this, seen = generation_.load()] { help(seen); });
+    shares_ = std::vector<Share>(static_cast<size_t>(threads()));
+    for (size_t i = 1; i < shares_.size(); ++i) {
+      helpers_.emplace_back([this, i, seen = generation_.load()] { help(i, seen); });
     }
   }
 
@@ -107,7 +113,7 @@ class Workers {
     helpers_.clear();
   }
 
-  void help(uint64_t seen) {
+  void help(size_t own, uint64_t seen) {
     inside_region = true;
     keep_blas_to_this_thread();
     while (true) {
@@ -121,18 +127,29 @@ class Workers {
       seen = generation_.load();
       if (stopping_) return;
       inside_.fetch_add(1);
-      if (open_.load()) work();
+      if (open_.load()) work(own);
       inside_.fetch_sub(1);
     }
   }
 
-  void work() {
-    while (true) {
-      const int64_t begin = next_.fetch_add(grain_, std::memory_order_relaxed);
-      if (begin >= n_) return;
-      (*body_)(begin, std::min(begin + grain_, n_));
+  /// The pieces of its own share, then what others have not come to yet. Loops over the same rows
+  /// thus find them in the cache of the core that wrote them.
+  void work(size_t own) {
+    for (size_t i = 0; i < shares_.size(); ++i) {
+      Share& share = shares_[(own + i) % shares_.size()];
+      while (share.next.load(std::memory_order_relaxed) < share.end) {
+        const int64_t piece = share.next.fetch_add(1, std::memory_order_relaxed);
+        if (piece >= share.end) break;
+        (*body_)(piece * grain_, std::min((piece + 1) * grain_, n_));
+      }
     }
   }
+
+  /// Pieces [next, end), on a line of the cache of their own.
+  struct alignas(64) Share {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
 
   std::mutex region_;  // held by the caller whose loop is running
   std::vector<std::thread> helpers_;
@@ -144,7 +161,7 @@ class Workers {
   Body* body_ = nullptr;
   int64_t n_ = 0;
   int64_t grain_ = 1;
-  std::atomic<int64_t> next_{0};
+  std::vector<Share> shares_;  // one for each thread, the caller's first
 };
 
 Workers& workers() {
