@@ -114,8 +114,25 @@ Arena::Chunk* Arena::find(size_t size) {
   return nullptr;
 }
 
-/// A new piece of memory, as one free chunk.
+/// Gives pieces back to the system that are free as a whole.
+void Arena::shrink() {
+  for (Chunk* first : lists_) {
+    for (Chunk *chunk = first, *next = nullptr; chunk != nullptr; chunk = next) {
+      next = chunk->next;
+      Chunk* const end = chunk->after();
+      if (chunk->before != nullptr || end->size != 0) continue;
+      unlink(chunk);
+      const size_t bytes = chunk->size + sizeof(Chunk);
+      reserved_ -= bytes;
+      reached_ -= static_cast<size_t>(end->reached - chunk->bytes());
+      munmap(chunk, bytes);
+    }
+  }
+}
+
+/// A new piece of memory, as one free chunk. Pieces that lie idle and are too small go first.
 Arena::Chunk* Arena::grow(size_t size) {
+  shrink();
   const size_t page = 4096, needed = round_up(size + sizeof(Chunk), page);
   const auto reserve = [](size_t bytes) {
     void* piece = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,

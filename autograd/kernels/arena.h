@@ -16,7 +16,7 @@ class Arena {
   void* take(size_t bytes);
   void give(void* block) noexcept;
 
-  /// The memory that blocks have ever reached: as far as the system has had to provide it.
+  /// The memory that blocks have reached: as far as the system has had to provide it.
   size_t bytes_reached() const { return reached_; }
 
  private:
@@ -24,6 +24,7 @@ class Arena {
 
   Chunk* find(size_t bytes);
   Chunk* grow(size_t bytes);
+  void shrink();
   void link(Chunk* chunk);
   void unlink(Chunk* chunk);
 
