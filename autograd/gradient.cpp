@@ -25,11 +25,6 @@ void add_in_place(const Tensor& into, const Tensor& gradient) {
   });
 }
 
-[[noreturn]] void fail_freed(const Node& node) {
-  fail("backward: the graph behind ", node.op,
-       " was freed by an earlier walk; give that one .retain_graph = true");
-}
-
 [[noreturn]] void fail_beyond(const Node& node) {
   fail(
       "recompute: wanted a function that uses the same tensors whenever it runs; when it ran "
@@ -95,7 +90,7 @@ class Targets {
     for (size_t i = 0; i < reachable.size(); ++i) {
       if (slots_.size() == 1 && slots_.contains(reachable[i])) continue;  // nothing is wanted above
       // What was freed no longer says whether it leads to a target: nothing may be missed.
-      if (reachable[i]->freed) fail_freed(*reachable[i]);
+      reachable[i]->require_not_freed();
       for (const Edge& edge : reachable[i]->inputs) {
         if (bounded_ && edge.leaf && !ends_.contains(edge.leaf.get())) fail_beyond(*reachable[i]);
         if (!ends_at(edge)) visit(edge.node.get());
@@ -203,18 +198,14 @@ class Walk {
   }
 
   Gradients run_rule(const std::shared_ptr<Node>& node, const Tensor& gradient) {
-    if (node->freed) fail_freed(*node);
+    node->require_not_freed();
     const size_t n = node->inputs.size();
     needed_.resize(std::max(needed_.size(), n));
     for (size_t i = 0; i < n; ++i) {
       const Edge& edge = node->inputs[i];
       needed_[i] = targets_ != nullptr ? targets_->wants(edge) : static_cast<bool>(edge);
-      const std::shared_ptr<Storage> storage = edge.storage.lock();
-      if (storage && storage->version.load(std::memory_order_relaxed) != edge.version) {
-        fail(node->op, ": backward needs input ", i,
-             ", which was overwritten since (mutable_data, copy_from, an optimizer's step)");
-      }
     }
+    node->require_inputs_unchanged();
     find_arrived(*node);
     const Tensor output = node->output_tensor(node);
     Gradients found = node->rule(

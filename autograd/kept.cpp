@@ -37,6 +37,8 @@ Tensor Kept::get() const {
   // turn.
   Tensor& again = maker_->computed_again;
   if (!again.defined()) {
+    maker_->require_not_freed();
+    maker_->require_inputs_unchanged();
     const Recording off(false);
     again = maker_->again();
   }

@@ -52,6 +52,22 @@ Tensor Node::output_tensor(const std::shared_ptr<Node>& self) const {
   return Tensor(std::move(impl));
 }
 
+void Node::require_not_freed() const {
+  if (!freed) return;
+  fail("backward: the graph behind ", op,
+       " was freed by an earlier walk; give that one .retain_graph = true");
+}
+
+void Node::require_inputs_unchanged() const {
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const std::shared_ptr<Storage> storage = inputs[i].storage.lock();
+    if (storage && storage->version.load(std::memory_order_relaxed) != inputs[i].version) {
+      fail(op, ": backward needs input ", i,
+           ", which was overwritten since (mutable_data, copy_from, an optimizer's step)");
+    }
+  }
+}
+
 void Node::free() {
   freed = true;
   rule.reset();

@@ -49,6 +49,10 @@ class Node {
 
   /// The output as a tensor of this graph.
   Tensor output_tensor(const std::shared_ptr<Node>& self) const;
+  /// Throws when an earlier walk has freed it.
+  void require_not_freed() const;
+  /// Throws when an input was overwritten since.
+  void require_inputs_unchanged() const;
   /// Drops what the rule kept.
   void free();
 };

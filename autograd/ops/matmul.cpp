@@ -39,8 +39,6 @@ Strides batch_strides(const Tensor& x, const Shape& batch) {
 
 Shape leading(const Tensor& x) { return Shape(x.shape().begin(), x.shape().end() - 2); }
 
-Tensor batched(const Tensor& a, const Tensor& b);
-
 /// The gradients of a product of two matrices that are wanted.
 Gradients matrix_gradients(const Backward& b, const Tensor& left, const Tensor& right) {
   Products products;

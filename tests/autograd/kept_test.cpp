@@ -86,5 +86,28 @@ TEST(Kept, IsNotComputedFromOverwrittenValues) {
             "copy_from, an optimizer's step)");
 }
 
+// The norm's own rule, which would notice, does not run.
+TEST(Kept, IsNotComputedFromAnOverwrittenGain) {
+  const Tensor x = normal({5, 7});
+  Tensor gain = normal({7}, 2).set_requires_grad(), weight = normal({3, 7}, 3).set_requires_grad();
+  const Tensor y = sum(linear(rms_norm(x, gain), weight));
+  gain.copy_from(normal({7}, 9));
+  EXPECT_EQ(error_of([&] { grad({y}, {weight}); }),
+            "rms_norm: backward needs input 1, which was overwritten since (mutable_data, "
+            "copy_from, an optimizer's step)");
+}
+
+TEST(Kept, IsNotComputedBehindAFreedGraph) {
+  Tensor x = normal({5, 7}).set_requires_grad();
+  const Tensor weight = normal({3, 7}, 3).set_requires_grad();
+  Tensor n = layer_norm(x);
+  const Tensor one = sum(linear(n, weight)), two = sum(linear(n, weight));
+  n = Tensor();
+  one.backward();
+  EXPECT_EQ(error_of([&] { two.backward(); }),
+            "backward: the graph behind layer_norm was freed by an earlier walk; give that one "
+            ".retain_graph = true");
+}
+
 }  // namespace
 }  // namespace rapt
