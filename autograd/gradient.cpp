@@ -7,6 +7,7 @@
 #include "rapt/autograd/kernels/elementwise.h"
 #include "rapt/autograd/node.h"
 #include "rapt/autograd/ops.h"
+#include "rapt/autograd/ops/sum_to.h"
 
 namespace rapt {
 namespace {
@@ -59,7 +60,11 @@ class Targets {
       const void* place = ends[i].defined() ? place_of(ends[i]) : nullptr;
       if (place == nullptr) continue;
       ends_.insert(place);
-      if (b.needs(i)) slots_.try_emplace(place);
+      if (!b.needs(i)) continue;
+      const auto [slot, is_new] = slots_.try_emplace(place);
+      if (const Tensor arrived = b.into(i); is_new && arrived.defined()) {
+        slot->second = arrived.clone();
+      }
     }
     mark_paths({output});
   }
@@ -171,7 +176,7 @@ class Walk {
     for (size_t i = 0; i < found.size(); ++i) {
       const Edge& edge = node->inputs[i];
       if (!needed_[i] || !found[i].defined()) continue;
-      if (arrived_[i] != nullptr && found[i].impl() == arrived_[i]->impl()) continue;  // is there
+      if (arrived_[i].finish(found[i])) continue;
       deliver(node->op, i, edge, std::move(found[i]), node->broadcasts);
     }
     if (!retain_graph_) node->free();
@@ -183,17 +188,36 @@ class Walk {
     return edge.node ? &edge.node->pending : &edge.leaf->grad;
   }
 
+  /// What has arrived of the gradient that travels along the edge; where it is a view's, which has
+  /// none of its own yet, of the leaf's.
+  Arrived arrived_at(const Edge& edge) const {
+    const Edge* at = &edge;
+    while (true) {
+      Tensor* const place = destination(*at);
+      if (place != nullptr && place->defined()) {
+        if (at == &edge) return {place, nullptr, Tensor()};
+        return at->node ? Arrived{} : Arrived{place, &edge, Tensor()};
+      }
+      const bool ends = targets_ != nullptr && (targets_->ends_at(*at) || place == nullptr ||
+                                                targets_->slot(at->place()) != nullptr);
+      if (ends || !at->node || !at->node->view) return {};
+      at = &at->node->inputs[0];
+    }
+  }
+
   /// See Backward::into. An input that is there twice is offered once, so that a rule may work on
   /// its gradients side by side.
   void find_arrived(const Node& node) {
     const size_t n = node.inputs.size();
-    arrived_.assign(n, nullptr);
+    arrived_.assign(n, Arrived{});
     if (create_graph_) return;
     for (size_t i = 0; i < n; ++i) {
       if (!needed_[i]) continue;
-      Tensor* const place = destination(node.inputs[i]);
-      if (place == nullptr || !place->defined() || !is_sole_owner(*place)) continue;
-      if (std::find(arrived_.begin(), arrived_.end(), place) == arrived_.end()) arrived_[i] = place;
+      const Arrived found = arrived_at(node.inputs[i]);
+      const bool again =
+          std::any_of(arrived_.begin(), arrived_.end(),
+                      [&](const Arrived& other) { return other.place == found.place; });
+      if (!again) arrived_[i] = found;
     }
   }
 
@@ -222,7 +246,9 @@ class Walk {
     const Shape& shape = edge.node ? edge.node->shape : edge.leaf->shape;
     const Dtype dtype = edge.node ? edge.node->dtype : edge.leaf->dtype;
     if (broadcasts && gradient.shape() != shape && broadcasts_to(shape, gradient.shape())) {
-      gradient = sum_to(gradient, shape);
+      Arrived arrived = create_graph_ ? Arrived{} : arrived_at(edge);
+      gradient = sum_to(gradient, shape, arrived.take());
+      if (arrived.finish(gradient)) return;
     }
     if (gradient.shape() != shape || gradient.dtype() != dtype) {
       fail(op, ": wanted a gradient ", dtype, shape, " for input ", input, "; its rule gave ",
@@ -255,8 +281,14 @@ class Walk {
   PoolVector<std::shared_ptr<Node>> waiting_;  // a heap, the youngest on top
   // See Backward. (vector<bool> has no plain elements.)
   PoolVector<char> needed_;
-  PoolVector<Tensor*> arrived_;
+  PoolVector<Arrived> arrived_;
 };
+
+}  // namespace
+
+Tensor Backward::into(size_t input) const { return arrived[input].take(); }
+
+namespace {
 
 void check_cotangent(const Tensor& output, const Tensor& cotangent) {
   if (!cotangent.defined())
@@ -288,7 +320,15 @@ Gradients grad_within(const Tensor& output, const Tensors& ends, const Backward&
   Gradients out(ends.size());
   for (size_t i = 0; i < ends.size(); ++i) {
     if (!ends[i].defined()) continue;
-    if (Tensor* slot = targets.slot(place_of(ends[i]))) out[i] = std::move(*slot);
+    Tensor* const slot = targets.slot(place_of(ends[i]));
+    if (slot == nullptr || !slot->defined()) continue;
+    out[i] = b.into(i);
+    if (out[i].defined()) {
+      copy_elements(out[i], *slot);
+    } else {
+      out[i] = std::move(*slot);
+    }
+    *slot = Tensor();
   }
   return out;
 }

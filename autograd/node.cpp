@@ -2,7 +2,8 @@
 
 #include <atomic>
 
-#include "rapt/autograd/ops.h"
+#include "rapt/autograd/ops/sum_to.h"
+
 
 namespace rapt {
 namespace {
@@ -72,21 +73,40 @@ void Node::free() {
   freed = true;
   rule.reset();
   again.reset();
+  view.reset();
   computed_again = Tensor();
   inputs.clear();
   output.reset();
 }
 
-Tensor sum_to(const Tensor& gradient, const Shape& shape) {
-  if (gradient.shape() == shape) return gradient;
-  const int64_t extra = gradient.rank() - shape.rank();
-  Axes axes;
-  for (int64_t axis = 0; axis < gradient.rank(); ++axis) {
-    if (axis < extra || (shape[axis - extra] == 1 && gradient.shape()[axis] != 1)) {
-      axes.push_back(axis);
-    }
-  }
-  return reshape(sum(gradient, axes, true), shape);
+namespace {
+
+Tensor view_of(const Edge& edge, const Tensor& base) {
+  return edge.node ? edge.node->view(view_of(edge.node->inputs[0], base)) : base;
+}
+
+bool share_elements(const Tensor& a, const Tensor& b) {
+  return a.impl()->storage == b.impl()->storage;
+}
+
+}  // namespace
+
+Tensor Arrived::part() const { return through == nullptr ? *place : view_of(*through, *place); }
+
+Tensor Arrived::take() {
+  if (place == nullptr || given.defined()) return given;
+  if (!is_sole_owner(*place)) *place = place->clone();
+  const Tensor shown = part();
+  if (share_elements(shown, *place)) given = shown.contiguous();
+  return given;
+}
+
+bool Arrived::finish(const Tensor& returned) {
+  const Tensor mine = std::move(given);
+  given = Tensor();
+  if (!mine.defined() || !returned.same_as(mine)) return false;
+  if (!share_elements(mine, *place)) copy_elements(part(), mine);
+  return true;
 }
 
 }  // namespace rapt

@@ -43,6 +43,7 @@ class Node {
   std::shared_ptr<TensorImpl> output;  // without its node (no cycle); only if the rule asked for it
   uint32_t output_version = 0;
   OwnedFunction<Tensor()> again;  // computes the output again, dense: see kept.h
+  OwnedFunction<Tensor(const Tensor&)> view;  // see note_view
   Tensor computed_again;          // by `again`, until the rule has run
   Tensor pending;                 // the gradient gathered so far by the walk under way
   Node* next_doomed = nullptr;    // see release in node.cpp
@@ -100,11 +101,41 @@ class Recording {
 
 /// The gradients of `output` with respect to those of `ends` that b needs, given b.grad with
 /// respect to output. Nothing behind an end is looked at. A place that occurs twice has its
-/// gradient at the first; where output does not depend on it, it is undefined. Throws when output
-/// depends on a leaf that is not among the ends. Frees the graph unless b.create_graph.
+/// gradient at the first; where output does not depend on it, it is undefined. What has arrived of
+/// an end's gradient is gone on from (Backward::into). Throws when output depends on a leaf that is
+/// not among the ends. Frees the graph unless b.create_graph.
 Gradients grad_within(const Tensor& output, const Tensors& ends, const Backward& b);
 
-/// The gradient summed back to `shape`, from which its own shape was broadcast.
-Tensor sum_to(const Tensor& gradient, const Shape& shape);
+/// Notes that y is a view of a leaf, or of a view of one: `view` shows the same part of any tensor
+/// of the input's shape. The gradient of y can then be added where the leaf's has arrived, which
+/// makes a sum over tokens one left fold whether the parameter was reshaped on its way or not.
+/// Returns y.
+template <class F>
+Tensor note_view(const Tensor& y, F view) {
+  const std::shared_ptr<Node>& node = y.impl()->node;
+  if (!node) return y;
+  const Edge& from = node->inputs[0];
+  if (from.leaf || (from.node && from.node->view)) {
+    node->view = OwnedFunction<Tensor(const Tensor&)>(std::move(view));
+  }
+  return y;
+}
+
+/// What has been gathered of an input's gradient. Whether somebody else holds it must not decide
+/// the order of a sum: it is copied then.
+struct Arrived {
+  Tensor* place = nullptr;        // where, if something has arrived
+  const Edge* through = nullptr;  // if not null, the input is a view of the leaf whose place it is
+  Tensor given;                   // to the rule
+
+  /// See Backward::into.
+  Tensor take();
+  /// True when the rule returned what it was given: the gradient then is in its place.
+  bool finish(const Tensor& returned);
+
+ private:
+  /// The part of *place that the input shows.
+  Tensor part() const;
+};
 
 }  // namespace rapt

@@ -224,12 +224,19 @@ Tensor rotary(const Tensor& x, const RotaryOptions& options = {});
 // ---- losses (loss.cpp) -------------------------------------------------------------------------
 
 /// A loss as a sum and what it is to be divided by, so that micro-batches can be added up to
-/// exactly what the whole batch gives, padding or not.
+/// exactly what the whole batch gives, padding or not:
+///
+///   const double whole = count_targets(targets);            // of the batch, before it is cut
+///   for (const auto& [ids, targets] : micro_batches) {
+///     cross_entropy(model(ids), targets).mean(whole).backward();
+///   }
 struct Loss {
   Tensor sum;        ///< scalar, differentiable
   double count = 0;  ///< targets that counted, or the sum of their class weights
   /// sum / count; 0 (with gradient 0) when nothing counted.
-  Tensor mean() const;
+  Tensor mean() const { return mean(count); }
+  /// sum / whole: what a micro-batch adds to the mean of a batch whose count is `whole`.
+  Tensor mean(double whole) const;
 };
 
 struct ClassificationOptions {
@@ -237,6 +244,10 @@ struct ClassificationOptions {
   double label_smoothing = 0;   ///< in [0, 1]: the share spread evenly over all classes
   Tensor class_weights = {};    ///< [C], or undefined for 1 each
 };
+
+/// The count of a loss over these targets: those that are not ignored, or the sum of their class
+/// weights. label_smoothing does not matter.   targets i64 of any shape
+double count_targets(const Tensor& targets, const ClassificationOptions& options = {});
 
 /// -log softmax(logits)[target].   logits [..., C], targets i64 [...]. Definition, smoothing and
 /// weights as in torch.nn.CrossEntropyLoss, but with the classes on the last axis.

@@ -39,8 +39,10 @@ function(rapt_configure_library)
   target_include_directories(rapt SYSTEM PRIVATE ${RAPT_OPENBLAS_INCLUDE_DIR}
                                                  ${RAPT_CEREAL_INCLUDE_DIR})
   # Private: a user of rapt is compiled with the user's flags. Never -ffast-math: masks need inf and
-  # NaN to mean what they say. The two flags here change neither; they let loops be vectorised.
-  target_compile_options(rapt PRIVATE -fno-math-errno -fno-trapping-math)
+  # NaN to mean what they say. The first two flags change neither; they let loops be vectorised. A
+  # product and a sum become one instruction, rounded once, only where the code says so (madd): which
+  # ones a compiler would fuse is its own affair, and the bits must not depend on it.
+  target_compile_options(rapt PRIVATE -fno-math-errno -fno-trapping-math -ffp-contract=off)
   if(RAPT_ARCH)
     target_compile_options(rapt PRIVATE -march=${RAPT_ARCH})
   endif()

@@ -7,47 +7,50 @@
 namespace rapt::kernels {
 namespace {
 
-// Heads are split further when there are fewer than these to share among the threads.
+// Blocks of keys are worked on side by side where heads alone are fewer than these tasks.
 constexpr int64_t wanted_tasks = 16;
 
-/// The gradients of one head, over all queries and over every `step`-th block of keys.
+/// The gradients of one head, for some blocks of keys over all queries.
 template <class T>
 class HeadBackward {
  public:
-  HeadBackward(const Attention<T>& a, int64_t index, const Matrix<const T>& out,
-               const Matrix<const T>& g, const T* lse, const Matrix<T>& dq, const Matrix<T>& dk,
-               const Matrix<T>& dv)
-      : a_(a), head_(a, index), g_(g), lse_(lse), dq_(dq), dk_(dk), dv_(dv), dots_(a.queries) {
-    clear(dq, a.queries, a.width);
-    // What all weights of a row share: the output's gradient along the output.
-    for (int64_t i = 0; i < a.queries; ++i) {
-      dots_[i] = row_dot(g.data + i * g.row_stride, out.data + i * out.row_stride, a.value_width);
-    }
-  }
+  /// dots [queries]: what all weights of a row share, the output's gradient along the output.
+  HeadBackward(const Attention<T>& a, int64_t index, const Matrix<const T>& g, const T* lse,
+               const T* dots, const Matrix<T>& dk, const Matrix<T>& dv)
+      : a_(a), head_(a, index), g_(g), lse_(lse), dots_(dots), dk_(dk), dv_(dv) {}
 
-  void run(int64_t first_block, int64_t step) {
-    for (int64_t column = first_block * keys_per_block; column < a_.keys;
-         column += step * keys_per_block) {
-      const int64_t columns = std::min(keys_per_block, a_.keys - column);
-      clear(dk_.at(column, 0), columns, a_.width);
-      clear(dv_.at(column, 0), columns, a_.value_width);
-      const int64_t first = head_.first_query(column) / queries_per_block * queries_per_block;
-      const bool again = first + queries_per_block < a_.queries;
-      const MaybePacked<T> k_turned(again, head_.k.at(column, 0).transposed(), a_.width, columns);
-      const MaybePacked<T> v_turned(again, head_.v.at(column, 0).transposed(), a_.value_width,
-                                    columns);
-      const MaybePacked<T> k(again, head_.k.at(column, 0), columns, a_.width);
-      for (int64_t row = first; row < a_.queries; row += queries_per_block) {
-        const int64_t rows = std::min(queries_per_block, a_.queries - row);
-        const int64_t some = head_.visible_of(row + rows - 1, column, columns);
-        if (some > 0) block(row, rows, column, some, k_turned.get(), v_turned.get(), k.get());
+  /// The block of keys from `column` on: dk and dv of these keys, and what they give to the queries
+  /// that see them: dq += it, or dq = it.
+  void run(int64_t column, const Matrix<T>& dq, bool adds) {
+    const int64_t columns = std::min(keys_per_block, a_.keys - column);
+    clear(dk_.at(column, 0), columns, a_.width);
+    clear(dv_.at(column, 0), columns, a_.value_width);
+    const int64_t first = first_row(head_, column);
+    const bool again = first + queries_per_block < a_.queries;
+    const MaybePacked<T> k_turned(again, head_.k.at(column, 0).transposed(), a_.width, columns);
+    const MaybePacked<T> v_turned(again, head_.v.at(column, 0).transposed(), a_.value_width,
+                                  columns);
+    const MaybePacked<T> k(again, head_.k.at(column, 0), columns, a_.width);
+    for (int64_t row = first; row < a_.queries; row += queries_per_block) {
+      const int64_t rows = std::min(queries_per_block, a_.queries - row);
+      const int64_t some = head_.visible_of(row + rows - 1, column, columns);
+      const Matrix<T> to = dq.at(row, 0);
+      if (some > 0) {
+        block(row, rows, column, some, k_turned.get(), v_turned.get(), k.get(), to, adds);
+      } else if (!adds) {
+        clear(to, rows, a_.width);
       }
     }
   }
 
+  /// Queries before this one do not see the keys from `column` on, and run() leaves their dq alone.
+  static int64_t first_row(const Head<T>& head, int64_t column) {
+    return head.first_query(column) / queries_per_block * queries_per_block;
+  }
+
  private:
   void block(int64_t row, int64_t rows, int64_t column, int64_t columns, const PackedB<T>* k_turned,
-             const PackedB<T>* v_turned, const PackedB<T>* k_packed) {
+             const PackedB<T>* v_turned, const PackedB<T>* k_packed, const Matrix<T>& dq, bool adds) {
     using enum Causal::Operand;
     const Matrix<const T> q = head_.q.at(row, 0), g = g_.at(row, 0);
     const Matrix<const T> k = head_.k.at(column, 0), v = head_.v.at(column, 0);
@@ -60,7 +63,7 @@ class HeadBackward {
     const Matrix<const T> p{p_, columns, 1}, ds{ds_, columns, 1};
     gemm<T>({columns, a_.value_width, rows, p.transposed(), g, dv_.at(column, 0), T(1), true},
             nullptr, of_turned);
-    gemm<T>({rows, a_.width, columns, ds, k, dq_.at(row, 0), a_.scale, true}, k_packed, of_a);
+    gemm<T>({rows, a_.width, columns, ds, k, dq, a_.scale, adds}, k_packed, of_a);
     gemm<T>({columns, a_.width, rows, ds.transposed(), q, dk_.at(column, 0), a_.scale, true},
             nullptr, of_turned);
   }
@@ -95,12 +98,117 @@ class HeadBackward {
   const Attention<T>& a_;
   const Head<T> head_;
   const Matrix<const T> g_;
-  const T* lse_;
-  const Matrix<T> dq_, dk_, dv_;
-  const Scratch<T> dots_;
+  const T *lse_, *dots_;
+  const Matrix<T> dk_, dv_;
   const Scratch<T> p_{queries_per_block * keys_per_block};
   const Scratch<T> ds_{queries_per_block * keys_per_block};
   const Scratch<T> keep_{keys_per_block};
+};
+
+/// The gradients of all heads. A query's dq is the sum over blocks of keys in their order, however
+/// many are worked on at a time: the first of them adds to dq itself, the others to a matrix of
+/// their own each, which are then added in order.
+template <class T>
+class AllHeads {
+ public:
+  AllHeads(const Attention<T>& a, const Matrices<const T>& out, const Matrices<const T>& g,
+           const T* lse, const Matrices<T>& dq, const Matrices<T>& dk, const Matrices<T>& dv)
+      : a_(a),
+        out_(out),
+        g_(g),
+        lse_(lse),
+        dq_(dq),
+        dk_(dk),
+        dv_(dv),
+        heads_(a.batch.numel()),
+        blocks_(parts(a.keys, keys_per_block)),
+        at_once_(std::clamp<int64_t>(parts(wanted_tasks, heads_), 1, std::max<int64_t>(blocks_, 1))),
+        dots_(heads_ * a.queries),
+        others_(heads_ * (at_once_ - 1) * a.queries * a.width) {}
+
+  void run() {
+    for_rows(0, [&](int64_t head, int64_t row, int64_t rows) {
+      const Matrix<const T> out = of(out_, head).at(row, 0), g = of(g_, head).at(row, 0);
+      T* const dots = dots_ + head * a_.queries + row;
+      for (int64_t i = 0; i < rows; ++i) {
+        dots[i] = row_dot(g.data + i * g.row_stride, out.data + i * out.row_stride, a_.value_width);
+      }
+      clear(of(dq_, head).at(row, 0), rows, a_.width);
+    });
+    if (at_once_ == 1) return all_blocks_of_each_head();
+    for (int64_t first = 0; first < blocks_; first += at_once_) side_by_side(first);
+  }
+
+ private:
+  void all_blocks_of_each_head() {
+    parallel_for(heads_, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t head = begin; head < end; ++head) {
+        HeadBackward<T> one = backward_of(head);
+        for (int64_t block = 0; block < blocks_; ++block) {
+          one.run(block * keys_per_block, of(dq_, head), true);
+        }
+      }
+    });
+  }
+
+  /// Some blocks of every head.
+  void side_by_side(int64_t first) {
+    const int64_t some = std::min(at_once_, blocks_ - first);
+    parallel_for(heads_ * some, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t head = i / some, block = i % some;
+        backward_of(head).run((first + block) * keys_per_block,
+                              block == 0 ? of(dq_, head) : other(head, block), block == 0);
+      }
+    });
+    const auto first_row = [&](int64_t block) {
+      return HeadBackward<T>::first_row(Head<T>(a_, 0), (first + block) * keys_per_block);
+    };
+    for_rows(first_row(0), [&](int64_t head, int64_t row, int64_t rows) {
+      for (int64_t block = 1; block < some; ++block) {
+        const int64_t begin = std::max(row, first_row(block));
+        add(other(head, block).at(begin, 0), row + rows - begin, of(dq_, head).at(begin, 0));
+      }
+    });
+  }
+
+  void add(const Matrix<T>& from, int64_t rows, const Matrix<T>& to) const {
+    for (int64_t i = 0; i < rows; ++i) {
+      const T* __restrict one = from.data + i * from.row_stride;
+      T* __restrict sum = to.data + i * to.row_stride;
+      for (int64_t j = 0; j < a_.width; ++j) sum[j] += one[j];
+    }
+  }
+
+  /// f(head, row, rows) for the queries from `first` on, some rows at a time.
+  void for_rows(int64_t first, FunctionRef<void(int64_t, int64_t, int64_t)> f) const {
+    const int64_t tasks = parts(a_.queries - first, queries_per_task);
+    parallel_for(heads_ * tasks, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t row = first + i % tasks * queries_per_task;
+        f(i / tasks, row, std::min(queries_per_task, a_.queries - row));
+      }
+    });
+  }
+
+  HeadBackward<T> backward_of(int64_t head) const {
+    return {a_, head, of(g_, head), lse_ + head * a_.queries, dots_ + head * a_.queries,
+            of(dk_, head), of(dv_, head)};
+  }
+  template <class U>
+  Matrix<U> of(const Matrices<U>& all, int64_t head) const {
+    return at_batch(all, a_.batch, head);
+  }
+  Matrix<T> other(int64_t head, int64_t block) const {
+    return {others_ + (head * (at_once_ - 1) + block - 1) * a_.queries * a_.width, a_.width, 1};
+  }
+
+  const Attention<T>& a_;
+  const Matrices<const T>&out_, &g_;
+  const T* lse_;
+  const Matrices<T>&dq_, &dk_, &dv_;
+  const int64_t heads_, blocks_, at_once_;
+  const Scratch<T> dots_, others_;
 };
 
 }  // namespace
@@ -109,37 +217,8 @@ template <class T>
 void attention_backward(const Attention<T>& a, const Matrices<const T>& out,
                         const Matrices<const T>& g, const T* lse, const Matrices<T>& dq,
                         const Matrices<T>& dk, const Matrices<T>& dv) {
-  const int64_t heads = a.batch.numel();
-  if (heads == 0) return;
-  // All blocks of keys add to dq: each part but the first has one of its own, added up at the end.
-  const int64_t split = std::clamp<int64_t>(parts(wanted_tasks, heads), 1,
-                                            std::max<int64_t>(parts(a.keys, keys_per_block), 1));
-  const int64_t size = a.queries * a.width;
-  const Scratch<T> others(heads * (split - 1) * size);
-  const auto dq_of = [&](int64_t head, int64_t part) {
-    if (part == 0) return at_batch(dq, a.batch, head);
-    return Matrix<T>{others + (head * (split - 1) + part - 1) * size, a.width, 1};
-  };
-  parallel_for(heads * split, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t head = i / split, part = i % split;
-      HeadBackward<T>(a, head, at_batch(out, a.batch, head), at_batch(g, a.batch, head),
-                      lse + head * a.queries, dq_of(head, part), at_batch(dk, a.batch, head),
-                      at_batch(dv, a.batch, head))
-          .run(part, split);
-    }
-  });
-  if (split == 1) return;
-  parallel_for(heads * a.queries, queries_per_task, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t head = i / a.queries, row = i % a.queries;
-      T* const to = dq_of(head, 0).at(row, 0).data;
-      for (int64_t part = 1; part < split; ++part) {
-        const T* from = dq_of(head, part).at(row, 0).data;
-        for (int64_t j = 0; j < a.width; ++j) to[j] += from[j];
-      }
-    }
-  });
+  if (a.batch.numel() == 0) return;
+  AllHeads<T>(a, out, g, lse, dq, dk, dv).run();
 }
 
 #define RAPT_INSTANTIATE(T)                                                                \

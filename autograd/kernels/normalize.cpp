@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "rapt/autograd/kernels/allocator.h"
+#include "rapt/autograd/kernels/fold.h"
 #include "rapt/autograd/kernels/parallel.h"
 #include "rapt/autograd/kernels/philox.h"
 #include "rapt/autograd/kernels/rows.h"
@@ -114,9 +115,6 @@ void layer_norm(int64_t rows, int64_t n, const T* x_all, const T* gain, const T*
 
 namespace {
 
-/// Rows whose share of dgain and dbias one piece adds up before the shares are added, in order.
-constexpr int64_t rows_per_share = 64;
-
 /// to[i] += what the row adds, for the first `count` lanes.
 template <class T>
 void add_some(T* to, const Block<T>& block, int64_t count) {
@@ -133,31 +131,31 @@ void put(const Gradient<T>& gradient, int64_t at, const Block<T>& block, int64_t
   }
 }
 
-/// Calls f(row, dgain, dbias) for each row; dgain [n] and dbias [n] (those that are not null)
-/// become the sums of what it adds there. When both are null, f gets nulls.
+/// Calls f(row, dgain, dbias) for each row, which adds to dgain [n] and dbias [n]; both are null
+/// where nobody wants one of them. The sums over rows are the left fold of fold.h.
 template <class T, class F>
-void sum_over_rows(int64_t rows, int64_t n, T* dgain, T* dbias, F f) {
-  if (dgain == nullptr && dbias == nullptr) {
-    return for_each_row(rows, n, [&](int64_t row) { f(row, dgain, dbias); });
+void sum_over_rows(int64_t rows, int64_t n, Gradient<T> dgain, Gradient<T> dbias, F f) {
+  if (dgain.data == nullptr && dbias.data == nullptr) {
+    return for_each_row(rows, n, [&](int64_t row) { f(row, dgain.data, dbias.data); });
   }
-  const int64_t shares = (rows + rows_per_share - 1) / rows_per_share;
-  std::vector<T, PoolAllocator<T>> partial(static_cast<size_t>(shares * 2 * n), T(0));
-  parallel_for(shares, std::max<int64_t>(1, elements_per_piece / (rows_per_share * n + 1)),
+  const int64_t blocks = (rows + terms_per_block - 1) / terms_per_block;
+  std::vector<T, PoolAllocator<T>> sums(static_cast<size_t>(blocks * 2 * n), T(0));
+  parallel_for(blocks, std::max<int64_t>(1, elements_per_piece / (terms_per_block * n + 1)),
                [&](int64_t begin, int64_t end) {
-                 for (int64_t share = begin; share < end; ++share) {
-                   T* own = partial.data() + share * 2 * n;
-                   const int64_t last = std::min((share + 1) * rows_per_share, rows);
-                   for (int64_t row = share * rows_per_share; row < last; ++row) {
+                 for (int64_t block = begin; block < end; ++block) {
+                   T* own = sums.data() + block * 2 * n;
+                   const int64_t last = std::min((block + 1) * terms_per_block, rows);
+                   for (int64_t row = block * terms_per_block; row < last; ++row) {
                      f(row, own, own + n);
                    }
                  }
                });
-  const auto collect = [&](T* out, int64_t offset) {
-    if (out == nullptr) return;
-    std::fill_n(out, n, T(0));
-    for (int64_t share = 0; share < shares; ++share) {
-      const T* own = partial.data() + share * 2 * n + offset;
-      for (int64_t i = 0; i < n; ++i) out[i] += own[i];
+  const auto collect = [&](const Gradient<T>& out, int64_t offset) {
+    if (out.data == nullptr) return;
+    if (!out.adds) std::fill_n(out.data, n, T(0));
+    for (int64_t block = 0; block < blocks; ++block) {
+      const T* own = sums.data() + block * 2 * n + offset;
+      for (int64_t i = 0; i < n; ++i) out.data[i] += own[i];
     }
   };
   collect(dgain, 0);
@@ -168,7 +166,8 @@ void sum_over_rows(int64_t rows, int64_t n, T* dgain, T* dbias, F f) {
 
 template <class T>
 void layer_norm_backward(int64_t rows, int64_t n, const T* g_all, const T* x_all, const T* gain,
-                         const T* mean, const T* rstd, Gradient<T> dx, T* dgain, T* dbias) {
+                         const T* mean, const T* rstd, Gradient<T> dx, Gradient<T> dgain,
+                         Gradient<T> dbias) {
   // One pass for all three: g and x are read while they are near.
   sum_over_rows(rows, n, dgain, dbias, [&](int64_t row, T* dg, T* db) {
     const T *g = g_all + row * n, *x = x_all + row * n;
@@ -207,8 +206,8 @@ void rms_norm(int64_t rows, int64_t n, const T* x_all, const T* gain, double eps
 
 template <class T>
 void rms_norm_backward(int64_t rows, int64_t n, const T* g_all, const T* x_all, const T* gain,
-                       const T* rstd, Gradient<T> dx, T* dgain) {
-  sum_over_rows<T>(rows, n, dgain, nullptr, [&](int64_t row, T* dg, T*) {
+                       const T* rstd, Gradient<T> dx, Gradient<T> dgain) {
+  sum_over_rows<T>(rows, n, dgain, {}, [&](int64_t row, T* dg, T*) {
     const T *g = g_all + row * n, *x = x_all + row * n;
     const T r = rstd[row];
     Total<T> dot;
@@ -333,10 +332,10 @@ void cross_entropy_backward(int64_t rows, int64_t classes, const T* logits,
   template void log_softmax_backward(int64_t, int64_t, const T*, const T*, T*);                 \
   template void layer_norm(int64_t, int64_t, const T*, const T*, const T*, double, T*, T*, T*); \
   template void layer_norm_backward(int64_t, int64_t, const T*, const T*, const T*, const T*,   \
-                                    const T*, Gradient<T>, T*, T*);                             \
+                                    const T*, Gradient<T>, Gradient<T>, Gradient<T>);           \
   template void rms_norm(int64_t, int64_t, const T*, const T*, double, T*, T*);                 \
   template void rms_norm_backward(int64_t, int64_t, const T*, const T*, const T*, const T*,     \
-                                  Gradient<T>, T*);                                             \
+                                  Gradient<T>, Gradient<T>);                                    \
   template void dropout(int64_t, const T*, double, PhiloxKey, T*);                              \
   template double cross_entropy(int64_t, int64_t, const T*, const ClassTargets<T>&, T*);        \
   template void cross_entropy_backward(int64_t, int64_t, const T*, const ClassTargets<T>&,      \

@@ -28,21 +28,22 @@ void layer_norm(int64_t rows, int64_t n, const T* x, const T* gain, const T* bia
 /// A gradient to be set, or to be added to what it holds; or not wanted (null).
 template <class T>
 struct Gradient {
-  T* data;
-  bool adds;
+  T* data = nullptr;
+  bool adds = false;
 };
 
-/// dx, dgain and dbias, those that are not null.
+/// dx, dgain and dbias, those that are wanted.
 template <class T>
 void layer_norm_backward(int64_t rows, int64_t n, const T* g, const T* x, const T* gain,
-                         const T* mean, const T* rstd, Gradient<T> dx, T* dgain, T* dbias);
+                         const T* mean, const T* rstd, Gradient<T> dx, Gradient<T> dgain,
+                         Gradient<T> dbias);
 
 /// y = x rstd gain, rstd = 1 / sqrt(mean(x^2) + eps), one per row.
 template <class T>
 void rms_norm(int64_t rows, int64_t n, const T* x, const T* gain, double eps, T* y, T* rstd);
 template <class T>
 void rms_norm_backward(int64_t rows, int64_t n, const T* g, const T* x, const T* gain,
-                       const T* rstd, Gradient<T> dx, T* dgain);
+                       const T* rstd, Gradient<T> dx, Gradient<T> dgain);
 
 /// y[i] = x[i] / (1 - p), or 0 with probability p: the i-th draw after `at` decides.
 template <class T>

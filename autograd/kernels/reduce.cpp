@@ -5,13 +5,16 @@
 #include <vector>
 
 #include "rapt/autograd/kernels/allocator.h"
-#include "rapt/autograd/kernels/block.h"
 #include "rapt/autograd/kernels/parallel.h"
+#include "rapt/autograd/kernels/rows.h"
 
 namespace rapt::kernels {
 namespace {
 
 constexpr int64_t elements_per_piece = 16384;
+
+// Columns of x that one piece adds up at a time, at most.
+constexpr int64_t columns_per_strip = 256;
 
 // Rows of x that one piece adds up before its partial sum joins the others, in order.
 constexpr int64_t rows_per_part = 128;
@@ -70,7 +73,40 @@ void sum_column(const T* x, int64_t middle, int64_t inner, T* out) {
   std::copy(total.begin(), total.end(), out);
 }
 
+/// to [columns] += the sum of the first `columns` columns of x, rows `stride` apart.
+template <class T>
+void add_block(const T* x, int64_t rows, int64_t columns, int64_t stride, T* to) {
+  if (columns == 1 && stride == 1) {
+    *to += row_sum(x, rows);
+    return;
+  }
+  T sums[columns_per_strip];
+  std::copy_n(x, columns, sums);
+  for (int64_t i = 1; i < rows; ++i) add_row(sums, x + i * stride, columns);
+  add_row(to, sums, columns);
+}
+
 }  // namespace
+
+template <class T>
+void fold(const Reduction& r, int64_t block, const T* x, T* out, bool adds) {
+  if (!adds) std::fill_n(out, r.outer * r.inner, T(0));
+  if (r.middle == 0 || r.inner == 0) return;
+  const int64_t wanted = elements_per_piece / r.middle / lanes * lanes;
+  const int64_t width = std::clamp<int64_t>(wanted, 2 * lanes, columns_per_strip);
+  const int64_t strips = (r.inner + width - 1) / width;
+  // Each piece goes through all terms of some columns: the order of a sum is that of the blocks.
+  parallel_for(r.outer * strips, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t column = i % strips * width, columns = std::min(width, r.inner - column);
+      const T* from = x + i / strips * r.middle * r.inner + column;
+      T* const to = out + i / strips * r.inner + column;
+      for (int64_t term = 0; term < r.middle; term += block) {
+        add_block(from + term * r.inner, std::min(block, r.middle - term), columns, r.inner, to);
+      }
+    }
+  });
+}
 
 template <class T>
 void sum(const Reduction& r, const T* x, T* out) {
@@ -125,6 +161,8 @@ void argmax(const Reduction& r, const T* x, int64_t* out) {
   });
 }
 
+template void fold(const Reduction&, int64_t, const float*, float*, bool);
+template void fold(const Reduction&, int64_t, const double*, double*, bool);
 template void sum(const Reduction&, const float*, float*);
 template void sum(const Reduction&, const double*, double*);
 template void sum(const Reduction&, const int64_t*, int64_t*);

@@ -13,6 +13,11 @@ struct Reduction {
 template <class T>
 void sum(const Reduction& r, const T* x, T* out);
 
+/// out [outer, inner] = the sum over middle, or that added to it: a left fold over blocks of `block`
+/// terms (see fold.h).
+template <class T>
+void fold(const Reduction& r, int64_t block, const T* x, T* out, bool adds);
+
 /// The largest (or smallest) over middle, which must not be empty; NaN if any is.
 template <class T>
 void extreme(const Reduction& r, bool largest, const T* x, T* out);

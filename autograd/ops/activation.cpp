@@ -4,6 +4,7 @@
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/matmul.h"
 #include "rapt/autograd/ops/pointwise.h"
+#include "rapt/autograd/ops/sum_to.h"
 
 namespace rapt {
 
@@ -120,7 +121,7 @@ Gradients gelu_linear_gradients(const Backward& b, const Tensor& x, const Tensor
   const Tensor dw =
       b.needs(1) ? products.add(transpose(g), value, weight.shape(), b.into(1)) : Tensor();
   products.run();
-  return {dx, dw, b.needs(2) ? sum(g, {0}) : Tensor()};
+  return {dx, dw, b.needs(2) ? sum_to(g, {out}, b.into(2)) : Tensor()};
 }
 
 template <class Form>

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <limits>
 
 #include "rapt/autograd/kernels/normalize.h"
 #include "rapt/autograd/ops.h"
@@ -6,7 +7,7 @@
 
 namespace rapt {
 
-Tensor Loss::mean() const { return count > 0 ? sum / count : sum * 0.0; }
+Tensor Loss::mean(double whole) const { return whole > 0 ? sum / whole : sum * 0.0; }
 
 namespace {
 
@@ -15,6 +16,23 @@ struct Counted {
   Tensor targets;  // dense
   double weight = 0;
 };
+
+Counted counted(const char* op, const Tensor& targets, int64_t classes,
+                const ClassificationOptions& options) {
+  Counted out{targets.contiguous()};
+  const int64_t* at = out.targets.data<int64_t>();
+  const Tensor& weights = options.class_weights;
+  const Tensor table = weights.defined() ? weights.to(Dtype::f64).contiguous() : Tensor();
+  for (int64_t i = 0, n = targets.numel(); i < n; ++i) {
+    if (at[i] == options.ignore_index) continue;
+    if (at[i] < 0 || at[i] >= classes) {
+      fail(op, ": wanted targets in [0, ", classes, ") or ignore_index ", options.ignore_index,
+           "; got ", at[i], " at position ", i);
+    }
+    out.weight += table.defined() ? table.data<double>()[at[i]] : 1;
+  }
+  return out;
+}
 
 Counted counted_targets(const char* op, const Tensor& scores, const Tensor& targets,
                         const ClassificationOptions& options) {
@@ -34,18 +52,7 @@ Counted counted_targets(const char* op, const Tensor& scores, const Tensor& targ
       fail(op, ": wanted class_weights [", classes, "]; got ", weights.shape());
     }
   }
-  Counted out{targets.contiguous()};
-  const int64_t* at = out.targets.data<int64_t>();
-  const Tensor table = weights.defined() ? weights.to(Dtype::f64).contiguous() : Tensor();
-  for (int64_t i = 0, n = targets.numel(); i < n; ++i) {
-    if (at[i] == options.ignore_index) continue;
-    if (at[i] < 0 || at[i] >= classes) {
-      fail(op, ": wanted targets in [0, ", classes, ") or ignore_index ", options.ignore_index,
-           "; got ", at[i], " at position ", i);
-    }
-    out.weight += table.defined() ? table.data<double>()[at[i]] : 1;
-  }
-  return out;
+  return counted(op, targets, classes, options);
 }
 
 /// What cross_entropy means, in plain ops.
@@ -67,6 +74,20 @@ Tensor cross_entropy_definition(const Tensor& logits, const Tensor& targets,
 }
 
 }  // namespace
+
+double count_targets(const Tensor& targets, const ClassificationOptions& options) {
+  require_dtype("count_targets", "targets", targets, Dtype::i64);
+  const Tensor& weights = options.class_weights;
+  if (weights.defined()) {
+    require_float("count_targets", "class_weights", weights);
+    if (weights.rank() != 1) {
+      fail("count_targets: wanted class_weights [C]; got ", weights.shape());
+    }
+  }
+  const int64_t classes =
+      weights.defined() ? weights.dim(0) : std::numeric_limits<int64_t>::max();
+  return counted("count_targets", targets, classes, options).weight;
+}
 
 Loss cross_entropy(const Tensor& logits, const Tensor& targets,
                    const ClassificationOptions& options) {

@@ -5,6 +5,7 @@
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/checks.h"
 #include "rapt/autograd/ops/matmul.h"
+#include "rapt/autograd/ops/sum_to.h"
 #include "rapt/autograd/record.h"
 #include "rapt/autograd/storage.h"
 
@@ -156,7 +157,7 @@ Tensor as_matrix(const Tensor& x) {
 
 Gradients linear_gradients(const Backward& b, const Kept& x, const Tensor& weight) {
   const Tensor g = as_matrix(b.grad);  // [rows, out]
-  const auto bias = [&] { return b.needs(2) ? sum(g, {0}) : Tensor(); };
+  const auto bias = [&] { return b.needs(2) ? sum_to(g, {weight.dim(0)}, b.into(2)) : Tensor(); };
   Shape x_shape = b.grad.shape();
   x_shape.back() = weight.dim(1);
   if (b.create_graph) {

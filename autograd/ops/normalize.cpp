@@ -78,17 +78,25 @@ Tensor log_softmax_rows(const Tensor& x) {
                 {.keep_output = true});
 }
 
-/// Where the gradient of x, input 0, goes: what has arrived of it, or a tensor of its own.
-Tensor gradient_of_x(const Backward& b) {
-  if (!b.needs(0)) return Tensor();
-  const Tensor arrived = b.into(0);
-  return arrived.defined() ? arrived : empty(b.grad.shape(), b.grad.dtype());
-}
+/// Where the gradient of one input is written: added to what has arrived, or to a tensor of its own.
+class Into {
+ public:
+  Into(const Backward& b, size_t input, const Shape& shape) {
+    if (!b.needs(input)) return;
+    gradient_ = b.into(input);
+    adds_ = gradient_.defined();
+    if (!adds_) gradient_ = empty(shape, b.grad.dtype());
+  }
+  const Tensor& gradient() const { return gradient_; }
+  template <class T>
+  kernels::Gradient<T> as() const {
+    return {fresh_or_null<T>(gradient_), adds_};
+  }
 
-template <class T>
-kernels::Gradient<T> as_gradient(const Backward& b, const Tensor& dx) {
-  return {fresh_or_null<T>(dx), b.into(0).defined()};
-}
+ private:
+  Tensor gradient_;
+  bool adds_ = false;
+};
 
 void require_last_axis(const char* op, const char* argument, const Tensor& x, const Tensor& part) {
   if (!part.defined()) return;
@@ -165,17 +173,14 @@ Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& bias, doubl
             [input, scale, mean = normed.mean, rstd = normed.rstd](const Backward& b) -> Gradients {
               const Tensor g = b.grad.contiguous();
               const int64_t width = g.dim(-1);
-              const Tensor dx = gradient_of_x(b),
-                           dgain = b.needs(1) ? empty({width}, g.dtype()) : Tensor(),
-                           dbias = b.needs(2) ? empty({width}, g.dtype()) : Tensor();
+              const Into dx(b, 0, g.shape()), dgain(b, 1, {width}), dbias(b, 2, {width});
               visit_float(g.dtype(), [&](auto zero) {
                 using T = decltype(zero);
                 kernels::layer_norm_backward(rows_of(g), width, g.data<T>(), input.data<T>(),
                                              data_or_null<T>(scale), mean.data<T>(), rstd.data<T>(),
-                                             as_gradient<T>(b, dx), fresh_or_null<T>(dgain),
-                                             fresh_or_null<T>(dbias));
+                                             dx.as<T>(), dgain.as<T>(), dbias.as<T>());
               });
-              return {dx, dgain, dbias};
+              return {dx.gradient(), dgain.gradient(), dbias.gradient()};
             });
   return offer_again(y,
                      [input, scale, shift, eps] { return LayerNorm(input, scale, shift, eps).y; });
@@ -195,15 +200,14 @@ Tensor rms_norm(const Tensor& x, const Tensor& gain, double eps) {
       fused("rms_norm", {x, gain}, definition, normed.y,
             [input, scale, rstd = normed.rstd](const Backward& b) -> Gradients {
               const Tensor g = b.grad.contiguous();
-              const Tensor dx = gradient_of_x(b);
-              const Tensor dgain = b.needs(1) ? empty({g.dim(-1)}, g.dtype()) : Tensor();
+              const Into dx(b, 0, g.shape()), dgain(b, 1, {g.dim(-1)});
               visit_float(g.dtype(), [&](auto zero) {
                 using T = decltype(zero);
                 kernels::rms_norm_backward(rows_of(g), g.dim(-1), g.data<T>(), input.data<T>(),
                                            data_or_null<T>(scale), rstd.data<T>(),
-                                           as_gradient<T>(b, dx), fresh_or_null<T>(dgain));
+                                           dx.as<T>(), dgain.as<T>());
               });
-              return {dx, dgain};
+              return {dx.gradient(), dgain.gradient()};
             });
   return offer_again(y, [input, scale, eps] { return RmsNorm(input, scale, eps).y; });
 }

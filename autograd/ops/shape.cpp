@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "rapt/autograd/node.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/pointwise.h"
 
@@ -58,9 +59,10 @@ Tensor reshape(const Tensor& x, const Shape& given) {
   if (shape == x.shape()) return x;
   const std::optional<Strides> strides = view_strides(x, shape);
   if (!strides) return reshape(x.contiguous(), shape);
-  return record(
+  const Tensor y = record(
       "reshape", {x}, make_view(x, shape, *strides),
       [from = x.shape()](const Backward& b) -> Gradients { return {reshape(b.grad, from)}; });
+  return note_view(y, [shape](const Tensor& t) { return reshape(t, shape); });
 }
 
 Tensor permute(const Tensor& x, const Axes& given) {
@@ -77,8 +79,10 @@ Tensor permute(const Tensor& x, const Axes& given) {
     strides.push_back(x.strides()[order[i]]);
     inverse[order[i]] = i;
   }
-  return record("permute", {x}, make_view(x, shape, strides),
-                [inverse](const Backward& b) -> Gradients { return {permute(b.grad, inverse)}; });
+  const Tensor y =
+      record("permute", {x}, make_view(x, shape, strides),
+             [inverse](const Backward& b) -> Gradients { return {permute(b.grad, inverse)}; });
+  return note_view(y, [order](const Tensor& t) { return permute(t, order); });
 }
 
 Tensor transpose(const Tensor& x, int64_t a, int64_t b) {
@@ -120,8 +124,10 @@ Tensor squeeze(const Tensor& x, int64_t axis) {
   Strides strides = x.strides();
   shape.erase(at);
   strides.erase(at);
-  return record("squeeze", {x}, make_view(x, shape, strides),
-                [at](const Backward& b) -> Gradients { return {unsqueeze(b.grad, at)}; });
+  const Tensor y =
+      record("squeeze", {x}, make_view(x, shape, strides),
+             [at](const Backward& b) -> Gradients { return {unsqueeze(b.grad, at)}; });
+  return note_view(y, [at](const Tensor& t) { return squeeze(t, at); });
 }
 
 Tensor unsqueeze(const Tensor& x, int64_t axis) {
@@ -131,8 +137,10 @@ Tensor unsqueeze(const Tensor& x, int64_t axis) {
   Strides strides = x.strides();
   shape.insert(at, 1);
   strides.insert(at, at < x.rank() ? x.shape()[at] * x.strides()[at] : 1);
-  return record("unsqueeze", {x}, make_view(x, shape, strides),
-                [at](const Backward& b) -> Gradients { return {squeeze(b.grad, at)}; });
+  const Tensor y =
+      record("unsqueeze", {x}, make_view(x, shape, strides),
+             [at](const Backward& b) -> Gradients { return {squeeze(b.grad, at)}; });
+  return note_view(y, [at](const Tensor& t) { return unsqueeze(t, at); });
 }
 
 // ---- views of a part ---------------------------------------------------------------------------
@@ -166,13 +174,17 @@ void add_to_part(const Tensor& whole, const Tensor& part, Choose choose) {
 template <class Choose>
 Tensor take_part(const char* op, const Tensor& x, Choose choose) {
   const Part part = choose(x.shape(), x.strides());
-  return record(op, {x}, make_view(x, part.shape, part.strides, part.offset),
+  const Tensor y = record(op, {x}, make_view(x, part.shape, part.strides, part.offset),
                 [shape = x.shape(), choose](const Backward& b) -> Gradients {
                   const Tensor whole = b.into(0);
                   if (!whole.defined()) return {put_back(b.grad, shape, choose)};
                   add_to_part(whole, b.grad, choose);  // the other parts are not touched
                   return {whole};
                 });
+  return note_view(y, [choose](const Tensor& t) {
+    const Part shown = choose(t.shape(), t.strides());
+    return make_view(t, shown.shape, shown.strides, shown.offset);
+  });
 }
 
 /// Zeros with `part` where choose() says.

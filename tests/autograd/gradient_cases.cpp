@@ -298,6 +298,10 @@ std::vector<GradientCase> cases_without_gradient() {
                "",
                [](In x) { return one_hot(argmax(x[0], 1), 3, f64); },
                {normal({2, 3})}});
+  c.push_back({"count_targets(Tensor, ClassificationOptions)",
+               "",
+               [](In x) { return tensor(count_targets(argmax(x[0], 1), {.class_weights = x[1]})); },
+               {normal({2, 3}), normal({3})}});
   return c;
 }
 

@@ -295,6 +295,10 @@ std::vector<GradientCase> loss_cases() {
                "",
                [](In x) { return mse_loss(x[0], x[1]).mean(); },
                {normal({3}), normal({3}, 2)}});
+  c.push_back({"Loss::mean(double)",
+               "",
+               [](In x) { return mse_loss(x[0], x[1]).mean(7); },
+               {normal({3}), normal({3}, 2)}});
   return c;
 }
 

@@ -70,7 +70,7 @@ void expect_same(const NamedTensors& a, const NamedTensors& b) {
   for (const auto& [name, tensor] : a) EXPECT_TRUE(same_bits(tensor, b[name])) << name;
 }
 
-TEST(Determinism, TwentyStepsAreTheSameForAnyNumberOfThreads) {
+TEST(SameBitsOnAnyThreads, TwentyStepsAreTheSameForAnyNumberOfThreads) {
   NamedTensors wanted;
   {
     const WithThreads scope(1);
@@ -104,12 +104,12 @@ const nn::TransformerOptions tiny{
 const nn::TransformerOptions small{
     .vocabulary = 65, .context = 64, .width = 128, .heads = 4, .layers = 4};
 
-TEST(Determinism, FiftyStepsOfTheTinyModel) { expect_fifty_equal_steps(tiny, 32); }
+TEST(SameBitsOnAnyThreads, FiftyStepsOfTheTinyModel) { expect_fifty_equal_steps(tiny, 32); }
 
-TEST(Determinism, FiftyStepsOfTheSmallModel) { expect_fifty_equal_steps(small, 12); }
+TEST(SameBitsOnAnyThreads, FiftyStepsOfTheSmallModel) { expect_fifty_equal_steps(small, 12); }
 
 // What the models above do without.
-TEST(Determinism, FiftyStepsWithTheOtherLayers) {
+TEST(SameBitsOnAnyThreads, FiftyStepsWithTheOtherLayers) {
   nn::TransformerOptions options = tiny;
   options.layers = 1;
   options.dropout = 0.1;
@@ -127,11 +127,11 @@ TEST(Determinism, FiftyStepsWithTheOtherLayers) {
   expect_fifty_equal_steps(options, 16);
 }
 
-TEST(Determinism, AnotherSeedIsAnotherRun) {
+TEST(SameBitsOnAnyThreads, AnotherSeedIsAnotherRun) {
   EXPECT_FALSE(same_bits(train_task(1, 1)["losses"], train_task(2, 1)["losses"]));
 }
 
-TEST(Determinism, TwoModelsInTwoThreads) {
+TEST(SameBitsOnAnyThreads, TwoModelsInTwoThreads) {
   const NamedTensors first = train_task(1, 6), second = train_task(2, 6);
   for (const int threads : {1, 2, 4}) {
     SCOPED_TRACE(threads);
@@ -147,7 +147,7 @@ TEST(Determinism, TwoModelsInTwoThreads) {
 }
 
 // Each product large enough to be cut into pieces, and of awkward sizes.
-TEST(Determinism, ProductsAndTheirGradients) {
+TEST(SameBitsOnAnyThreads, ProductsAndTheirGradients) {
   const auto products = [](int threads) {
     const WithThreads scope(threads);
     Rng rng(3);
@@ -165,7 +165,7 @@ TEST(Determinism, ProductsAndTheirGradients) {
   }
 }
 
-TEST(Determinism, FusedOpsAndTheirGradients) {
+TEST(SameBitsOnAnyThreads, FusedOpsAndTheirGradients) {
   const auto all = [](int threads) {
     const WithThreads scope(threads);
     Rng rng(4);
