@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "rapt/autograd/draws.h"
-#include "rapt/autograd/kernels/block.h"
+#include "rapt/autograd/kernels/math.h"
 #include "rapt/autograd/kernels/parallel.h"
 #include "rapt/autograd/kernels/philox.h"
 #include "rapt/autograd/storage.h"

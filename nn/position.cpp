@@ -1,11 +1,12 @@
 #include "rapt/nn/position.h"
 
-#include <cmath>
-
+#include "rapt/autograd/kernels/portable.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/nn/init.h"
 
 namespace rapt::nn {
+
+namespace portable = kernels::portable;
 
 LearnedPositions::LearnedPositions(int64_t context, int64_t width, Rng& rng) {
   if (context < 1 || width < 1) {
@@ -30,9 +31,9 @@ Tensor sinusoidal_positions(int64_t length, int64_t width, Dtype dtype) {
   for (int64_t t = 0; t < length; ++t) {
     for (int64_t i = 0; i < width; ++i) {
       const double frequency =
-          std::pow(10000.0, -static_cast<double>(i - i % 2) / static_cast<double>(width));
+          portable::pow(10000.0, -static_cast<double>(i - i % 2) / static_cast<double>(width));
       const double angle = static_cast<double>(t) * frequency;  // radians
-      values.push_back(i % 2 == 0 ? std::sin(angle) : std::cos(angle));
+      values.push_back(i % 2 == 0 ? portable::sin(angle) : portable::cos(angle));
     }
   }
   return from_values(values, {length, width}).to(dtype);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "rapt/autograd/assign.h"
+#include "rapt/autograd/kernels/portable.h"
 #include "rapt/optim/block.h"
 
 namespace rapt::optim {
@@ -36,6 +37,9 @@ void update_elements(const Coefficients& c, const T* __restrict gradient, T* __r
     parameter[i] = keep * parameter[i] - step_size * m / (std::sqrt(v) * correction2 + eps);
   }
 }
+
+/// beta^t; 0^t is 0.
+double power(double beta, double t) { return beta == 0 ? 0 : kernels::portable::pow(beta, t); }
 
 /// A parameter that has a gradient, and what its update reads and writes.
 class Part {
@@ -126,8 +130,8 @@ void Adam::update(double gradient_factor) {
         .scale = gradient_factor,
         .l2 = decay_ == Decay::l2 ? slot.weight_decay : 0,
         .keep = decay_ == Decay::decoupled ? 1 - lr * slot.weight_decay : 1,
-        .step_size = lr / (1 - std::pow(options_.beta1, t)),
-        .correction2 = 1 / std::sqrt(1 - std::pow(options_.beta2, t)),
+        .step_size = lr / (1 - power(options_.beta1, t)),
+        .correction2 = 1 / std::sqrt(1 - power(options_.beta2, t)),
     };
     parts.emplace_back(slot.parameter, moments.exp_avg, moments.exp_avg_sq, c);
     block.add(slot.parameter.numel());

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "rapt/autograd/error.h"
+#include "rapt/autograd/kernels/portable.h"
 
 namespace rapt::optim {
 namespace {
@@ -27,7 +28,7 @@ double WarmupCosine::at(int64_t step) const {
   }
   if (step < warmup) return peak * static_cast<double>(step + 1) / static_cast<double>(warmup);
   const double done = static_cast<double>(step - warmup) / static_cast<double>(total - warmup);
-  const double cosine = std::cos(std::numbers::pi * std::min(done, 1.0));
+  const double cosine = kernels::portable::cos(std::numbers::pi * std::min(done, 1.0));
   return floor + (peak - floor) * 0.5 * (1 + cosine);
 }
 
@@ -36,9 +37,9 @@ double WarmupInverseSqrt::at(int64_t step) const {
   if (width < 1 || warmup < 1) {
     fail("WarmupInverseSqrt: wanted width >= 1 and warmup >= 1; got ", width, " and ", warmup);
   }
-  const double n = static_cast<double>(step) + 1;
+  const double n = static_cast<double>(step) + 1, warm = static_cast<double>(warmup);
   return factor / std::sqrt(static_cast<double>(width)) *
-         std::min(1 / std::sqrt(n), n * std::pow(static_cast<double>(warmup), -1.5));
+         std::min(1 / std::sqrt(n), n / (warm * std::sqrt(warm)));
 }
 
 }  // namespace rapt::optim

@@ -24,7 +24,7 @@ T join(Running<T>& seen, T* line, int64_t columns) {
   const T top = row_max(line, columns);
   const T new_top = std::max(top, seen.top);
   const T shift = new_top == -infinity<T> ? T(0) : new_top;
-  const T factor = new_top == seen.top ? T(1) : seen.sum == 0 ? T(0) : std::exp(seen.top - shift);
+  const T factor = new_top == seen.top ? T(1) : seen.sum == 0 ? T(0) : exp_one(seen.top - shift);
   Total<T> total;
   for_each_block(line, columns, -infinity<T>, [&](const Block<T>& u, int64_t at, int64_t count) {
     const Block<T> e = exp<T>(u - shift);
@@ -107,7 +107,7 @@ class Attend {
     } else {
       multiply(out, a_.value_width, T(1) / seen.sum);
     }
-    lse_[row] = none ? infinity<T> : seen.top + std::log(seen.sum);
+    lse_[row] = none ? infinity<T> : seen.top + log_one(seen.sum);
   }
 
   const Attention<T>& a_;

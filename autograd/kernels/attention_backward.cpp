@@ -8,7 +8,7 @@ namespace rapt::kernels {
 namespace {
 
 // Blocks of keys are worked on side by side where heads alone are fewer than these tasks.
-constexpr int64_t wanted_tasks = 16;
+constexpr int64_t wanted_tasks = 32;
 
 /// The gradients of one head, for some blocks of keys over all queries.
 template <class T>

@@ -5,7 +5,7 @@
 #include <tuple>
 #include <utility>
 
-#include "rapt/autograd/kernels/block.h"
+#include "rapt/autograd/kernels/math.h"
 #include "rapt/autograd/kernels/parallel.h"
 #include "rapt/autograd/shape.h"
 

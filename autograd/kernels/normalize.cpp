@@ -72,7 +72,7 @@ void log_softmax(int64_t rows, int64_t n, const T* x_all, T* y_all) {
     const T* x = x_all + row * n;
     const T shift = shift_of(x, n);
     const T sum = row_sum_exp(x, n, shift);
-    const T log_sum = sum == T(0) ? T(0) : std::log(sum);
+    const T log_sum = sum == T(0) ? T(0) : log_one(sum);
     for_each_block(x, n, T(0), [&](const Block<T>& u, int64_t at, int64_t count) {
       // In this order: shift + log_sum would round away digits of the sum where x is large.
       store_some<T>(y_all + row * n + at, (u - shift) - log_sum, count);
@@ -285,7 +285,7 @@ double cross_entropy(int64_t rows, int64_t classes, const T* logits, const Class
     if (target == t.ignore_index) return;
     const T* x = logits + row * classes;
     const T shift = shift_of(x, classes);
-    const double exact = shift + std::log(static_cast<double>(row_sum_exp(x, classes, shift)));
+    const double exact = shift + log_one(static_cast<double>(row_sum_exp(x, classes, shift)));
     lse[row] = static_cast<T>(exact);
     const Shares<T> share(t, target, classes, weights_sum);
     double loss = share.total * exact - share.on * x[target];

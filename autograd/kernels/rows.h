@@ -1,14 +1,9 @@
 #pragma once
 
-#include <limits>
-
-#include "rapt/autograd/kernels/block.h"
+#include "rapt/autograd/kernels/math.h"
 
 /// What kernels do to one row of n elements, a Block at a time.
 namespace rapt::kernels {
-
-template <class T>
-constexpr T infinity = std::numeric_limits<T>::infinity();
 
 /// f(block, index, count) for each block of the row; the last one is padded with `fill`. Inlined,
 /// or what f adds up would go through memory.
@@ -57,10 +52,14 @@ class Total {
       sums_[i] = packets::padd(sums_[i], packets::ploadu<Packet>(block.data() + i * width));
     }
   }
+  /// The lanes' sum: each half is added to the other until one is left, whatever the width.
   [[gnu::always_inline]] T sum() const {
-    Block<T> all;
-    for (int i = 0; i < count; ++i) packets::pstoreu(all.data() + i * width, sums_[i]);
-    return all.sum();
+    Packet sums[count];
+    for (int i = 0; i < count; ++i) sums[i] = sums_[i];
+    for (int half = count / 2; half > 0; half /= 2) {
+      for (int i = 0; i < half; ++i) sums[i] = packets::padd(sums[i], sums[i + half]);
+    }
+    return packets::predux(sums[0]);
   }
 
  private:

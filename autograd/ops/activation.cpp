@@ -53,21 +53,22 @@ Tensor fused_pointwise(const char* op, const Tensor& x, Definition definition, F
 }
 
 struct GeluByTanh {
-  // Phi's approximation: 0.5 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
-  static constexpr double scale = std::numbers::sqrt2 * std::numbers::inv_sqrtpi;
+  // Phi's approximation, 0.5 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), is the sigmoid of twice
+  // what tanh is taken of: that keeps the digits where tanh comes near -1.
+  static constexpr double scale = 2 * std::numbers::sqrt2 * std::numbers::inv_sqrtpi;
   static constexpr double cubic = 0.044715;
 
   static Tensor definition(const Tensor& x) {
-    return x * (tanh((x + x * x * x * cubic) * scale) + 1.0) * 0.5;
+    return x * sigmoid((x + x * x * x * cubic) * scale);
   }
   template <class U>
   Curve<U> operator()(const U& u) const {
     using T = Scalar<U>;
     const U square = u * u;
-    const U t = kernels::tanh<T>(T(scale) * (u + T(cubic) * square * u));
-    const U inner = T(scale) * (T(1) + T(3 * cubic) * square);
-    const U cumulative = T(0.5) * (T(1) + t);
-    return {u * cumulative, cumulative + T(0.5) * u * (T(1) - t * t) * inner};
+    const U cumulative = kernels::sigmoid<T>(T(scale) * (u + T(cubic) * square * u));
+    // Where the square is beyond all bounds, cumulative is 0 or 1: inner must be a number.
+    const U inner = T(scale) * (T(1) + T(3 * cubic) * square.min(T(1e30)));
+    return {u * cumulative, cumulative + u * cumulative * (T(1) - cumulative) * inner};
   }
 };
 

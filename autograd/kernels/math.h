@@ -1,0 +1,130 @@
+#pragma once
+
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
+#include "rapt/autograd/kernels/block.h"
+
+/// Functions of blocks, and of single numbers with the bits that they have in a block. Those of f32
+/// are made of additions, products, quotients, square roots and fused multiply-adds alone, so they
+/// have the same bits with any compiler and any C library, where there are fused multiply-adds
+/// (docs/same-bits.md). Eigen's are fast, but some bend at the edges (exp of -inf is not 0, log of a
+/// subnormal number is that of the smallest normal one); the edges are put right here, because
+/// masks need inf and NaN to mean what they say.
+namespace rapt::kernels {
+
+template <class T>
+constexpr T infinity = std::numeric_limits<T>::infinity();
+
+/// out[lane] = f(x[lane], ...).
+template <class T, class F, class... Rest>
+[[gnu::always_inline]] inline Block<T> lanewise(F f, const Block<T>& x, const Rest&... rest) {
+  Block<T> out;
+  for (int i = 0; i < lanes; ++i) out[i] = f(x[i], rest[i]...);
+  return out;
+}
+
+/// exp of each number in a vector of f32, to 1e-7 of it (above 88 to 4e-7); 0
+/// below -87.7, inf above 88.72.
+template <class Packet>
+[[gnu::always_inline]] inline Packet exp_packet(const Packet& given) {
+  using packets::pmadd, packets::pmul, packets::pset1;
+  const Packet x = packets::pmax(packets::pmin(given, pset1<Packet>(88.8F)), pset1<Packet>(-88.F));
+  // exp(x) = 2^n exp(r) with |r| <= ln(2) / 2. 2^128 is no float: there, r is larger instead.
+  const Packet n =
+      packets::pmin(packets::print(pmul(x, pset1<Packet>(1.44269504F))), pset1<Packet>(127.F));
+  // ln(2) in two parts: n times the first is exact.
+  Packet r = pmadd(n, pset1<Packet>(-0.693359375F), x);
+  r = pmadd(n, pset1<Packet>(2.12194440e-4F), r);
+  // The polynomial of Cephes' expf.
+  Packet tail = pset1<Packet>(1.9875691500e-4F);
+  for (const float c :
+       {1.3981999507e-3F, 8.3334519073e-3F, 4.1665795894e-2F, 1.6666665459e-1F, 5.0000001201e-1F}) {
+    tail = pmadd(tail, r, pset1<Packet>(c));
+  }
+  const Packet y = packets::padd(pmadd(pmul(r, r), tail, r), pset1<Packet>(1.F));
+  // n = -127 gives the exponent of 0, and with it 0.
+  using Exponent = typename packets::unpacket_traits<Packet>::integer_packet;
+  const Exponent biased =
+      packets::padd(packets::pcast<Packet, Exponent>(n), packets::pset1<Exponent>(127));
+  return pmul(y, packets::preinterpret<Packet>(packets::plogical_shift_left<23>(biased)));
+}
+
+template <class T>
+[[gnu::always_inline]] inline Block<T> exp(const Block<T>& x) {
+  if constexpr (std::is_same_v<T, float>) {
+    using Packet = packets::packet_traits<float>::type;
+    Block<T> y;
+    for (int i = 0; i < lanes; i += packets::unpacket_traits<Packet>::size) {
+      packets::pstoreu(y.data() + i, exp_packet(packets::ploadu<Packet>(x.data() + i)));
+    }
+    return y;
+  } else {
+    // Below it the result is no normal number any more; it becomes 0.
+    constexpr T lowest = T(-708.39641853226408);
+    return lanewise([](T u, T e) { return u < lowest ? T(0) : e; }, x, Block<T>(x.exp()));
+  }
+}
+
+/// ln. Subnormal numbers are scaled up first: Eigen's takes them for the smallest normal one.
+template <class T>
+Block<T> log(const Block<T>& x) {
+  constexpr T smallest = std::numeric_limits<T>::min(), scale = T(1 << 24);
+  constexpr T log_scale = T(16.635532333438687);  // 24 ln(2)
+  const Block<T> scaled = lanewise([](T u) { return u < smallest ? u * scale : u; }, x);
+  return lanewise([](T u, T l) { return u < smallest ? l - log_scale : l; }, x,
+                  Block<T>(scaled.log()));
+}
+
+/// exp and ln of one number.
+template <class T>
+T exp_one(T x) {
+  using Packet = typename packets::packet_traits<T>::half;
+  if constexpr (std::is_same_v<T, float>) {
+    return packets::pfirst(exp_packet(packets::pset1<Packet>(x)));
+  } else {
+    return std::exp(x);
+  }
+}
+
+/// Of a positive normal number.
+template <class T>
+T log_one(T x) {
+  using Packet = typename packets::packet_traits<T>::half;
+  return packets::pfirst(packets::plog(packets::pset1<Packet>(x)));
+}
+
+template <class T>
+Block<T> sqrt(const Block<T>& x) {
+  return lanewise([](T u) { return std::sqrt(u); }, x);
+}
+
+template <class T>
+Block<T> tanh(const Block<T>& x) {
+  return x.tanh();
+}
+
+template <class T>
+Block<T> sin(const Block<T>& x) {
+  return x.sin();
+}
+
+template <class T>
+Block<T> cos(const Block<T>& x) {
+  return x.cos();
+}
+
+/// Eigen's leaves [-1, 1] by a few units of the last place.
+template <class T>
+Block<T> erf(const Block<T>& x) {
+  return lanewise([](T e) { return e > T(1) ? T(1) : e < T(-1) ? T(-1) : e; },
+                  Block<T>(eigen::erf(x)));
+}
+
+template <class T>
+Block<T> sigmoid(const Block<T>& x) {
+  return T(1) / (T(1) + exp<T>(-x));
+}
+
+}  // namespace rapt::kernels
