@@ -229,7 +229,7 @@ class Walk {
       const Edge& edge = node->inputs[i];
       needed_[i] = targets_ != nullptr ? targets_->wants(edge) : static_cast<bool>(edge);
     }
-    node->require_inputs_unchanged();
+    const RuleReads reads(*node, gradient);
     find_arrived(*node);
     const Tensor output = node->output_tensor(node);
     Gradients found = node->rule(

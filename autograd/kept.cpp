@@ -38,7 +38,7 @@ Tensor Kept::get() const {
   Tensor& again = maker_->computed_again;
   if (!again.defined()) {
     maker_->require_not_freed();
-    maker_->require_inputs_unchanged();
+    const RuleReads reads(*maker_);
     const Recording off(false);
     again = maker_->again();
   }

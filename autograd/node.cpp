@@ -8,7 +8,7 @@
 namespace rapt {
 namespace {
 
-std::atomic<uint64_t> next_order{1};
+std::atomic<uint64_t> clock{1};
 
 // Nodes whose last owner is gone, waiting to be taken apart.
 thread_local Node* doomed = nullptr;
@@ -32,9 +32,11 @@ void release(Node* node) noexcept {
 
 }  // namespace
 
+uint64_t next_moment() { return clock.fetch_add(1, std::memory_order_relaxed); }
+
 std::shared_ptr<Node> make_node() {
   Node* node = new (kernels::allocate(sizeof(Node))) Node;
-  node->order = next_order.fetch_add(1, std::memory_order_relaxed);
+  node->order = next_moment();
   return std::shared_ptr<Node>(node, release, PoolAllocator<Node>());
 }
 
@@ -45,9 +47,6 @@ const void* place_of(const Tensor& x) {
 
 Tensor Node::output_tensor(const std::shared_ptr<Node>& self) const {
   if (!output) return Tensor();
-  if (output->storage->version.load(std::memory_order_relaxed) != output_version) {
-    fail(op, ": backward needs its output, which was overwritten since (mutable_data, copy_from)");
-  }
   auto impl = std::allocate_shared<TensorImpl>(PoolAllocator<TensorImpl>(), *output);
   impl->node = self;
   return Tensor(std::move(impl));
@@ -59,14 +58,30 @@ void Node::require_not_freed() const {
        " was freed by an earlier walk; give that one .retain_graph = true");
 }
 
-void Node::require_inputs_unchanged() const {
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const std::shared_ptr<Storage> storage = inputs[i].storage.lock();
-    if (storage && storage->version.load(std::memory_order_relaxed) != inputs[i].version) {
-      fail(op, ": backward needs input ", i,
-           ", which was overwritten since (mutable_data, copy_from, an optimizer's step)");
-    }
+void Node::fail_overwritten(const TensorImpl& x) const {
+  std::string what = text(x.dtype, x.shape, ", a side argument or a tensor that its rule captured");
+  if (output && output->storage == x.storage) what = "its output";
+  for (size_t i = inputs.size(); i-- > 0;) {
+    if (inputs[i].storage == x.storage.get()) what = text("input ", i);
   }
+  fail(op, ": backward needs ", what,
+       ", which was overwritten since (mutable_data, copy_from, an optimizer's step)");
+}
+
+thread_local constinit const RuleReads* RuleReads::current_ = nullptr;
+
+RuleReads::RuleReads(const Node& node, const Tensor& gradient)
+    : node_(node),
+      gradient_(gradient.defined() ? gradient.impl()->storage.get() : nullptr),
+      start_(clock.load(std::memory_order_relaxed)),
+      before_(current_) {
+  current_ = this;
+}
+
+void RuleReads::check_one(const TensorImpl& x) const {
+  const uint64_t written = x.storage->written.load(std::memory_order_relaxed);
+  if (written <= node_.order || written >= start_ || x.storage.get() == gradient_) return;
+  node_.fail_overwritten(x);
 }
 
 void Node::free() {
@@ -96,6 +111,7 @@ Tensor Arrived::part() const { return through == nullptr ? *place : view_of(*thr
 Tensor Arrived::take() {
   if (place == nullptr || given.defined()) return given;
   if (!is_sole_owner(*place)) *place = place->clone();
+  place->impl()->storage->written = 0;  // clipped or not: what has arrived is there to be read
   const Tensor shown = part();
   if (share_elements(shown, *place)) given = shown.contiguous();
   return given;

@@ -17,12 +17,11 @@ struct Leaf {
 };
 
 /// From an op to what made one of its inputs: a node, a leaf, or neither (a constant). It never
-/// holds the input's elements; it notes their version, to notice an overwritten value.
+/// holds the input's elements.
 struct Edge {
   std::shared_ptr<Node> node;
   std::shared_ptr<Leaf> leaf;
-  std::weak_ptr<Storage> storage;
-  uint32_t version = 0;
+  const Storage* storage = nullptr;  // only to name the input in an error: it may be gone
 
   explicit operator bool() const { return node || leaf; }
   /// See place_of.
@@ -41,7 +40,6 @@ class Node {
   PoolVector<Edge> inputs;
   Rule rule;
   std::shared_ptr<TensorImpl> output;  // without its node (no cycle); only if the rule asked for it
-  uint32_t output_version = 0;
   OwnedFunction<Tensor()> again;  // computes the output again, dense: see kept.h
   OwnedFunction<Tensor(const Tensor&)> view;  // see note_view
   Tensor computed_again;          // by `again`, until the rule has run
@@ -52,14 +50,40 @@ class Node {
   Tensor output_tensor(const std::shared_ptr<Node>& self) const;
   /// Throws when an earlier walk has freed it.
   void require_not_freed() const;
-  /// Throws when an input was overwritten since.
-  void require_inputs_unchanged() const;
+  /// Throws: those elements, which its rule needs, were overwritten since.
+  [[noreturn]] void fail_overwritten(const TensorImpl& x) const;
   /// Drops what the rule kept.
   void free();
 };
 
 /// A node whose release, however long the chain behind it, does not recurse.
 std::shared_ptr<Node> make_node();
+
+/// While one lives, this thread runs the rule of `node`, and what it reads (Tensor::data, which all
+/// ops go through) must be what it was when the op was recorded: inputs, side arguments such as
+/// masks and indices, and whatever else the rule captured. Not watched are `gradient`, which is of
+/// this walk, and what is written while the rule runs.
+class RuleReads {
+ public:
+  explicit RuleReads(const Node& node, const Tensor& gradient = {});
+  ~RuleReads() { current_ = before_; }
+  RuleReads(const RuleReads&) = delete;
+  RuleReads& operator=(const RuleReads&) = delete;
+
+  /// Throws when the rule that this thread runs must not read x.
+  static void check(const TensorImpl& x) {
+    if (current_ != nullptr) current_->check_one(x);
+  }
+
+ private:
+  void check_one(const TensorImpl& x) const;
+
+  static thread_local constinit const RuleReads* current_;
+  const Node& node_;
+  const Storage* const gradient_;
+  const uint64_t start_;
+  const RuleReads* const before_;
+};
 
 /// Where a tensor's gradient goes: its node, or its leaf; null for a constant.
 const void* place_of(const Tensor& x);

@@ -242,7 +242,7 @@ struct Loss {
 struct ClassificationOptions {
   int64_t ignore_index = -100;  ///< targets of this value do not count
   double label_smoothing = 0;   ///< in [0, 1]: the share spread evenly over all classes
-  Tensor class_weights = {};    ///< [C], or undefined for 1 each
+  Tensor class_weights = {};    ///< [C], without a gradient; or undefined for 1 each
 };
 
 /// The count of a loss over these targets: those that are not ignored, or the sum of their class

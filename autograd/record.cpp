@@ -69,8 +69,7 @@ Tensor join_graph(const char* op, TensorList inputs, Tensor value, Rule rule,
     const TensorImpl& impl = *input.impl();
     edge.node = impl.node;
     if (!impl.node) edge.leaf = impl.leaf;
-    edge.storage = impl.storage;
-    edge.version = impl.storage->version.load(std::memory_order_relaxed);
+    edge.storage = impl.storage.get();
   }
   // A handle of its own, unless `value` is the only one: it may be somebody else's too (a function
   // that returns its input).
@@ -78,7 +77,6 @@ Tensor join_graph(const char* op, TensorList inputs, Tensor value, Rule rule,
   Tensor out = sole ? std::move(value) : make_view(value, value.shape(), value.strides());
   if (options.keep_output) {
     node->output = std::allocate_shared<TensorImpl>(PoolAllocator<TensorImpl>(), *out.impl());
-    node->output_version = out.impl()->storage->version.load(std::memory_order_relaxed);
   }
   out.impl()->node = std::move(node);
   return out;

@@ -23,8 +23,9 @@ struct Storage {
 
   void* data;
   size_t bytes;
-  /// Counts the writes, so that a gradient rule never reads a value that changed behind it.
-  std::atomic<uint32_t> version{0};
+  /// When somebody last wrote here (mutable_data, copy_from), on the clock that orders ops: a
+  /// gradient rule never reads what changed behind it. See RuleReads.
+  std::atomic<uint64_t> written{0};
 };
 
 struct TensorImpl {
@@ -44,6 +45,9 @@ Tensor empty(const Shape& shape, Dtype dtype);
 
 /// Another look at x's elements, outside the graph. `offset` counts from x's first element.
 Tensor make_view(const Tensor& x, const Shape& shape, const Strides& strides, int64_t offset = 0);
+
+/// The next moment on the clock of ops and writes.
+uint64_t next_moment();
 
 /// True when nobody but this handle can see the elements, and they are dense: they may be reused.
 bool is_sole_owner(const Tensor& x);

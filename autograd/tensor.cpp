@@ -87,6 +87,7 @@ void replace_elements(Tensor& x, const Tensor& value) {
   const Tensor dense = value.contiguous();
   TensorImpl& impl = *x.impl();
   impl.storage = dense.impl()->storage;
+  impl.storage->written = next_moment();
   impl.offset = dense.impl()->offset;
   impl.shape = dense.shape();
   impl.strides = dense.strides();
@@ -112,17 +113,19 @@ int64_t Tensor::dim(int64_t axis) const {
 const void* Tensor::raw_data(Dtype wanted) const {
   const TensorImpl& impl = checked(impl_);
   if (impl.dtype != wanted) fail("data: wanted a tensor of ", wanted, "; got ", impl.dtype);
+  RuleReads::check(impl);
   return static_cast<const std::byte*>(impl.storage->data) + impl.offset * size_of(wanted);
 }
 
 void* Tensor::raw_mutable_data(Dtype wanted) {
-  const void* data = raw_data(wanted);
+  const TensorImpl& impl = checked(impl_);
+  if (impl.dtype != wanted) fail("mutable_data: wanted a tensor of ", wanted, "; got ", impl.dtype);
   if (impl_->node) {
     fail("mutable_data: wanted a leaf; got the output of ", impl_->node->op,
          ", whose graph may need its values (clone() it, or compute it under NoGrad)");
   }
-  impl_->storage->version.fetch_add(1, std::memory_order_relaxed);
-  return const_cast<void*>(data);
+  impl.storage->written.store(next_moment(), std::memory_order_relaxed);
+  return static_cast<std::byte*>(impl.storage->data) + impl.offset * size_of(wanted);
 }
 
 template <class T>
@@ -151,6 +154,11 @@ double Tensor::item() const {
 void Tensor::copy_from(const Tensor& source) {
   if (source.shape() != shape()) {
     fail("copy_from: wanted shape ", shape(), "; got ", source.shape());
+  }
+  if (grad_enabled() && !source.is_leaf()) {
+    fail("copy_from: wanted values that nothing would be lost of; got the output of ",
+         source.impl()->node->op,
+         ", whose graph a copy does not keep (detach() it, or copy inside NoGrad)");
   }
   const NoGrad no_grad;
   visit_any(dtype(), [&](auto zero) {

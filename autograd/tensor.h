@@ -57,7 +57,8 @@ class Tensor {
     return static_cast<const T*>(raw_data(dtype_of<T>()));
   }
   /// As data(), for writing. Every alias sees the change. Throws for a tensor that is the recorded
-  /// output of an op; a backward() that would need the overwritten values throws too.
+  /// output of an op. A backward() that needs the overwritten values throws too, whether they were
+  /// an op's input, a side argument (index, mask, targets) or captured by its rule.
   template <class T>
   T* mutable_data() {
     return static_cast<T*>(raw_mutable_data(dtype_of<T>()));
@@ -67,11 +68,12 @@ class Tensor {
   std::vector<T> values() const;
   /// The only element, of any dtype, as a double. Throws unless numel() is 1.
   double item() const;
-  /// Overwrites the elements with those of `source`: same shape, any dtype.
+  /// Overwrites the elements with those of `source`: same shape, any dtype. Throws for the output of
+  /// an op, whose graph would be lost without a word: detach() it, or copy inside NoGrad.
   void copy_from(const Tensor& source);
 
-  /// The same values with another dtype; the gradient is cast back. The tensor itself when the
-  /// dtype is already right.
+  /// The same values with another dtype. The tensor itself when the dtype is already right. The
+  /// gradient is cast back; i64 and b8 carry none: as a comparison's, such a result is a constant.
   Tensor to(Dtype dtype) const;
   /// A dense row-major tensor of the same values; the tensor itself when it already is one.
   Tensor contiguous() const;

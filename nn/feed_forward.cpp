@@ -38,7 +38,10 @@ FeedForward::FeedForward(const FeedForwardOptions& options, Rng& rng)
 }
 
 Tensor FeedForward::operator()(const Tensor& x) const {
-  if (gate) return down(activate((*gate)(x), activation_) * up(x));
+  if (gate) {
+    const Tensor open = activate((*gate)(x), activation_);  // first, whatever the compiler
+    return down(open * up(x));
+  }
   const Tensor inner = up(x);
   switch (activation_) {
     case Activation::gelu:

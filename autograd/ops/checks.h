@@ -25,6 +25,13 @@ inline void require_dtype(const char* op, const char* argument, const Tensor& x,
   }
 }
 
+/// For arguments that an op has no gradient for: it would be lost without a word.
+inline void require_constant(const char* op, const char* argument, const Tensor& x) {
+  if (!grad_enabled() || !x.requires_grad()) return;
+  fail(op, ": wanted ", argument, " that require no gradient, for there is none; got ", x.dtype(),
+       x.shape(), " that require one (detach() them)");
+}
+
 inline void require_same_dtype(const char* op, const Tensor& a, const Tensor& b) {
   require_defined(op, "the first argument", a);
   require_defined(op, "the second argument", b);

@@ -155,7 +155,8 @@ Part multiplied(const Part& a, const Part& b, LabelSet keep, const Labels& outpu
     for (const int64_t label : labels) shape.push_back(own & bit(label) ? part.length(label) : 1);
     return reshaped(permuted(part, ordered(own, labels, {})), shape);
   };
-  return summed_to({mul(aligned(a), aligned(b)), labels}, keep);
+  const Tensor left = aligned(a), right = aligned(b);  // in this order, whatever the compiler
+  return summed_to({mul(left, right), labels}, keep);
 }
 
 // The product of two parts, with what is not in `keep` summed out. Every label that only one of
@@ -183,8 +184,9 @@ Part contracted(Part a, Part b, LabelSet keep, const Labels& output) {
   const Labels columns = outer_order(b, ordered(right & ~left, output, b.labels));
   const Labels inner = inner_order(a, b, ordered(inner_set, a.labels, {}));
 
-  const Tensor product = matmul(as_matrices(a, batch, rows, inner),      // [batch..., R, K]
-                                as_matrices(b, batch, inner, columns));  // [batch..., K, C]
+  const Tensor first = as_matrices(a, batch, rows, inner);      // [batch..., R, K]
+  const Tensor second = as_matrices(b, batch, inner, columns);  // [batch..., K, C]
+  const Tensor product = matmul(first, second);
   Part out{product, {}};
   Shape shape;
   for (const auto& [labels, from] : {std::pair(&batch, &a), {&rows, &a}, {&columns, &b}}) {

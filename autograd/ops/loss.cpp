@@ -48,6 +48,7 @@ Counted counted_targets(const char* op, const Tensor& scores, const Tensor& targ
   const Tensor& weights = options.class_weights;
   if (weights.defined()) {
     require_same_dtype(op, scores, weights);
+    require_constant(op, "class_weights", weights);
     if (weights.shape() != Shape{classes}) {
       fail(op, ": wanted class_weights [", classes, "]; got ", weights.shape());
     }

@@ -250,7 +250,8 @@ TEST(Tensor, AnOverwrittenOutputIsNoticedThroughItsDetachedAlias) {
   alias.mutable_data<float>()[0] = 0;
   EXPECT_EQ(
       error_of([&] { y.backward(ones({2})); }),
-      "exp: backward needs its output, which was overwritten since (mutable_data, copy_from)");
+      "exp: backward needs its output, which was overwritten since (mutable_data, copy_from, an "
+      "optimizer's step)");
 }
 
 TEST(Tensor, WritingAfterBackwardIsWhatAnOptimizerDoes) {
