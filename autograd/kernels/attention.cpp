@@ -51,8 +51,8 @@ template <class T>
 class Attend {
  public:
   Attend(const Attention<T>& a, int64_t index, int64_t first, int64_t rows, const Matrix<T>& out,
-         T* lse)
-      : a_(a), head_(a, index), first_(first), last_(first + rows - 1), out_(out), lse_(lse) {}
+         const Softmax<T>& softmax)
+      : a_(a), head_(a, index), first_(first), last_(first + rows - 1), out_(out), softmax_(softmax) {}
 
   void run() {
     const int64_t visible = head_.visible_keys(last_);
@@ -102,19 +102,21 @@ class Attend {
     const Running<T>& seen = seen_[row - first_];
     T* const out = out_.at(row, 0).data;
     const bool none = seen.sum == 0;
+    const T factor = none ? T(0) : T(1) / seen.sum;
     if (none) {
       std::fill_n(out, a_.value_width, T(0));
     } else {
-      multiply(out, a_.value_width, T(1) / seen.sum);
+      multiply(out, a_.value_width, factor);
     }
-    lse_[row] = none ? infinity<T> : seen.top + log_one(seen.sum);
+    softmax_.shift[row] = none ? T(0) : seen.top;
+    softmax_.factor[row] = factor;
   }
 
   const Attention<T>& a_;
   const Head<T> head_;
   const int64_t first_, last_;
   const Matrix<T> out_;
-  T* const lse_;
+  const Softmax<T> softmax_;
   Running<T> seen_[queries_per_task];
   const Scratch<T> s_{queries_per_block * keys_per_block}, keep_{keys_per_block};
 };
@@ -122,7 +124,7 @@ class Attend {
 }  // namespace
 
 template <class T>
-void attention(const Attention<T>& a, const Matrices<T>& out, T* lse) {
+void attention(const Attention<T>& a, const Matrices<T>& out, Softmax<T> softmax) {
   const int64_t tasks = parts(a.queries, queries_per_task);
   parallel_for(a.batch.numel() * tasks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
@@ -130,7 +132,8 @@ void attention(const Attention<T>& a, const Matrices<T>& out, T* lse) {
       // The last queries see the most keys: they come first, so that the threads end together.
       const int64_t row = (tasks - 1 - task % tasks) * queries_per_task;
       Attend<T>(a, index, row, std::min(queries_per_task, a.queries - row),
-                at_batch(out, a.batch, index), lse + index * a.queries)
+                at_batch(out, a.batch, index),
+                Softmax<T>{softmax.shift + index * a.queries, softmax.factor + index * a.queries})
           .run();
     }
   });
@@ -149,7 +152,7 @@ void attention_dropout(int64_t batches, int64_t queries, int64_t keys, double p,
 }
 
 #define RAPT_INSTANTIATE(T)                                             \
-  template void attention(const Attention<T>&, const Matrices<T>&, T*); \
+  template void attention(const Attention<T>&, const Matrices<T>&, Softmax<T>); \
   template void attention_dropout(int64_t, int64_t, int64_t, double, PhiloxKey, T*);
 RAPT_INSTANTIATE(float)
 RAPT_INSTANTIATE(double)

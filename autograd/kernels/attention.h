@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "rapt/autograd/kernels/matrix.h"
+#include "rapt/autograd/kernels/softmax.h"
 #include "rapt/autograd/philox_key.h"
 #include "rapt/autograd/shape.h"
 
@@ -30,15 +31,16 @@ struct Attention {
   PhiloxKey draws;
 };
 
-/// out = softmax(q k^T scale + mask) v, its columns dense. lse [batch, queries]: the logarithm of
-/// each softmax's denominator, inf where a query may attend to nothing.
+/// out = softmax(q k^T scale + mask) v, its columns dense. softmax [batch, queries] is kept for the
+/// backward.
 template <class T>
-void attention(const Attention<T>& a, const Matrices<T>& out, T* lse);
+void attention(const Attention<T>& a, const Matrices<T>& out, Softmax<T> softmax);
 
 /// The gradients of q, k and v for the output's gradient g.
 template <class T>
 void attention_backward(const Attention<T>& a, const Matrices<const T>& out,
-                        const Matrices<const T>& g, const T* lse, const Matrices<T>& dq,
+                        const Matrices<const T>& g, Softmax<const T> softmax,
+                        const Matrices<T>& dq,
                         const Matrices<T>& dk, const Matrices<T>& dv);
 
 /// What dropout multiplies the weights by: 0 or 1 / (1 - p). keep [batches, queries, keys].

@@ -15,9 +15,10 @@ template <class T>
 class HeadBackward {
  public:
   /// dots [queries]: what all weights of a row share, the output's gradient along the output.
-  HeadBackward(const Attention<T>& a, int64_t index, const Matrix<const T>& g, const T* lse,
-               const T* dots, const Matrix<T>& dk, const Matrix<T>& dv)
-      : a_(a), head_(a, index), g_(g), lse_(lse), dots_(dots), dk_(dk), dv_(dv) {}
+  HeadBackward(const Attention<T>& a, int64_t index, const Matrix<const T>& g,
+               const Softmax<const T>& softmax, const T* dots, const Matrix<T>& dk,
+               const Matrix<T>& dv)
+      : a_(a), head_(a, index), g_(g), softmax_(softmax), dots_(dots), dk_(dk), dv_(dv) {}
 
   /// The block of keys from `column` on: dk and dv of these keys, and what they give to the queries
   /// that see them: dq += it, or dq = it.
@@ -72,14 +73,14 @@ class HeadBackward {
   /// scores' gradients.
   void weights(int64_t row, int64_t i, int64_t column, int64_t columns) {
     T *p = p_ + i * columns, *ds = ds_ + i * columns;
-    const T shift = lse_[row], dot = dots_[row];
+    const T shift = softmax_.shift[row], factor = softmax_.factor[row], dot = dots_[row];
     const int64_t some = head_.visible_of(row, column, columns);
     const int64_t whole = whole_blocks(p, some, columns);
     std::fill(ds + some, ds + columns, T(0));
     if (a_.dropout == 0) {
       for_each_block(p, ds, whole,
                      [&](const Block<T>& u, const Block<T>& v, int64_t at, int64_t count) {
-                       const Block<T> weight = exp<T>(u - shift);
+                       const Block<T> weight = exp<T>(u - shift) * factor;
                        store_some<T>(p + at, weight, count);
                        store_some<T>(ds + at, weight * (v - dot), count);
                      });
@@ -88,7 +89,7 @@ class HeadBackward {
     head_.dropout(row, column, columns, keep_);
     for_each_block(p, ds, whole,
                    [&](const Block<T>& u, const Block<T>& v, int64_t at, int64_t count) {
-                     const Block<T> weight = exp<T>(u - shift);
+                     const Block<T> weight = exp<T>(u - shift) * factor;
                      const Block<T> keep = load_some<T>(keep_, at, count, T(0));
                      store_some<T>(p + at, weight * keep, count);
                      store_some<T>(ds + at, weight * (v * keep - dot), count);
@@ -98,7 +99,8 @@ class HeadBackward {
   const Attention<T>& a_;
   const Head<T> head_;
   const Matrix<const T> g_;
-  const T *lse_, *dots_;
+  const Softmax<const T> softmax_;
+  const T* dots_;
   const Matrix<T> dk_, dv_;
   const Scratch<T> p_{queries_per_block * keys_per_block};
   const Scratch<T> ds_{queries_per_block * keys_per_block};
@@ -112,11 +114,12 @@ template <class T>
 class AllHeads {
  public:
   AllHeads(const Attention<T>& a, const Matrices<const T>& out, const Matrices<const T>& g,
-           const T* lse, const Matrices<T>& dq, const Matrices<T>& dk, const Matrices<T>& dv)
+           const Softmax<const T>& softmax, const Matrices<T>& dq, const Matrices<T>& dk,
+           const Matrices<T>& dv)
       : a_(a),
         out_(out),
         g_(g),
-        lse_(lse),
+        softmax_(softmax),
         dq_(dq),
         dk_(dk),
         dv_(dv),
@@ -192,7 +195,8 @@ class AllHeads {
   }
 
   HeadBackward<T> backward_of(int64_t head) const {
-    return {a_, head, of(g_, head), lse_ + head * a_.queries, dots_ + head * a_.queries,
+    const int64_t row = head * a_.queries;
+    return {a_, head, of(g_, head), {softmax_.shift + row, softmax_.factor + row}, dots_ + row,
             of(dk_, head), of(dv_, head)};
   }
   template <class U>
@@ -205,7 +209,7 @@ class AllHeads {
 
   const Attention<T>& a_;
   const Matrices<const T>&out_, &g_;
-  const T* lse_;
+  const Softmax<const T> softmax_;
   const Matrices<T>&dq_, &dk_, &dv_;
   const int64_t heads_, blocks_, at_once_;
   const Scratch<T> dots_, others_;
@@ -215,15 +219,16 @@ class AllHeads {
 
 template <class T>
 void attention_backward(const Attention<T>& a, const Matrices<const T>& out,
-                        const Matrices<const T>& g, const T* lse, const Matrices<T>& dq,
-                        const Matrices<T>& dk, const Matrices<T>& dv) {
+                        const Matrices<const T>& g, Softmax<const T> softmax,
+                        const Matrices<T>& dq, const Matrices<T>& dk, const Matrices<T>& dv) {
   if (a.batch.numel() == 0) return;
-  AllHeads<T>(a, out, g, lse, dq, dk, dv).run();
+  AllHeads<T>(a, out, g, softmax, dq, dk, dv).run();
 }
 
 #define RAPT_INSTANTIATE(T)                                                                \
   template void attention_backward(const Attention<T>&, const Matrices<const T>&,          \
-                                   const Matrices<const T>&, const T*, const Matrices<T>&, \
+                                   const Matrices<const T>&, Softmax<const T>,             \
+                                   const Matrices<T>&,                                     \
                                    const Matrices<T>&, const Matrices<T>&);
 RAPT_INSTANTIATE(float)
 RAPT_INSTANTIATE(double)

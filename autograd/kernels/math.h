@@ -70,8 +70,8 @@ template <class T>
 /// ln. Subnormal numbers are scaled up first: Eigen's takes them for the smallest normal one.
 template <class T>
 Block<T> log(const Block<T>& x) {
-  constexpr T smallest = std::numeric_limits<T>::min(), scale = T(1 << 24);
-  constexpr T log_scale = T(16.635532333438687);  // 24 ln(2)
+  constexpr T smallest = std::numeric_limits<T>::min(), scale = T(int64_t{1} << 54);
+  constexpr T log_scale = T(37.429947750237048);  // 54 ln(2)
   const Block<T> scaled = lanewise([](T u) { return u < smallest ? u * scale : u; }, x);
   return lanewise([](T u, T l) { return u < smallest ? l - log_scale : l; }, x,
                   Block<T>(scaled.log()));

@@ -84,6 +84,10 @@ template <class T>
 void log_softmax_backward(int64_t rows, int64_t n, const T* y_all, const T* g_all, T* dx_all) {
   for_each_row(rows, n, [&](int64_t row) {
     const T *y = y_all + row * n, *g = g_all + row * n;
+    if (row_max(y, n) == -infinity<T>) {
+      std::fill_n(dx_all + row * n, n, T(0));
+      return;
+    }
     const T sum = row_sum(g, n);
     for_each_block(y, g, n, [&](const Block<T>& u, const Block<T>& v, int64_t at, int64_t count) {
       store_some<T>(dx_all + row * n + at, v - exp<T>(u) * sum, count);
@@ -91,18 +95,97 @@ void log_softmax_backward(int64_t rows, int64_t n, const T* y_all, const T* g_al
   });
 }
 
+// ---- logsumexp ---------------------------------------------------------------------------------
+
+namespace {
+
+/// The largest element where it is a number, else 0: inf then stays inf.
+template <class T>
+T finite_shift_of(const T* x, int64_t n) {
+  const T top = row_max(x, n);
+  return std::isfinite(top) ? top : T(0);
+}
+
+}  // namespace
+
+template <class T>
+void logsumexp(int64_t rows, int64_t n, const T* x_all, T* y) {
+  for_each_row(rows, n, [&](int64_t row) {
+    const T* x = x_all + row * n;
+    const T shift = finite_shift_of(x, n), sum = row_sum_exp(x, n, shift);
+    y[row] = sum == T(0) ? -infinity<T> : shift + (std::isfinite(sum) ? log_one(sum) : sum);
+  });
+}
+
+template <class T>
+void logsumexp_backward(int64_t rows, int64_t n, const T* x_all, const T* g, T* dx_all) {
+  for_each_row(rows, n, [&](int64_t row) {
+    const T* x = x_all + row * n;
+    const T shift = finite_shift_of(x, n), sum = row_sum_exp(x, n, shift);
+    const T factor = sum == T(0) ? T(0) : g[row] / sum;
+    for_each_block(x, n, T(0), [&](const Block<T>& u, int64_t at, int64_t count) {
+      store_some<T>(dx_all + row * n + at, exp<T>(u - shift) * factor, count);
+    });
+  });
+}
+
 // ---- layer_norm and rms_norm -------------------------------------------------------------------
+
+namespace {
+
+/// The sum of (x - shift)^2 over a row, as total * 2^(2 exponent): squares beyond what T holds are
+/// added up of a row that is scaled by 2^-exponent first.
+template <class T>
+struct Squares {
+  T total;
+  int exponent;
+
+  Squares(const T* x, int64_t n, T shift) : total(sum(x, n, shift, T(1))), exponent(0) {
+    if (std::isfinite(total)) return;
+    const T top = std::max(std::abs(row_max(x, n)), std::abs(row_min(x, n)));
+    if (!std::isfinite(top) || !std::isfinite(shift)) return;
+    exponent = std::ilogb(top);
+    total = sum(x, n, shift, std::ldexp(T(1), -exponent));
+  }
+
+  /// 1 / sqrt(total * 2^(2 exponent) / n + eps).
+  T rstd(int64_t n, double eps) const {
+    const T mean = total / static_cast<T>(n);
+    if (exponent == 0) return T(1) / std::sqrt(mean + static_cast<T>(eps));
+    const T scaled_eps = static_cast<T>(std::ldexp(eps, -2 * exponent));
+    return std::ldexp(T(1) / std::sqrt(mean + scaled_eps), -exponent);
+  }
+
+ private:
+  static T sum(const T* x, int64_t n, T shift, T scale) {
+    Total<T> squares;
+    for_each_block(x, n, shift, [&](const Block<T>& u, int64_t, int64_t) {
+      const Block<T> d = (u - shift) * scale;
+      squares += d * d;
+    });
+    return squares.sum();
+  }
+};
+
+/// The mean of a row; where the sum is beyond what T holds, of parts of it.
+template <class T>
+T row_mean(const T* x, int64_t n) {
+  const T mean = row_sum(x, n) / static_cast<T>(n);
+  if (std::isfinite(mean)) return mean;
+  T parts = 0;
+  for (int64_t i = 0; i < n; ++i) parts += x[i] / static_cast<T>(n);
+  return parts;
+}
+
+}  // namespace
 
 template <class T>
 void layer_norm(int64_t rows, int64_t n, const T* x_all, const T* gain, const T* bias, double eps,
                 T* y_all, T* mean, T* rstd) {
   for_each_row(rows, n, [&](int64_t row) {
     const T* x = x_all + row * n;
-    const T m = row_sum(x, n) / static_cast<T>(n);
-    Total<T> squares;
-    for_each_block(x, n, m,
-                   [&](const Block<T>& u, int64_t, int64_t) { squares += (u - m) * (u - m); });
-    const T r = T(1) / std::sqrt(squares.sum() / static_cast<T>(n) + static_cast<T>(eps));
+    const T m = row_mean(x, n);
+    const T r = Squares<T>(x, n, m).rstd(n, eps);
     mean[row] = m;
     rstd[row] = r;
     for_each_block(x, n, T(0), [&](const Block<T>& u, int64_t at, int64_t count) {
@@ -174,19 +257,19 @@ void layer_norm_backward(int64_t rows, int64_t n, const T* g_all, const T* x_all
     const T m = mean[row], r = rstd[row];
     Total<T> sum, dot;
     for_each_block(g, x, n, [&](const Block<T>& v, const Block<T>& u, int64_t at, int64_t count) {
-      const Block<T> scaled = v * load_some(gain, at, count, T(1));
+      const Block<T> scaled = v * load_some(gain, at, count, T(1)), normed = (u - m) * r;
       sum += scaled;
-      dot += scaled * (u - m);  // the padding of g is 0
+      dot += scaled * normed;  // the padding of g is 0
       if (dg == nullptr) return;
-      add_some<T>(dg + at, v * (u - m) * r, count);
+      add_some<T>(dg + at, v * normed, count);
       add_some<T>(db + at, v, count);
     });
     if (dx.data == nullptr) return;
     const T mean_g = sum.sum() / static_cast<T>(n);
-    const T mean_gx = dot.sum() * r / static_cast<T>(n);
+    const T mean_gx = dot.sum() / static_cast<T>(n);
     for_each_block(g, x, n, [&](const Block<T>& v, const Block<T>& u, int64_t at, int64_t count) {
       const Block<T> scaled = v * load_some(gain, at, count, T(1));
-      put<T>(dx, row * n + at, r * (scaled - mean_g - (u - m) * (r * mean_gx)), count);
+      put<T>(dx, row * n + at, r * (scaled - mean_g - (u - m) * r * mean_gx), count);
     });
   });
 }
@@ -196,7 +279,7 @@ void rms_norm(int64_t rows, int64_t n, const T* x_all, const T* gain, double eps
               T* rstd) {
   for_each_row(rows, n, [&](int64_t row) {
     const T* x = x_all + row * n;
-    const T r = T(1) / std::sqrt(row_dot(x, x, n) / static_cast<T>(n) + static_cast<T>(eps));
+    const T r = Squares<T>(x, n, T(0)).rstd(n, eps);
     rstd[row] = r;
     for_each_block(x, n, T(0), [&](const Block<T>& u, int64_t at, int64_t count) {
       store_some<T>(y_all + row * n + at, u * r * load_some(gain, at, count, T(1)), count);
@@ -212,14 +295,15 @@ void rms_norm_backward(int64_t rows, int64_t n, const T* g_all, const T* x_all, 
     const T r = rstd[row];
     Total<T> dot;
     for_each_block(g, x, n, [&](const Block<T>& v, const Block<T>& u, int64_t at, int64_t count) {
-      dot += v * load_some(gain, at, count, T(1)) * u;
-      if (dg != nullptr) add_some<T>(dg + at, v * u * r, count);
+      const Block<T> normed = u * r;
+      dot += v * load_some(gain, at, count, T(1)) * normed;
+      if (dg != nullptr) add_some<T>(dg + at, v * normed, count);
     });
     if (dx.data == nullptr) return;
-    const T factor = dot.sum() * r * r / static_cast<T>(n);
+    const T mean_gx = dot.sum() / static_cast<T>(n);
     for_each_block(g, x, n, [&](const Block<T>& v, const Block<T>& u, int64_t at, int64_t count) {
       const Block<T> scaled = v * load_some(gain, at, count, T(1));
-      put<T>(dx, row * n + at, r * (scaled - u * factor), count);
+      put<T>(dx, row * n + at, r * (scaled - u * r * mean_gx), count);
     });
   });
 }
@@ -276,17 +360,22 @@ double sum_of_weights(const ClassTargets<T>& t, int64_t classes) {
 
 template <class T>
 double cross_entropy(int64_t rows, int64_t classes, const T* logits, const ClassTargets<T>& t,
-                     T* lse) {
+                     Softmax<T> softmax) {
   const double weights_sum = sum_of_weights(t, classes);
   std::vector<double, PoolAllocator<double>> losses(static_cast<size_t>(rows), 0.0);
   for_each_row(rows, classes, [&](int64_t row) {
     const int64_t target = t.targets[row];
-    lse[row] = T(0);
+    softmax.shift[row] = softmax.factor[row] = T(0);
     if (target == t.ignore_index) return;
     const T* x = logits + row * classes;
-    const T shift = shift_of(x, classes);
-    const double exact = shift + log_one(static_cast<double>(row_sum_exp(x, classes, shift)));
-    lse[row] = static_cast<T>(exact);
+    const T shift = shift_of(x, classes), sum = row_sum_exp(x, classes, shift);
+    softmax.shift[row] = shift;
+    softmax.factor[row] = sum == T(0) ? T(0) : T(1) / sum;
+    if (sum == T(0)) {  // nothing but -inf: as log_softmax has it
+      losses[static_cast<size_t>(row)] = infinity<double>;
+      return;
+    }
+    const double exact = shift + log_one(static_cast<double>(sum));
     const Shares<T> share(t, target, classes, weights_sum);
     double loss = share.total * exact - share.on * x[target];
     if (share.off != 0) {
@@ -304,20 +393,22 @@ double cross_entropy(int64_t rows, int64_t classes, const T* logits, const Class
 
 template <class T>
 void cross_entropy_backward(int64_t rows, int64_t classes, const T* logits,
-                            const ClassTargets<T>& t, const T* lse, double g, T* dlogits) {
+                            const ClassTargets<T>& t, Softmax<const T> softmax, double g,
+                            T* dlogits) {
   const double weights_sum = sum_of_weights(t, classes);
   for_each_row(rows, classes, [&](int64_t row) {
     const int64_t target = t.targets[row];
     T* dx = dlogits + row * classes;
-    if (target == t.ignore_index) {
+    if (target == t.ignore_index || softmax.factor[row] == T(0)) {
       std::fill_n(dx, classes, T(0));
       return;
     }
+    const T shift = softmax.shift[row], factor = softmax.factor[row];
     const Shares<T> share(t, target, classes, weights_sum);
     const T total = static_cast<T>(g * share.total), off = static_cast<T>(g * share.off);
     for_each_block(logits + row * classes, classes, T(0),
                    [&](const Block<T>& u, int64_t at, int64_t count) {
-                     Block<T> d = total * exp<T>(u - lse[row]);
+                     Block<T> d = total * (exp<T>(u - shift) * factor);
                      if (off != 0) d -= off * load_some(t.class_weights, at, count, T(1));
                      store_some(dx + at, d, count);
                    });
@@ -337,9 +428,11 @@ void cross_entropy_backward(int64_t rows, int64_t classes, const T* logits,
   template void rms_norm_backward(int64_t, int64_t, const T*, const T*, const T*, const T*,     \
                                   Gradient<T>, Gradient<T>);                                    \
   template void dropout(int64_t, const T*, double, PhiloxKey, T*);                              \
-  template double cross_entropy(int64_t, int64_t, const T*, const ClassTargets<T>&, T*);        \
+  template double cross_entropy(int64_t, int64_t, const T*, const ClassTargets<T>&, Softmax<T>); \
   template void cross_entropy_backward(int64_t, int64_t, const T*, const ClassTargets<T>&,      \
-                                       const T*, double, T*);
+                                       Softmax<const T>, double, T*);                           \
+  template void logsumexp(int64_t, int64_t, const T*, T*);                                      \
+  template void logsumexp_backward(int64_t, int64_t, const T*, const T*, T*);
 RAPT_INSTANTIATE(float)
 RAPT_INSTANTIATE(double)
 #undef RAPT_INSTANTIATE

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "rapt/autograd/kernels/softmax.h"
 #include "rapt/autograd/philox_key.h"
 
 /// Kernels over the rows of a dense [rows, n] matrix. Optional pointers may be null.
@@ -17,7 +18,7 @@ void softmax_backward(int64_t rows, int64_t n, const T* y, const T* g, T* dx);
 /// y = x - log(sum(exp(x))); -inf where the whole row is.
 template <class T>
 void log_softmax(int64_t rows, int64_t n, const T* x, T* y);
-/// dx = g - exp(y) sum(g).
+/// dx = g - exp(y) sum(g); 0 where the whole row is -inf.
 template <class T>
 void log_softmax_backward(int64_t rows, int64_t n, const T* y, const T* g, T* dx);
 
@@ -59,13 +60,21 @@ struct ClassTargets {
   double label_smoothing;
   const T* class_weights;
 };
-/// The sum of the losses of all rows; lse[i] = log(sum(exp(row i))) is kept for the backward.
+/// The sum of the losses of all rows.
 template <class T>
 double cross_entropy(int64_t rows, int64_t classes, const T* logits, const ClassTargets<T>& t,
-                     T* lse);
+                     Softmax<T> softmax);
 /// dlogits for the sum's gradient g.
 template <class T>
 void cross_entropy_backward(int64_t rows, int64_t classes, const T* logits,
-                            const ClassTargets<T>& t, const T* lse, double g, T* dlogits);
+                            const ClassTargets<T>& t, Softmax<const T> softmax, double g,
+                            T* dlogits);
+
+/// y[i] = log(sum(exp(row i))); -inf where the whole row is.
+template <class T>
+void logsumexp(int64_t rows, int64_t n, const T* x, T* y);
+/// dx = g[i] exp(x) / sum(exp(x)); 0 where the whole row is -inf.
+template <class T>
+void logsumexp_backward(int64_t rows, int64_t n, const T* x, const T* g, T* dx);
 
 }  // namespace rapt::kernels

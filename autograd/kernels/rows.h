@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+
 #include "rapt/autograd/kernels/math.h"
 
 /// What kernels do to one row of n elements, a Block at a time.
@@ -80,6 +82,14 @@ template <class T>
   T top = packets::predux_max(best);
   for (; i < n; ++i) top = std::max(top, x[i]);
   return top;
+}
+
+/// The smallest element, inf of none.
+template <class T>
+T row_min(const T* x, int64_t n) {
+  T least = infinity<T>;
+  for (int64_t i = 0; i < n; ++i) least = std::min(least, x[i]);
+  return least;
 }
 
 /// The sum of the row's elements.

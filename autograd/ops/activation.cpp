@@ -59,7 +59,8 @@ struct GeluByTanh {
   static constexpr double cubic = 0.044715;
 
   static Tensor definition(const Tensor& x) {
-    return x * sigmoid((x + x * x * x * cubic) * scale);
+    const Tensor u = clamp(x, -30, 30);  // beyond, the sigmoid is 0 or 1 and the cube may be inf
+    return x * sigmoid((u + u * u * u * cubic) * scale);
   }
   template <class U>
   Curve<U> operator()(const U& u) const {

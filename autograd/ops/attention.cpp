@@ -195,14 +195,15 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
 
   const Tensor qr = readable(q), kr = readable(k), vr = readable(v);
   const Tensor y = empty_like(q, s.batch, s.queries, v.dim(-1));
-  const Tensor lse = empty({batches, s.queries}, q.dtype());
+  const Tensor shift = empty({batches, s.queries}, q.dtype());
+  const Tensor factor = empty({batches, s.queries}, q.dtype());
   visit_float(q.dtype(), [&](auto zero) {
     using T = decltype(zero);
     kernels::attention(problem<T>(s, qr, kr, vr, p, draws), write<T>(y, s.batch),
-                       fresh_data<T>(lse));
+                       {fresh_data<T>(shift), fresh_data<T>(factor)});
   });
   return fused(op, {q, k, v}, definition, y,
-               [s, qr, kr, vr, lse, p, draws](const Backward& b) -> Gradients {
+               [s, qr, kr, vr, shift, factor, p, draws](const Backward& b) -> Gradients {
                  const Tensor g = readable(b.grad), out = b.output.detach();
                  const Tensor dq = empty_like(qr, s.batch, s.queries, s.width);
                  const Tensor dk = empty_like(kr, s.batch, s.keys, s.width);
@@ -211,8 +212,9 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
                    using T = decltype(zero);
                    kernels::attention_backward(problem<T>(s, qr, kr, vr, p, draws),
                                                read<T>(out, s.batch), read<T>(g, s.batch),
-                                               lse.data<T>(), write<T>(dq, s.batch),
-                                               write<T>(dk, s.batch), write<T>(dv, s.batch));
+                                               {shift.data<T>(), factor.data<T>()},
+                                               write<T>(dq, s.batch), write<T>(dk, s.batch),
+                                               write<T>(dv, s.batch));
                  });
                  return {dq, dk, dv};
                },

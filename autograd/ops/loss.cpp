@@ -63,6 +63,7 @@ Tensor cross_entropy_definition(const Tensor& logits, const Tensor& targets,
   const Tensor ignored =
       equal(targets, full({}, static_cast<double>(options.ignore_index), Dtype::i64));
   const Tensor safe = masked_fill(targets, ignored, 0);
+  const Tensor rows = masked_fill(logits, unsqueeze(ignored, -1), 0);  // NaN there has no say
   const Tensor on = one_hot(safe, classes, logits.dtype());
   Tensor shares =
       on * (1 - options.label_smoothing) + options.label_smoothing / static_cast<double>(classes);
@@ -70,7 +71,7 @@ Tensor cross_entropy_definition(const Tensor& logits, const Tensor& targets,
   shares = masked_fill(shares, unsqueeze(ignored, -1), 0);
   // 0 * -inf is NaN: a class that has no share has no say.
   const Tensor terms =
-      masked_fill(shares * log_softmax(logits), equal(shares, zeros({}, shares.dtype())), 0);
+      masked_fill(shares * log_softmax(rows), equal(shares, zeros({}, shares.dtype())), 0);
   return -sum(terms);
 }
 
@@ -100,7 +101,8 @@ Loss cross_entropy(const Tensor& logits, const Tensor& targets,
   const int64_t rows = targets.numel(), classes = logits.dim(-1);
   const Tensor weights =
       options.class_weights.defined() ? options.class_weights.detach().contiguous() : Tensor();
-  const Tensor lse = empty({rows}, logits.dtype()), y = empty({}, logits.dtype());
+  const Tensor shift = empty({rows}, logits.dtype()), factor = empty({rows}, logits.dtype());
+  const Tensor y = empty({}, logits.dtype());
   const auto class_targets = [=, at = counted.targets]<class T>(T) {
     return kernels::ClassTargets<T>{at.template data<int64_t>(), options.ignore_index, smoothing,
                                     weights.defined() ? weights.template data<T>() : nullptr};
@@ -109,7 +111,8 @@ Loss cross_entropy(const Tensor& logits, const Tensor& targets,
     using T = decltype(zero);
     *fresh_data<T>(y) =
         static_cast<T>(kernels::cross_entropy(rows, classes, logits.detach().contiguous().data<T>(),
-                                              class_targets(zero), fresh_data<T>(lse)));
+                                              class_targets(zero),
+                                              {fresh_data<T>(shift), fresh_data<T>(factor)}));
   });
   const Tensor sum = record(
       "cross_entropy", {logits}, y, [=, at = counted.targets](const Backward& b) -> Gradients {
@@ -126,7 +129,8 @@ Loss cross_entropy(const Tensor& logits, const Tensor& targets,
         visit_float(input.dtype(), [&](auto zero) {
           using T = decltype(zero);
           kernels::cross_entropy_backward(rows, classes, input.data<T>(), class_targets(zero),
-                                          lse.data<T>(), b.grad.item(), fresh_data<T>(dx));
+                                          {shift.data<T>(), factor.data<T>()}, b.grad.item(),
+                                          fresh_data<T>(dx));
         });
         return {dx};
       });

@@ -1,5 +1,7 @@
 #include "rapt/autograd/kernels/normalize.h"
 
+#include <limits>
+
 #include "rapt/autograd/kept.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/checks.h"
@@ -56,6 +58,9 @@ Tensor softmax_rows(const Tensor& x) {
                 {.keep_output = true});
 }
 
+/// -inf, as a tensor.
+Tensor lowest(Dtype dtype) { return full({}, -std::numeric_limits<double>::infinity(), dtype); }
+
 Tensor log_softmax_rows(const Tensor& x) {
   const Tensor y = empty(x.shape(), x.dtype());
   visit_float(x.dtype(), [&](auto zero) {
@@ -66,7 +71,10 @@ Tensor log_softmax_rows(const Tensor& x) {
   return record("log_softmax", {x}, y,
                 [](const Backward& b) -> Gradients {
                   const Tensor& l = b.output;
-                  if (b.create_graph) return {b.grad - exp(l) * sum(b.grad, {-1}, true)};
+                  if (b.create_graph && l.numel() > 0) {
+                    const Tensor none = equal(max(l.detach(), {-1}, true), lowest(l.dtype()));
+                    return {masked_fill(b.grad - exp(l) * sum(b.grad, {-1}, true), none, 0)};
+                  }
                   const Tensor g = b.grad.contiguous(), dx = empty(l.shape(), l.dtype());
                   visit_float(l.dtype(), [&](auto zero) {
                     using T = decltype(zero);
@@ -105,6 +113,15 @@ void require_last_axis(const char* op, const char* argument, const Tensor& x, co
     fail(op, ": wanted ", argument, " [", x.dim(-1), "], the last axis of x ", x.shape(), "; got ",
          part.shape());
   }
+}
+
+/// 1, but for rows whose squares might be too large to add up: about their largest element. A
+/// constant: rows divided by it have the same norm.
+Tensor size_of_rows(const Tensor& x) {
+  if (x.numel() == 0) return ones({}, x.dtype());
+  const Tensor top = max(abs(x.detach()), {-1}, true);
+  const Tensor large = full({}, x.dtype() == Dtype::f32 ? 1e15 : 1e150, x.dtype());
+  return where(logical_and(greater(top, large), is_finite(top)), top, ones({}, x.dtype()));
 }
 
 Tensor times_and_plus(Tensor y, const Tensor& gain, const Tensor& bias) {
@@ -161,8 +178,9 @@ Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& bias, doubl
   require_last_axis("layer_norm", "gain", x, gain);
   require_last_axis("layer_norm", "bias", x, bias);
   const auto definition = [eps](const Tensors& in) {
-    const Tensor centred = in[0] - mean(in[0], {-1}, true);
-    const Tensor scale = rsqrt(mean(centred * centred, {-1}, true) + eps);
+    const Tensor size = size_of_rows(in[0]), row = in[0] / size;
+    const Tensor centred = row - mean(row, {-1}, true);
+    const Tensor scale = rsqrt(mean(centred * centred, {-1}, true) + eps / (size * size));
     return times_and_plus(centred * scale, in[1], in[2]);
   };
   const Tensor input = x.detach().contiguous();
@@ -191,8 +209,9 @@ Tensor rms_norm(const Tensor& x, const Tensor& gain, double eps) {
   if (x.rank() == 0) fail("rms_norm: wanted x [..., d]; got a scalar");
   require_last_axis("rms_norm", "gain", x, gain);
   const auto definition = [eps](const Tensors& in) {
-    const Tensor scale = rsqrt(mean(in[0] * in[0], {-1}, true) + eps);
-    return times_and_plus(in[0] * scale, in[1], Tensor());
+    const Tensor size = size_of_rows(in[0]), row = in[0] / size;
+    const Tensor scale = rsqrt(mean(row * row, {-1}, true) + eps / (size * size));
+    return times_and_plus(row * scale, in[1], Tensor());
   };
   const Tensor input = x.detach().contiguous(), scale = contiguous_or_undefined(gain);
   const RmsNorm normed(input, scale, eps);

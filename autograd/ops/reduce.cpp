@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "rapt/autograd/kernels/fold.h"
+#include "rapt/autograd/kernels/normalize.h"
 #include "rapt/autograd/node.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/checks.h"
@@ -65,6 +66,35 @@ int64_t count_over(const Shape& shape, const Axes& axes) {
   int64_t count = 1;
   for (const int64_t axis : axes) count *= shape[axis];
   return count;
+}
+
+/// The order of axes that puts those last.
+Axes axes_last(int64_t rank, const Axes& axes) {
+  Axes order;
+  for (int64_t axis = 0; axis < rank; ++axis) {
+    if (!axes.contains(axis)) order.push_back(axis);
+  }
+  for (const int64_t axis : axes) order.push_back(axis);
+  return order;
+}
+
+Axes inverse(const Axes& order) {
+  Axes out = order;
+  for (int64_t i = 0; i < order.size(); ++i) out[order[i]] = i;
+  return out;
+}
+
+/// x, dense, with those axes last.
+Tensor with_axes_last(const Tensor& x, const Axes& axes) {
+  return permute(x, axes_last(x.rank(), axes)).contiguous();
+}
+
+/// exp(x) / sum(exp(x)) over axes, in ops; 0 where all is -inf.
+Tensor softmax_over(const Tensor& x, const Axes& axes) {
+  const Tensor top = max(x.detach(), axes, true);
+  const Tensor e = exp(x - masked_fill(top, logical_not(is_finite(top)), 0));
+  const Tensor total = sum(e, axes, true);
+  return e / masked_fill(total, equal(total, zeros({}, x.dtype())), 1);
 }
 
 Tensor extreme(const char* op, bool largest, const Tensor& x, const Axes& given, bool keepdim) {
@@ -132,7 +162,8 @@ Tensor var(const Tensor& x, const Axes& given, double correction, bool keepdim) 
   const Axes axes = resolve_axes("var", given, x.rank());
   const Tensor deviation = x - mean(x, axes, true);
   const double count = static_cast<double>(count_over(x.shape(), axes));
-  return sum(deviation * deviation, axes, keepdim) / (count - correction);
+  // PyTorch's: inf or NaN where correction leaves nothing to divide by.
+  return sum(deviation * deviation, axes, keepdim) / std::max(count - correction, 0.0);
 }
 
 Tensor logsumexp(const Tensor& x) { return logsumexp(x, all_axes("logsumexp", x)); }
@@ -140,29 +171,23 @@ Tensor logsumexp(const Tensor& x) { return logsumexp(x, all_axes("logsumexp", x)
 Tensor logsumexp(const Tensor& x, const Axes& given, bool keepdim) {
   require_float("logsumexp", "x", x);
   const Axes axes = resolve_axes("logsumexp", given, x.rank());
-  const auto finite_or_zero = [](const Tensor& t) {
-    return masked_fill(t, logical_not(is_finite(t)), 0);
-  };
-  Tensor y;
-  {
-    const NoGrad no_grad;
-    if (count_over(x.shape(), axes) == 0) {
-      y = log(sum(x, axes, keepdim));  // of nothing: -inf
-    } else {
-      const Tensor top = finite_or_zero(max(x, axes, true));
-      y = log(sum(exp(x - top), axes, true)) + top;
-      y = reshape(y, reduced_shape(x.shape(), axes, keepdim));
-    }
-  }
-  return record("logsumexp", {x}, y,
-                [x, axes, finite_or_zero](const Backward& b) -> Gradients {
-                  // Where all is -inf the output is too; shifted by 0 instead, the weights come out
-                  // as 0.
-                  const Tensor weights =
-                      exp(x - restore(finite_or_zero(b.output), x.shape(), axes));
-                  return {restore(b.grad, x.shape(), axes) * weights};
-                },
-                {.keep_output = true});
+  Tensor y = empty(reduced_shape(x.shape(), axes, keepdim), x.dtype());
+  visit_float(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::logsumexp(y.numel(), count_over(x.shape(), axes),
+                       with_axes_last(x.detach(), axes).template data<T>(), fresh_data<T>(y));
+  });
+  return record("logsumexp", {x}, y, [x, axes](const Backward& b) -> Gradients {
+    if (b.create_graph) return {restore(b.grad, x.shape(), axes) * softmax_over(x, axes)};
+    const Tensor rows = with_axes_last(x.detach(), axes), dx = empty(rows.shape(), rows.dtype());
+    const Tensor g = b.grad.contiguous();
+    visit_float(x.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      kernels::logsumexp_backward(g.numel(), count_over(x.shape(), axes), rows.data<T>(),
+                                  g.data<T>(), fresh_data<T>(dx));
+    });
+    return {permute(dx, inverse(axes_last(x.rank(), axes)))};
+  });
 }
 
 Tensor argmax(const Tensor& x, int64_t axis, bool keepdim) {

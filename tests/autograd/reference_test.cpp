@@ -284,6 +284,7 @@ void replay(const std::string& name, const TensorFunction& f, Dtype dtype) {
   Tensors inputs;
   Tensors wanting;  // those whose gradient PyTorch gave
   Tensors gradients;
+  std::vector<int> input_of;
   for (int i = 0; stored().contains(text(name, "/in.", i)); ++i) {
     Tensor x = stored()[text(name, "/in.", i)];
     if (is_float(x.dtype())) x = x.to(dtype).clone();
@@ -291,6 +292,7 @@ void replay(const std::string& name, const TensorFunction& f, Dtype dtype) {
       x.set_requires_grad();
       wanting.push_back(x);
       gradients.push_back(stored()[text(results, "grad.", i)]);
+      input_of.push_back(i);
     }
     inputs.push_back(x);
   }
@@ -308,7 +310,14 @@ void replay(const std::string& name, const TensorFunction& f, Dtype dtype) {
   const Tensors got = grad(outputs, wanting, {.cotangents = cotangents});
   for (size_t i = 0; i < got.size(); ++i) {
     SCOPED_TRACE(text("gradient ", i));
-    EXPECT_TRUE(reference::close(got[i], gradients[i], tolerance));
+    const auto near = reference::close(got[i], gradients[i], tolerance);
+    if (near || dtype == Dtype::f64) {
+      EXPECT_TRUE(near);
+      continue;
+    }
+    // Where PyTorch's own f32 has lost digits (a logsumexp near 1000), its f64 is the judge.
+    const Tensor& exact = stored()[text(name, "/f64/grad.", input_of[i])];
+    EXPECT_TRUE(reference::close(got[i].to(Dtype::f64), exact, tolerance)) << near.message();
   }
 }
 

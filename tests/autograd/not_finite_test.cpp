@@ -1,0 +1,147 @@
+// Values and gradients where numbers are not finite, or nearly so: tiny, huge, all -inf, empty.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "../support/tensors.h"
+#include "rapt/autograd/ops.h"
+
+namespace rapt {
+namespace {
+
+using tests::close;
+using tests::error_of;
+
+constexpr double inf = std::numeric_limits<double>::infinity();
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+constexpr Dtype f64 = Dtype::f64;
+
+/// The gradient of the sum of f(x), by the kernels and by create_graph, which have to agree in
+/// class (finite, inf, NaN) everywhere.
+Tensor gradient(FunctionRef<Tensor(const Tensor&)> f, const Tensor& at, double tolerance = 1e-6) {
+  const Tensor x = at.detach().clone().set_requires_grad();
+  const Tensor found = grad({sum(f(x))}, {x})[0];
+  const Tensor by_graph = grad({sum(f(x))}, {x}, {.create_graph = true})[0].detach();
+  EXPECT_TRUE(close(by_graph, found, tolerance)) << "by create_graph";
+  return found;
+}
+
+TEST(NotFinite, LogOfSubnormalNumbers) {
+  EXPECT_TRUE(close(log(tensor({1e-38, 1e-39, 1e-40, 1e-45, 0, -1})),
+                    tensor({-87.49823, -89.80082, -92.10340, -103.27893, -inf, nan}), 1e-6));
+  EXPECT_TRUE(close(log(tensor({1e-308, 1e-310, 5e-324, 0}, f64)),
+                    tensor({-709.1962086421661, -713.8013788281542, -744.4400719213812, -inf}, f64),
+                    1e-13));
+  EXPECT_TRUE(close(select(log(softmax(tensor({0, -87.5}))), 0, 1), tensor(-87.5), 1e-6));
+}
+
+TEST(NotFinite, ErfStaysInside1) {
+  const Tensor x = (arange(40000).to(Dtype::f32) - 20000.0) / 2000.0;  // -10 to 10
+  const std::vector<float> y = erf(x).values<float>(), g = gelu(x).values<float>();
+  for (size_t i = 0; i < y.size(); ++i) {
+    ASSERT_LE(std::abs(y[i]), 1.0F);
+    if (i < 20000) {
+      ASSERT_LE(g[i], 0.0F) << "gelu of a negative number";
+    }
+  }
+}
+
+TEST(NotFinite, GeluByTanhKeepsItsDigits) {
+  const Tensor y = gelu(tensor({-5, -4}), Gelu::tanh);
+  EXPECT_NEAR(y.values<float>()[0], -2.29e-7, 1e-9);
+  EXPECT_NEAR(y.values<float>()[1], -7.0246e-5, 1e-8);
+  const auto f = [](const Tensor& x) { return gelu(x, Gelu::tanh); };
+  EXPECT_TRUE(close(gradient(f, tensor({-1e20, 1e20, -1e10, 30})), tensor({0, 1, 0, 1}), 1e-6));
+}
+
+TEST(NotFinite, LogsumexpNearTies) {
+  const auto f = [](const Tensor& x) { return logsumexp(x); };
+  EXPECT_TRUE(close(gradient(f, tensor({1e8, 1e8})), tensor({0.5, 0.5}), 1e-6));
+  EXPECT_TRUE(close(gradient(f, tensor({1, inf, 5})), tensor({0, nan, 0}), 1e-6));
+  EXPECT_TRUE(close(gradient(f, tensor({-inf, -inf})), tensor({0, 0}), 1e-6));
+  EXPECT_TRUE(close(gradient(f, tensor({-inf, 2, -inf})), tensor({0, 1, 0}), 1e-6));
+  EXPECT_EQ(f(tensor({1, inf, 5})).item(), inf);
+  EXPECT_EQ(f(tensor({-inf, -inf})).item(), -inf);
+  EXPECT_TRUE(std::isnan(f(tensor({1, nan, 5})).item()));
+  EXPECT_EQ(f(tensor({inf, -inf})).item(), inf);
+}
+
+TEST(NotFinite, SoftmaxesOfNothingButMinusInf) {
+  const Tensor none = full({2, 3}, -inf), some = tensor({{-inf, 1, -inf}, {-inf, -inf, -inf}});
+  for (const Tensor& x : {none, some}) {
+    const auto weighted = [](const Tensor& y) { return y * tensor({1, 2, 3}); };
+    const auto soft = [&](const Tensor& t) { return weighted(softmax(t)); };
+    const Tensor zero = zeros(x.shape());
+    EXPECT_TRUE(close(gradient(soft, x), zero, 1e-6));
+    const auto hard = [&](const Tensor& t) {
+      const Tensor y = log_softmax(t);
+      return masked_fill(weighted(y), logical_not(is_finite(y)), 0);
+    };
+    EXPECT_TRUE(close(gradient(hard, x), zero, 1e-6));
+  }
+  const auto plain = [](const Tensor& t) { return log_softmax(t); };
+  EXPECT_TRUE(close(gradient(plain, full({2}, -inf)), tensor({0, 0}), 1e-6));
+}
+
+TEST(NotFinite, VarianceWithNothingToDivideBy) {
+  EXPECT_TRUE(std::isnan(var(zeros({0})).item()));
+  EXPECT_EQ(var(tensor({1, 3}), 3).item(), inf);
+  EXPECT_TRUE(std::isnan(var(tensor({1}), 1).item()));
+}
+
+TEST(NotFinite, NormsOfHugeNumbers) {
+  const Tensor big = tensor({2e19, -2e19, 1e19}), bigger = tensor({1e30, 2e30, 3e30, 4e30});
+  EXPECT_TRUE(close(rms_norm(big), tensor({1.1547, -1.1547, 0.57735}), 1e-5));
+  EXPECT_TRUE(close(layer_norm(bigger), tensor({-1.3416, -0.4472, 0.4472, 1.3416}), 1e-4));
+  EXPECT_TRUE(close(layer_norm(full({5}, 3e38)), zeros({5}), 1e-5));
+  // The gradient is that of the same row at a smaller size, divided by it: compared in f64.
+  const Tensor weights = tensor({1, -2, 3, 0.5});
+  const auto norms = {+[](const Tensor& x) { return rms_norm(x, {}, 0); },
+                      +[](const Tensor& x) { return layer_norm(x, {}, {}, 0); }};
+  for (const auto norm : norms) {
+    const auto f = [&](const Tensor& x) { return norm(x) * weights.to(x.dtype()); };
+    for (const double size : {1e19, 1e25, 1e30}) {
+      const Tensor x = tensor({1, 2, -3, 4}) * size;
+      const Tensor exact = gradient(f, x.to(f64), 1e-9);
+      const double scale = max(abs(exact)).item();
+      EXPECT_TRUE(close(gradient(f, x, 1e-5).to(f64) / scale, exact / scale, 1e-5)) << size;
+      EXPECT_TRUE(close(norm(x).to(f64), norm(x.to(f64)), 1e-5)) << size;
+    }
+  }
+}
+
+// Rows near 10,000 or 100,000 lose no digits: maximum and sum are kept apart.
+TEST(NotFinite, CrossEntropyFarFromZero) {
+  const auto f = [](const Tensor& x) {
+    return cross_entropy(x, full({x.dim(0)}, 0, Dtype::i64)).sum;
+  };
+  const Tensor x = tensor({{10000, 10000.5, 10001, 9999}});
+  EXPECT_TRUE(close(gradient(f, x), tensor({{-0.8256285, 0.2874900, 0.4739908, 0.0641477}}), 1e-6));
+  for (const double offset : {0.0, 100.0, 10000.0, 100000.0}) {
+    const Tensor logits = Rng(1).normal({20, 33}, offset, 3);
+    const Tensor exact = gradient(f, logits.to(f64));
+    EXPECT_TRUE(close(gradient(f, logits).to(f64), exact, 5e-7)) << offset;
+  }
+}
+
+TEST(NotFinite, CrossEntropyRowsThatDoNotCount) {
+  const Tensor targets = from_values<int64_t>({-100, 1});
+  const auto f = [&](const Tensor& x) { return cross_entropy(x, targets).sum; };
+  const Tensor g = gradient(f, tensor({{nan, 1, inf}, {1, 2, 3}}));
+  EXPECT_TRUE(close(select(g, 0, 0), zeros({3}), 0));
+  EXPECT_TRUE(is_finite(sum(g)).values<bool>()[0]);
+  // A row of nothing but -inf: the loss is inf, the gradient 0, through either function.
+  const Tensor none = tensor({{-inf, -inf, -inf}, {1, 2, 3}});
+  const Tensor all = from_values<int64_t>({0, 1});
+  const auto direct = [&](const Tensor& x) { return cross_entropy(x, all).sum; };
+  const auto composed = [&](const Tensor& x) { return nll_loss(log_softmax(x), all).sum; };
+  EXPECT_EQ(direct(none).item(), inf);
+  EXPECT_EQ(composed(none).item(), inf);
+  EXPECT_TRUE(close(gradient(direct, none), gradient(composed, none), 1e-6));
+  EXPECT_TRUE(close(select(gradient(direct, none), 0, 0), zeros({3}), 0));
+}
+
+}  // namespace
+}  // namespace rapt
