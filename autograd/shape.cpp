@@ -20,6 +20,18 @@ void Dims::fail_rank() const {
   fail("shape: wanted at most ", max_rank, " axes; got more than ", str());
 }
 
+void Shape::fail_size() const {
+  fail("shape: ", *this, " has more elements than memory can hold");
+}
+
+int64_t add_lengths(std::string_view op, int64_t a, int64_t b) {
+  int64_t sum = 0;
+  if (__builtin_add_overflow(a, b, &sum)) {
+    fail(op, ": wanted lengths whose sum is below 2^63; got ", a, " and ", b);
+  }
+  return sum;
+}
+
 void Dims::insert(int64_t position, int64_t value) {
   push_back(value);
   std::rotate(begin() + position, end() - 1, end());

@@ -64,14 +64,29 @@ class Shape : public Dims {
  public:
   using Dims::Dims;
   Shape(const Dims& dims) : Dims(dims) {}
-  /// Elements in all: 1 for a scalar, 0 as soon as one axis is empty.
+  /// Elements in all: 1 for a scalar, 0 as soon as one axis is empty. Throws when the lengths other
+  /// than 0 multiply to more than an int64_t holds, as no tensor's do.
   int64_t numel() const {
     int64_t n = 1;
-    for (const int64_t length : *this) n *= length;
-    return n;
+    bool empty = false, fits = true;
+    for (const int64_t length : *this) {
+      if (length == 0) {
+        empty = true;
+      } else {
+        fits &= !__builtin_mul_overflow(n, length, &n);
+      }
+    }
+    if (!fits) fail_size();
+    return empty ? 0 : n;
   }
   int64_t rank() const { return size(); }
+
+ private:
+  [[noreturn]] void fail_size() const;
 };
+
+/// a + b, for lengths along an axis; throws naming the op when int64_t does not hold it.
+int64_t add_lengths(std::string_view op, int64_t a, int64_t b);
 
 /// The step, in elements, from one index to the next along each axis. 0 where an axis is expanded.
 using Strides = Dims;

@@ -33,12 +33,14 @@ std::shared_ptr<Leaf> new_leaf(const TensorImpl& impl) {
 
 /// Bytes of a dense tensor; throws when it cannot be.
 size_t checked_bytes(const Shape& shape, Dtype dtype) {
-  int64_t bytes = size_of(dtype);
   for (const int64_t length : shape) {
     if (length < 0) fail("shape: wanted lengths of at least 0; got ", shape);
-    if (__builtin_mul_overflow(bytes, length, &bytes)) {
-      fail("shape: ", shape, " of ", dtype, " is larger than memory can be");
-    }
+  }
+  int64_t bytes = 0;
+  if (__builtin_mul_overflow(size_of(dtype), shape.numel(), &bytes) ||
+      static_cast<size_t>(bytes) > kernels::machine_memory()) {
+    fail("shape: ", shape, " of ", dtype, " is larger than this machine's memory, ",
+         kernels::machine_memory() >> 20, " MiB");
   }
   return static_cast<size_t>(bytes);
 }
@@ -65,6 +67,7 @@ Tensor empty(const Shape& shape, Dtype dtype) {
 
 Tensor make_view(const Tensor& x, const Shape& shape, const Strides& strides, int64_t offset) {
   const TensorImpl& from = checked(x.impl());
+  shape.numel();  // throws for a shape that no memory could have
   auto impl = new_impl();
   impl->storage = from.storage;
   impl->offset = from.offset + offset;
@@ -261,7 +264,7 @@ Tensor full(const Shape& shape, double value, Dtype dtype) {
   Tensor out = empty(shape, dtype);
   visit_any(dtype, [&](auto zero) {
     using T = decltype(zero);
-    std::fill_n(fresh_data<T>(out), out.numel(), static_cast<T>(value));
+    std::fill_n(fresh_data<T>(out), out.numel(), checked_number<T>("full", value));
   });
   return out;
 }
@@ -294,7 +297,7 @@ void write_values(const Tensor& out, int64_t at, std::initializer_list<double> v
   visit_any(out.dtype(), [&](auto zero) {
     using T = decltype(zero);
     T* to = fresh_data<T>(out) + at;
-    for (const double v : values) *to++ = static_cast<T>(v);
+    for (const double v : values) *to++ = checked_number<T>("tensor", v);
   });
 }
 

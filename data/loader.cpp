@@ -30,7 +30,7 @@ class Loader::Batches {
   /// Stays where it is when it throws.
   Made next() {
     const NoGrad no_grad;
-    const int64_t end = std::min(place_.position + options_.batch_size, size_);
+    const int64_t end = place_.position + std::min(options_.batch_size, size_ - place_.position);
     examples_.clear();
     for (int64_t i = place_.position; i < end; ++i) examples_.push_back(dataset_->get(index(i)));
     Made made{collate(examples_, options_.padding), settled({place_.seed, place_.epoch, end})};

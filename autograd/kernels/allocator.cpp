@@ -1,11 +1,16 @@
 #include "rapt/autograd/kernels/allocator.h"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <mutex>
 #include <new>
 
+#include "rapt/autograd/error.h"
 #include "rapt/autograd/kernels/arena.h"
 
 // Under the address sanitizer every block comes from and returns to the system, so that it sees
@@ -33,10 +38,25 @@ constexpr size_t class_count = largest_small / alignment;
 size_t class_of(size_t bytes) { return bytes == 0 ? 0 : (bytes - 1) / alignment; }
 size_t class_bytes(size_t index) { return (index + 1) * alignment; }
 
+[[noreturn]] void fail_memory(size_t bytes) {
+  fail("memory: wanted ", bytes, " bytes; got none (this machine has ", machine_memory() >> 20,
+       " MiB)");
+}
+
 void* system_allocate(size_t bytes) {
   void* block = std::aligned_alloc(alignment, bytes);
-  if (block == nullptr) throw std::bad_alloc();
+  if (block == nullptr) fail_memory(bytes);
   return block;
+}
+
+/// A limit of cgroup v2, in bytes; the largest number where it does not say.
+size_t cgroup_memory() {
+  unsigned long long bytes = ~0ULL;
+  if (FILE* file = std::fopen("/sys/fs/cgroup/memory.max", "r")) {
+    if (std::fscanf(file, "%llu", &bytes) != 1) bytes = ~0ULL;  // "max"
+    std::fclose(file);
+  }
+  return bytes;
 }
 
 struct FreeBlock {
@@ -123,8 +143,13 @@ class SharedPool {
     lists_[index].push(block);
   }
   [[gnu::noinline]] void* take_large(size_t bytes) {
-    const std::lock_guard lock(mutex_);
-    return arena_.take(bytes);
+    void* block = nullptr;
+    if (bytes <= machine_memory()) {  // the system gives more, and ends the process when it is used
+      const std::lock_guard lock(mutex_);
+      block = arena_.take(bytes);
+    }
+    if (block == nullptr) fail_memory(bytes);
+    return block;
   }
   [[gnu::noinline]] void give_large(void* block) noexcept {
     const std::lock_guard lock(mutex_);
@@ -206,16 +231,28 @@ void count_in_use(ThreadPool* pool, int64_t blocks) {
 
 }  // namespace
 
-void* allocate(size_t bytes) {
-  ThreadPool* const pool = ThreadPool::get();
-  count_in_use(pool, 1);
-  if (!RAPT_POOL_BLOCKS) return system_allocate(class_bytes(class_of(bytes)));
+namespace {
+
+void* take_block(ThreadPool* pool, size_t bytes) {
+  if (!RAPT_POOL_BLOCKS) {
+    if (bytes > machine_memory()) fail_memory(bytes);
+    return system_allocate(class_bytes(class_of(bytes)));
+  }
   if (bytes > largest_small) return shared_pool().take_large(bytes);
   const size_t index = class_of(bytes);
   if (pool != nullptr) {
     if (void* block = pool->take(index)) return block;
   }
   return shared_pool().take_small(index);
+}
+
+}  // namespace
+
+void* allocate(size_t bytes) {
+  ThreadPool* const pool = ThreadPool::get();
+  void* const block = take_block(pool, bytes);
+  count_in_use(pool, 1);
+  return block;
 }
 
 void release(void* block, size_t bytes) noexcept {
@@ -226,6 +263,13 @@ void release(void* block, size_t bytes) noexcept {
   const size_t index = class_of(bytes);
   if (pool != nullptr && pool->give(block, index)) return;
   shared_pool().give_small(block, index);
+}
+
+size_t machine_memory() {
+  static const size_t bytes = std::min(static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) *
+                                           static_cast<size_t>(sysconf(_SC_PAGESIZE)),
+                                       cgroup_memory());
+  return bytes;
 }
 
 size_t bytes_held() { return shared_pool().bytes_held(); }

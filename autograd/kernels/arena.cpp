@@ -56,10 +56,11 @@ struct alignas(unit) Arena::Chunk {
 };
 
 void* Arena::take(size_t bytes) {
-  if (bytes > most_bytes) throw std::bad_alloc();
+  if (bytes > most_bytes) return nullptr;
   const size_t size = round_up(bytes, unit) + sizeof(Chunk);
   Chunk* chunk = find(size);
   if (chunk == nullptr) chunk = grow(size);
+  if (chunk == nullptr) return nullptr;
   unlink(chunk);
   Chunk* const end = chunk->after();
   if (chunk->size - size >= smallest_rest) {
@@ -130,7 +131,8 @@ void Arena::shrink() {
   }
 }
 
-/// A new piece of memory, as one free chunk. Pieces that lie idle and are too small go first.
+/// A new piece of memory, as one free chunk, or null. Pieces that lie idle and are too small go
+/// first.
 Arena::Chunk* Arena::grow(size_t size) {
   shrink();
   const size_t page = 4096, needed = round_up(size + sizeof(Chunk), page);
@@ -142,7 +144,7 @@ Arena::Chunk* Arena::grow(size_t size) {
   size_t bytes = std::max(needed, std::clamp(reserved_, smallest_piece, largest_piece));
   char* piece = reserve(bytes);
   if (piece == nullptr) piece = reserve(bytes = needed);  // where address space is scarce
-  if (piece == nullptr) throw std::bad_alloc();
+  if (piece == nullptr) return nullptr;
   reserved_ += bytes;
   // Fewer misses in the table of pages: 3 % of a training step. Not at the end, which is written to
   // now and may never be reached.

@@ -12,7 +12,7 @@ namespace rapt::kernels {
 /// Callers lock.
 class Arena {
  public:
-  /// A block of at least `bytes`, aligned to 64. Throws std::bad_alloc.
+  /// A block of at least `bytes`, aligned to 64; null if the system has none.
   void* take(size_t bytes);
   void give(void* block) noexcept;
 

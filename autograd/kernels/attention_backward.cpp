@@ -130,22 +130,26 @@ class AllHeads {
         others_(heads_ * (at_once_ - 1) * a.queries * a.width) {}
 
   void run() {
-    for_rows(0, [&](int64_t head, int64_t row, int64_t rows) {
-      const Matrix<const T> out = of(out_, head).at(row, 0), g = of(g_, head).at(row, 0);
-      T* const dots = dots_ + head * a_.queries + row;
-      for (int64_t i = 0; i < rows; ++i) {
-        dots[i] = row_dot(g.data + i * g.row_stride, out.data + i * out.row_stride, a_.value_width);
-      }
-      clear(of(dq_, head).at(row, 0), rows, a_.width);
-    });
     if (at_once_ == 1) return all_blocks_of_each_head();
+    for_rows(0, [&](int64_t head, int64_t row, int64_t rows) { prepare(head, row, rows); });
     for (int64_t first = 0; first < blocks_; first += at_once_) side_by_side(first);
   }
 
  private:
+  /// Their dots, and a dq of 0.
+  void prepare(int64_t head, int64_t row, int64_t rows) const {
+    const Matrix<const T> out = of(out_, head).at(row, 0), g = of(g_, head).at(row, 0);
+    T* const dots = dots_ + head * a_.queries + row;
+    for (int64_t i = 0; i < rows; ++i) {
+      dots[i] = row_dot(g.data + i * g.row_stride, out.data + i * out.row_stride, a_.value_width);
+    }
+    clear(of(dq_, head).at(row, 0), rows, a_.width);
+  }
+
   void all_blocks_of_each_head() {
     parallel_for(heads_, 1, [&](int64_t begin, int64_t end) {
       for (int64_t head = begin; head < end; ++head) {
+        prepare(head, 0, a_.queries);
         HeadBackward<T> one = backward_of(head);
         for (int64_t block = 0; block < blocks_; ++block) {
           one.run(block * keys_per_block, of(dq_, head), true);

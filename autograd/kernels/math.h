@@ -25,6 +25,20 @@ template <class T, class F, class... Rest>
   return out;
 }
 
+/// a b + c, rounded once.
+template <class T>
+[[gnu::always_inline]] inline Block<T> madd(const Block<T>& a, const Block<T>& b,
+                                            const Block<T>& c) {
+  using Packet = typename packets::packet_traits<T>::type;
+  Block<T> out;
+  for (int i = 0; i < lanes; i += packets::unpacket_traits<Packet>::size) {
+    packets::pstoreu(out.data() + i, packets::pmadd(packets::ploadu<Packet>(a.data() + i),
+                                                    packets::ploadu<Packet>(b.data() + i),
+                                                    packets::ploadu<Packet>(c.data() + i)));
+  }
+  return out;
+}
+
 /// exp of each number in a vector of f32, to 1e-7 of it (above 88 to 4e-7); 0
 /// below -87.7, inf above 88.72.
 template <class Packet>

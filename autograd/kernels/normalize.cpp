@@ -140,12 +140,13 @@ struct Squares {
   T total;
   int exponent;
 
-  Squares(const T* x, int64_t n, T shift) : total(sum(x, n, shift, T(1))), exponent(0) {
-    if (std::isfinite(total)) return;
-    const T top = std::max(std::abs(row_max(x, n)), std::abs(row_min(x, n)));
-    if (!std::isfinite(top) || !std::isfinite(shift)) return;
-    exponent = std::ilogb(top);
-    total = sum(x, n, shift, std::ldexp(T(1), -exponent));
+  Squares(const T* x, int64_t n, T shift) : exponent(0) {
+    Total<T> squares;
+    for_each_block(x, n, shift, [&](const Block<T>& u, int64_t, int64_t) {
+      squares += (u - shift) * (u - shift);
+    });
+    total = squares.sum();
+    if (!std::isfinite(total)) scale_down(x, n, shift);
   }
 
   /// 1 / sqrt(total * 2^(2 exponent) / n + eps).
@@ -157,13 +158,15 @@ struct Squares {
   }
 
  private:
-  static T sum(const T* x, int64_t n, T shift, T scale) {
-    Total<T> squares;
-    for_each_block(x, n, shift, [&](const Block<T>& u, int64_t, int64_t) {
-      const Block<T> d = (u - shift) * scale;
-      squares += d * d;
-    });
-    return squares.sum();
+  [[gnu::noinline]] void scale_down(const T* x, int64_t n, T shift) {
+    const T top = std::max(std::abs(row_max(x, n)), std::abs(row_min(x, n)));
+    if (!std::isfinite(top) || !std::isfinite(shift)) return;
+    exponent = std::ilogb(top);
+    total = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      const T d = std::ldexp(x[i] - shift, -exponent);
+      total += d * d;
+    }
   }
 };
 
@@ -214,6 +217,26 @@ void put(const Gradient<T>& gradient, int64_t at, const Block<T>& block, int64_t
   }
 }
 
+/// Rows that one thread adds up at a time; a block of the fold has several such shares.
+constexpr int64_t rows_per_share = 64;
+static_assert(terms_per_block % rows_per_share == 0);
+
+/// out += the left fold over blocks of shares; sums: the shares of a column, n columns each, `step`
+/// apart.
+template <class T>
+void fold_shares(const T* sums, int64_t shares, int64_t step, int64_t n, T* out) {
+  constexpr int64_t per_block = terms_per_block / rows_per_share;
+  for (int64_t first = 0; first < shares; first += per_block) {
+    const int64_t some = std::min(per_block, shares - first);
+    for (int64_t i = 0; i < n; ++i) {
+      const T* at = sums + first * step + i;
+      T block = *at;
+      for (int64_t share = 1; share < some; ++share) block += at[share * step];
+      out[i] += block;
+    }
+  }
+}
+
 /// Calls f(row, dgain, dbias) for each row, which adds to dgain [n] and dbias [n]; both are null
 /// where nobody wants one of them. The sums over rows are the left fold of fold.h.
 template <class T, class F>
@@ -221,28 +244,23 @@ void sum_over_rows(int64_t rows, int64_t n, Gradient<T> dgain, Gradient<T> dbias
   if (dgain.data == nullptr && dbias.data == nullptr) {
     return for_each_row(rows, n, [&](int64_t row) { f(row, dgain.data, dbias.data); });
   }
-  const int64_t blocks = (rows + terms_per_block - 1) / terms_per_block;
-  std::vector<T, PoolAllocator<T>> sums(static_cast<size_t>(blocks * 2 * n), T(0));
-  parallel_for(blocks, std::max<int64_t>(1, elements_per_piece / (terms_per_block * n + 1)),
+  const int64_t shares = (rows + rows_per_share - 1) / rows_per_share;
+  std::vector<T, PoolAllocator<T>> sums(static_cast<size_t>(shares * 2 * n), T(0));
+  parallel_for(shares, std::max<int64_t>(1, elements_per_piece / (rows_per_share * n + 1)),
                [&](int64_t begin, int64_t end) {
-                 for (int64_t block = begin; block < end; ++block) {
-                   T* own = sums.data() + block * 2 * n;
-                   const int64_t last = std::min((block + 1) * terms_per_block, rows);
-                   for (int64_t row = block * terms_per_block; row < last; ++row) {
+                 for (int64_t share = begin; share < end; ++share) {
+                   T* own = sums.data() + share * 2 * n;
+                   const int64_t last = std::min((share + 1) * rows_per_share, rows);
+                   for (int64_t row = share * rows_per_share; row < last; ++row) {
                      f(row, own, own + n);
                    }
                  }
                });
-  const auto collect = [&](const Gradient<T>& out, int64_t offset) {
-    if (out.data == nullptr) return;
-    if (!out.adds) std::fill_n(out.data, n, T(0));
-    for (int64_t block = 0; block < blocks; ++block) {
-      const T* own = sums.data() + block * 2 * n + offset;
-      for (int64_t i = 0; i < n; ++i) out.data[i] += own[i];
-    }
-  };
-  collect(dgain, 0);
-  collect(dbias, n);
+  for (const Gradient<T>* out : {&dgain, &dbias}) {
+    if (out->data == nullptr) continue;
+    if (!out->adds) std::fill_n(out->data, n, T(0));
+    fold_shares(sums.data() + (out == &dbias ? n : 0), shares, 2 * n, n, out->data);
+  }
 }
 
 }  // namespace

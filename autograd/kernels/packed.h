@@ -2,6 +2,7 @@
 
 #include <type_traits>
 
+#include "rapt/autograd/kernels/fold.h"
 #include "rapt/autograd/kernels/scratch.h"
 #include "rapt/autograd/kernels/tiles.h"
 
@@ -16,9 +17,8 @@ constexpr bool has_tiles = std::is_same_v<T, float>&& Tile<float>::lanes >= 8;
 
 // A block of b, depth x columns, stays in the second-level cache while all of a passes by; the
 // strip of a that meets it stays in the first.
-constexpr int64_t depth_per_block = 384;
+constexpr int64_t depth_per_block = terms_per_block;
 constexpr int64_t columns_per_block = 128;
-static_assert(depth_per_block % terms_per_block == 0);
 static_assert(columns_per_block % Tile<float>::columns == 0);
 
 /// A product's b, laid out once for all that it is multiplied with: blocks of columns_per_block

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "rapt/autograd/kernels/eigen.h"
-#include "rapt/autograd/kernels/fold.h"
 #include "rapt/autograd/kernels/matrix.h"
 
 /// The pieces of a matrix product that fit a core: a tile of c held in registers, and the copies of
@@ -72,7 +71,6 @@ inline void compute_tile(int64_t depth, const Strip<T>& a, const T* b, int64_t b
     for (Packet& sum : row) sum = packets::pset1<Packet>(T(0));
   }
   const T* at = a.data;
-#pragma GCC unroll 4
   for (int64_t p = 0; p < depth; ++p, at += step, b += b_stride) {
     Packet right[vectors];
     for (int j = 0; j < vectors; ++j) right[j] = packets::ploadu<Packet>(b + j * lanes);
@@ -109,32 +107,24 @@ struct Extent {
   int64_t first, last, columns;
 };
 
-/// A strip of `rows` rows of a, times the panels of b: a left fold over blocks of terms, which c
-/// holds from one block to the next.
+/// A strip of `rows` rows of a, times the panels of b.
 template <class T, bool unit_step, int rows>
 void compute_strip(const Extent& e, Strip<T> a, const Panels<T>& b, T* c, int64_t c_stride,
                    const Finish<T>& finish) {
+  const int64_t depth = e.last - e.first;
+  a.data += e.first * a.step;
   for (int64_t j = 0; j < e.columns; j += Tile<T>::columns) {
     const int64_t some = std::min<int64_t>(Tile<T>::columns, e.columns - j);
     const int64_t stride = b.stride(j);
-    Finish<T> now = finish;
-    now.bias = finish.bias != nullptr ? finish.bias + j : nullptr;
-    int64_t at = e.first;
-    do {  // once for an empty sum too: c still has to be set
-      const int64_t end = std::min(e.last, (at / terms_per_block + 1) * terms_per_block);
-      Strip<T> left = a;
-      left.data += at * a.step;
-      const T* panel = b.panel(j) + at * stride;
-      if (some > Tile<T>::lanes) {
-        compute_tile<T, unit_step, rows, 2>(end - at, left, panel, stride, c + j, c_stride, some,
-                                            now, now.bias);
-      } else {
-        compute_tile<T, unit_step, rows, 1>(end - at, left, panel, stride, c + j, c_stride, some,
-                                            now, now.bias);
-      }
-      now = {now.alpha, true, nullptr};
-      at = end;
-    } while (at < e.last);
+    const T* panel = b.panel(j) + e.first * stride;
+    const T* bias = finish.bias != nullptr ? finish.bias + j : nullptr;
+    if (some > Tile<T>::lanes) {
+      compute_tile<T, unit_step, rows, 2>(depth, a, panel, stride, c + j, c_stride, some, finish,
+                                          bias);
+    } else {
+      compute_tile<T, unit_step, rows, 1>(depth, a, panel, stride, c + j, c_stride, some, finish,
+                                          bias);
+    }
   }
 }
 

@@ -65,11 +65,16 @@ struct GeluByTanh {
   template <class U>
   Curve<U> operator()(const U& u) const {
     using T = Scalar<U>;
-    const U square = u * u;
-    const U cumulative = kernels::sigmoid<T>(T(scale) * (u + T(cubic) * square * u));
-    // Where the square is beyond all bounds, cumulative is 0 or 1: inner must be a number.
-    const U inner = T(scale) * (T(1) + T(3 * cubic) * square.min(T(1e30)));
-    return {u * cumulative, cumulative + u * cumulative * (T(1) - cumulative) * inner};
+    const U one = U::Constant(T(1)), steep = U::Constant(T(scale));
+    // Beyond, cumulative is 0 or 1 and the square may be inf.
+    const U near = kernels::lanewise(
+        [](T v) { return v < T(-30) ? T(-30) : v > T(30) ? T(30) : v; }, u);
+    const U square = near * near;
+    const U z = near * kernels::madd<T>(square, U::Constant(T(scale * cubic)), steep);
+    const U cumulative = kernels::sigmoid<T>(z);
+    const U inner = kernels::madd<T>(square, U::Constant(T(3 * scale * cubic)), steep);
+    return {u * cumulative,
+            kernels::madd<T>(cumulative * (near * inner), one - cumulative, cumulative)};
   }
 };
 

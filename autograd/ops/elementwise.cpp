@@ -177,7 +177,7 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
     using T = decltype(zero);
     kernels::map<T>(
         fresh_data<T>(y), x.shape(),
-        [fill = static_cast<T>(value)](const Block<bool>& m, const Block<T>& u) {
+        [fill = checked_number<T>("masked_fill", value)](const Block<bool>& m, const Block<T>& u) {
           Block<T> out;
           for (int i = 0; i < lanes; ++i) out[i] = m[i] ? fill : u[i];
           return out;
@@ -291,6 +291,19 @@ Tensor copied(const Tensor& x) {
   return record("clone", {x}, y, [](const Backward& b) -> Gradients { return {b.grad}; });
 }
 
+/// A NaN or a number of 2^63 or more has no place in i64.
+void require_fits_i64(const Tensor& x) {
+  const Tensor fits =
+      logical_and(less(x, full({}, 0x1p63, x.dtype())), greater_equal(x, full({}, -0x1p63, x.dtype())));
+  const Tensor flat = reshape(fits, {-1}), values = reshape(x.detach(), {-1});
+  for (int64_t i = 0, n = flat.numel(); i < n; ++i) {
+    if (!flat.data<bool>()[i]) {
+      fail("to: wanted numbers that i64 can hold; got ", select(values, 0, i).item(), " at ", i,
+           " of ", x.dtype(), x.shape());
+    }
+  }
+}
+
 }  // namespace
 
 Tensor Tensor::clone() const {
@@ -307,6 +320,9 @@ Tensor Tensor::to(Dtype dtype) const {
     using In = decltype(in);
     return visit_any(dtype, [&](auto out) {
       using Out = decltype(out);
+      if constexpr (std::is_floating_point_v<In> && std::is_same_v<Out, int64_t>) {
+        require_fits_i64(*this);
+      }
       return map_elements<Out, In>(
           *this, [](const Block<In>& u) -> Block<Out> { return u.template cast<Out>(); });
     });

@@ -53,6 +53,7 @@ Tensor rotary(const Tensor& x, const RotaryOptions& options) {
   if (x.rank() < 2 || x.dim(-1) % 2 != 0) {
     fail("rotary: wanted x [..., T, d] with an even d; got ", x.shape());
   }
+  add_lengths("rotary", options.offset, x.dim(-2));
   return rotate(x, tables(x.dim(-2), x.dim(-1), x.dtype(), options), false);
 }
 

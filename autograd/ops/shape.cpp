@@ -33,18 +33,20 @@ std::optional<Strides> view_strides(const Tensor& x, const Shape& to) {
 
 /// `shape` with its -1, if any, worked out.
 Shape completed(const Tensor& x, Shape shape) {
-  int64_t unknown = -1, known = 1;
+  int64_t unknown = -1;
+  Shape others;
   for (int64_t axis = 0; axis < shape.rank(); ++axis) {
     if (shape[axis] == -1 && unknown < 0) {
       unknown = axis;
     } else if (shape[axis] < 0) {
       fail("reshape: wanted lengths of at least 0 and at most one -1; got ", shape);
     } else {
-      known *= shape[axis];
+      others.push_back(shape[axis]);
     }
   }
+  const int64_t known = others.numel();
   if (unknown >= 0 && known > 0 && x.numel() % known == 0) shape[unknown] = x.numel() / known;
-  if (shape.numel() != x.numel() || (unknown >= 0 && shape[unknown] < 0)) {
+  if ((unknown >= 0 && shape[unknown] < 0) || shape.numel() != x.numel()) {
     fail("reshape: wanted a shape of ", x.numel(), " elements, as x ", x.shape(), " has; got ",
          shape);
   }
@@ -208,11 +210,12 @@ Tensor slice(const Tensor& x, int64_t axis, int64_t begin, int64_t end, int64_t 
     return std::clamp<int64_t>(i < 0 ? i + length : i, 0, length);
   };
   const int64_t first = clip(begin);
-  const int64_t count = std::max<int64_t>(0, (clip(end) - first + step - 1) / step);
+  const int64_t span = std::max<int64_t>(0, clip(end) - first);
+  const int64_t count = span / step + (span % step != 0);
   return take_part("slice", x, [=](Shape shape, Strides strides) {
     const int64_t offset = count > 0 ? first * strides[at] : 0;
     shape[at] = count;
-    strides[at] *= step;
+    strides[at] = count > 1 ? strides[at] * step : 1;  // a huge step is never taken
     return Part{shape, strides, offset};
   });
 }
@@ -258,8 +261,8 @@ Tensors split(const Tensor& x, const Dims& sizes, int64_t axis) {
   int64_t total = 0;
   bool negative = false;
   for (const int64_t size : sizes) {
-    total += size;
     negative |= size < 0;
+    if (!negative) total = add_lengths("split", total, size);
   }
   if (negative || total != x.shape()[at]) {
     fail("split: wanted sizes that add up to ", x.shape()[at], ", axis ", axis, " of x ", x.shape(),
@@ -288,7 +291,7 @@ Tensor concat(TensorList parts, int64_t axis) {
       const int64_t length = other[at];
       other[at] = parts[0].shape()[at];
       if (other == parts[0].shape()) {
-        shape[at] += length;
+        shape[at] = add_lengths("concat", shape[at], length);
         continue;
       }
     }
@@ -342,13 +345,14 @@ Tensor triangle(const char* op, const Tensor& x, int64_t diagonal, bool lower) {
   if (x.rank() < 2) fail(op, ": wanted x with at least two axes; got ", x.shape());
   const Tensor y = x.detach().clone();
   const int64_t rows = x.dim(-2), columns = x.dim(-1);
+  const int64_t offset = std::clamp(diagonal, -rows, columns);  // beyond, nothing changes
   visit_any(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     T* row = fresh_data<T>(y);
     for (int64_t r = 0; r < (columns == 0 ? 0 : y.numel() / columns); ++r, row += columns) {
       // Columns up to r + diagonal belong to the lower triangle, the others from there to the
       // upper.
-      const int64_t edge = r % rows + diagonal;
+      const int64_t edge = r % rows + offset;
       if (lower) {
         std::fill(row + std::clamp<int64_t>(edge + 1, 0, columns), row + columns, T(0));
       } else {

@@ -143,5 +143,28 @@ TEST(NotFinite, CrossEntropyRowsThatDoNotCount) {
   EXPECT_TRUE(close(select(gradient(direct, none), 0, 0), zeros({3}), 0));
 }
 
+// What i64 and b8 cannot hold is an error wherever a number becomes an element.
+TEST(NotFinite, NumbersThatI64AndB8CannotHold) {
+  const Tensor whole = arange(3), mask = from_values<bool>({true, false, false});
+  for (const double bad : {nan, inf, -inf, 1e30, 0x1p63, 0.5}) {
+    EXPECT_NE(error_of([&] { full({2}, bad, Dtype::i64); }), "") << bad;
+    EXPECT_NE(error_of([&] { tensor({1, bad}, Dtype::i64); }), "") << bad;
+    EXPECT_NE(error_of([&] { masked_fill(whole, mask, bad); }), "") << bad;
+    EXPECT_NE(error_of([&] { whole + bad; }), "") << bad;
+    EXPECT_NE(error_of([&] { whole * bad; }), "") << bad;
+    EXPECT_NE(error_of([&] { full({2}, bad, Dtype::b8); }), "") << bad;
+    EXPECT_NE(error_of([&] { masked_fill(mask, mask, bad); }), "") << bad;
+    if (bad == 0.5) continue;
+    EXPECT_NE(error_of([&] { tensor({1, bad}, f64).to(Dtype::i64); }), "") << bad;
+    EXPECT_NE(error_of([&] { tensor({1, bad}).to(Dtype::i64); }), "") << bad;
+  }
+  EXPECT_EQ(error_of([&] { tensor({1, nan}).to(Dtype::i64); }),
+            "to: wanted numbers that i64 can hold; got nan at 1 of f32[2]");
+  EXPECT_EQ(error_of([&] { full({2}, 0.5, Dtype::i64); }),
+            "full: wanted a whole number for i64; got 0.5");
+  EXPECT_EQ(tensor({-2.7, -0x1p63}, f64).to(Dtype::i64).values<int64_t>(),
+            (std::vector<int64_t>{-2, std::numeric_limits<int64_t>::min()}));
+}
+
 }  // namespace
 }  // namespace rapt

@@ -50,9 +50,9 @@ TEST(Shape, HasAtMostEightAxes) {
 TEST(Shape, OfATensorIsChecked) {
   EXPECT_EQ(error_of([] { zeros({2, -1}); }), "shape: wanted lengths of at least 0; got [2, -1]");
   EXPECT_EQ(error_of([] {
-              zeros({1LL << 31, 1LL << 31});
+              zeros({1LL << 32, 1LL << 32});
             }),
-            "shape: [2147483648, 2147483648] of f32 is larger than memory can be");
+            "shape: [4294967296, 4294967296] has more elements than memory can hold");
   EXPECT_EQ(error_of([] { arange(-1); }), "shape: wanted lengths of at least 0; got [-1]");
 }
 

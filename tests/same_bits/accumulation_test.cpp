@@ -65,7 +65,7 @@ const Layer layers[] = {
      {{-1, width}},
      [](auto& x, auto& p) { return x + p[0]; }},
     {"part of a table broadcast over the batch",
-     {{400, width}},
+     {{600, width}},
      [](auto& x, auto& p) { return x + slice(p[0], 0, 3, 3 + x.dim(1)); }},
     {"a transposed weight",
      {{width, 40}, {3, 40}},
@@ -97,8 +97,8 @@ Tensors parameters_of(const Layer& layer, int64_t length, Rng& rng) {
 struct Cut {
   int64_t batch, part, length;
 };
-constexpr Cut cuts[] = {{8, 2, 64}, {8, 4, 64},  {12, 4, 96}, {6, 2, 128},
-                        {4, 1, 256}, {32, 8, 48}, {3, 1, 384}, {256, 128, 7}};
+constexpr Cut cuts[] = {{8, 4, 64},  {16, 4, 64},   {16, 8, 96}, {6, 2, 128}, {4, 1, 256},
+                        {2, 1, 512}, {32, 16, 48}, {512, 256, 7}};
 
 TEST(Accumulation, OfEveryLayer) {
   for (const Layer& layer : layers) {
@@ -145,9 +145,9 @@ TEST(Accumulation, DoesNotDependOnWhoHoldsTheGradients) {
     const auto part = [&](int64_t begin, int64_t end) {
       layer.f(slice(x, 0, begin, end), parameters).backward(slice(g, 0, begin, end));
     };
-    const Tensors wanted = gathered(parameters, 8, 2, part);
+    const Tensors wanted = gathered(parameters, 8, 4, part);
     Tensors held, copies;
-    const Tensors found = gathered(parameters, 8, 2, [&](int64_t begin, int64_t end) {
+    const Tensors found = gathered(parameters, 8, 4, [&](int64_t begin, int64_t end) {
       part(begin, end);
       for (const Tensor& p : parameters) {
         held.push_back(p.grad());
@@ -198,8 +198,8 @@ TEST(Accumulation, OfDecoders) {
     tests::DecoderShape shape;
     std::vector<int64_t> parts;
   } cases[] = {
-      {{8, 64, 32, 4}, {2, 4}},   {{16, 32, 48, 4}, {4, 8}}, {{8, 256, 24, 1}, {1, 2, 4}},
-      {{4, 384, 16, 2}, {1, 2}},  {{6, 128, 392, 2}, {1, 2, 3}}, {{32, 16, 20, 5}, {8, 16}},
+      {{16, 64, 32, 4}, {4, 8}},    {{16, 32, 48, 4}, {8}},  {{8, 256, 24, 1}, {1, 2, 4}},
+      {{4, 512, 16, 2}, {1, 2}},    {{8, 128, 392, 2}, {2, 4}}, {{64, 16, 20, 5}, {16, 32}},
   };
   int64_t i = 0;
   for (const auto& c : cases) {

@@ -101,7 +101,7 @@ struct Training {
   int64_t micro_batches = 1;
 };
 
-/// The weights after 200 steps of AdamW on a small decoder, padded batches of 8 x 64 tokens.
+/// The weights after 200 steps of AdamW on a small decoder, padded batches of 16 x 64 tokens.
 void train(const char* name, const Training& how) {
   Rng rng(4);
   nn::Transformer model({.vocabulary = 40,
@@ -113,16 +113,16 @@ void train(const char* name, const Training& how) {
                         rng);
   optim::AdamW adam(optim::decay_groups(model.parameters(), 0.1), {.lr = 3e-3});
   const optim::WarmupCosine schedule{.peak = 3e-3, .warmup = 20, .total = 200};
-  const Shape shape{8, 64};
+  const Shape shape{16, 64};
   for (int64_t step = 0; step < 200; ++step) {
     const Tensor ids = rng.integers(0, 40, shape);
-    const Tensor lengths = unsqueeze(rng.integers(20, 65, {8}), 1);
+    const Tensor lengths = unsqueeze(rng.integers(20, 65, {16}), 1);
     const Tensor targets = masked_fill(rng.integers(0, 40, shape),
                                        greater_equal(arange(64), lengths), -100);
     const double whole = count_targets(targets);
     adam.zero_grad();
-    const int64_t part = 8 / how.micro_batches;
-    for (int64_t b = 0; b < 8; b += part) {
+    const int64_t part = 16 / how.micro_batches;
+    for (int64_t b = 0; b < 16; b += part) {
       cross_entropy(model(slice(ids, 0, b, b + part)), slice(targets, 0, b, b + part))
           .mean(whole)
           .backward();

@@ -90,7 +90,7 @@ TEST(Arena, GrowsAsItHasTo) {
 TEST(Arena, SaysWhenThereIsNoMemory) {
   Arena arena;
   for (const size_t size : {size_t{1} << 60, ~size_t{0}}) {
-    EXPECT_THROW(arena.take(size), std::bad_alloc);
+    EXPECT_EQ(arena.take(size), nullptr);
   }
   arena.give(arena.take(megabyte));  // and goes on
 }

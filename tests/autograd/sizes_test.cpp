@@ -1,0 +1,90 @@
+// Sizes are computed with checks, before anything is made; a shape cannot lie.
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+
+#include "../support/tensors.h"
+#include "rapt/autograd/kernels/allocator.h"
+#include "rapt/autograd/ops.h"
+
+namespace rapt {
+namespace {
+
+using tests::error_of;
+
+constexpr int64_t most = std::numeric_limits<int64_t>::max(), huge = int64_t{1} << 61;
+
+TEST(Sizes, ShapesThatNoMemoryCouldHave) {
+  const Tensor none = zeros({0}), one = ones({1});
+  const std::function<void()> calls[] = {
+      [&] { reshape(none, {int64_t{1} << 32, int64_t{1} << 32}); },
+      [&] { reshape(none, {0, int64_t{1} << 32, int64_t{1} << 32}); },
+      [&] { reshape(none, {-1, int64_t{1} << 32, int64_t{1} << 32}); },
+      [&] { zeros({0, int64_t{1} << 32, int64_t{1} << 32}); },
+      [&] { zeros({int64_t{1} << 32, int64_t{1} << 32, 0}); },
+      [&] { expand(one, {huge, 8}); },
+      [&] { expand(zeros({0, 1}), {0, most}).clone(), expand(one, {most, 2}); },
+      [&] { zeros({most, most}); },
+      [&] { eye(int64_t{1} << 33); },
+      [&] { concat({expand(one, {huge}), expand(one, {huge}), expand(one, {huge}), expand(one, {huge})}); },
+      [&] { stack({expand(one, {huge}), expand(one, {huge}), expand(one, {huge}), expand(one, {huge})}); },
+      [&] { expand(one, {huge}).clone(); },
+      [&] { expand(one, {huge}) + 1.0; },
+      [&] { matmul(zeros({huge / 8, 0}), zeros({0, huge / 8})); },
+      [&] { one_hot(zeros({2}, Dtype::i64), most); },
+      [&] { one_hot(zeros({0}, Dtype::i64), most).clone(), one_hot(zeros({2}, Dtype::i64), huge); },
+      [&] { einsum("i,j->ij", {expand(one, {huge}), expand(one, {huge})}); },
+      [&] { split(arange(4), Dims{most, most, 6}); },
+      [&] { rotary(zeros({3, 2}), {.offset = most}); },
+      [&] { Rng(1).normal({huge}); },
+      [&] { arange(huge); },
+  };
+  int i = 0;
+  for (const auto& call : calls) {
+    EXPECT_NE(error_of(call), "") << "call " << i;
+    ++i;
+  }
+  EXPECT_EQ(error_of([&] { reshape(none, {int64_t{1} << 32, int64_t{1} << 32}); }),
+            "shape: [4294967296, 4294967296] has more elements than memory can hold");
+}
+
+TEST(Sizes, MoreThanTheMachineHasIsRefusedAtOnce) {
+  const auto mebibytes = kernels::machine_memory() >> 20;
+  EXPECT_EQ(error_of([] { zeros({int64_t{1} << 40}); }),
+            text("shape: [1099511627776] of f32 is larger than this machine's memory, ", mebibytes,
+                 " MiB"));
+  EXPECT_EQ(error_of([] { kernels::allocate(size_t{1} << 42); }),
+            text("memory: wanted 4398046511104 bytes; got none (this machine has ", mebibytes,
+                 " MiB)"));
+  const size_t before = kernels::blocks_in_use();
+  EXPECT_NE(error_of([] { zeros({int64_t{1} << 38}); }), "");
+  EXPECT_EQ(kernels::blocks_in_use(), before);
+}
+
+TEST(Sizes, StepsAndDiagonalsOfAnySize) {
+  EXPECT_EQ(slice(arange(10), 0, 1, 10, most).str(), "i64[1] {1}");
+  EXPECT_EQ(slice(arange(10), 0, 1, most, 4).str(), "i64[3] {1, 5, 9}");
+  EXPECT_EQ(slice(arange(10), 0, -most, most, most).str(), "i64[1] {0}");
+  EXPECT_EQ(slice(arange(10), 0, most, most, 2).numel(), 0);
+  Tensor x = ones({10}).set_requires_grad();
+  sum(slice(x, 0, 1, 10, most)).backward();
+  EXPECT_EQ(x.grad().str(), "f32[10] {0, 1, 0, 0, ..., 0, 0, 0, 0}");
+  const Tensor square = ones({2, 2});
+  EXPECT_EQ(tril(square, most).str(), square.str());
+  EXPECT_EQ(triu(square, most).str(), zeros({2, 2}).str());
+  EXPECT_EQ(tril(square, -most - 1).str(), zeros({2, 2}).str());
+  EXPECT_EQ(triu(square, -most - 1).str(), square.str());
+}
+
+// Nothing is made of it, so an expanded view may be as large as it likes.
+TEST(Sizes, AViewOfOneElement) {
+  const Tensor wide = expand(ones({1}), {huge});
+  EXPECT_EQ(wide.numel(), huge);
+  EXPECT_EQ(slice(wide, 0, huge - 2, huge).str(), "f32[2] {1, 1}");
+}
+
+}  // namespace
+}  // namespace rapt
