@@ -42,7 +42,8 @@ constexpr Dtype dtype_of() {
 template <class T>
 T checked_number(std::string_view op, double value) {
   if constexpr (std::is_same_v<T, int64_t>) {
-    if (!(value >= -0x1p63 && value < 0x1p63) || value != static_cast<double>(static_cast<T>(value))) {
+    if (!(value >= -0x1p63 && value < 0x1p63) ||
+        value != static_cast<double>(static_cast<T>(value))) {
       fail(op, ": wanted a whole number for i64; got ", value);
     }
   } else if constexpr (std::is_same_v<T, bool>) {

@@ -214,9 +214,9 @@ class Walk {
     for (size_t i = 0; i < n; ++i) {
       if (!needed_[i]) continue;
       const Arrived found = arrived_at(node.inputs[i]);
-      const bool again =
-          std::any_of(arrived_.begin(), arrived_.end(),
-                      [&](const Arrived& other) { return other.place == found.place; });
+      const bool again = std::any_of(arrived_.begin(), arrived_.end(), [&](const Arrived& other) {
+        return other.place == found.place;
+      });
       if (!again) arrived_[i] = found;
     }
   }

@@ -4,7 +4,6 @@
 
 #include "rapt/autograd/ops/sum_to.h"
 
-
 namespace rapt {
 namespace {
 

@@ -40,11 +40,11 @@ class Node {
   PoolVector<Edge> inputs;
   Rule rule;
   std::shared_ptr<TensorImpl> output;  // without its node (no cycle); only if the rule asked for it
-  OwnedFunction<Tensor()> again;  // computes the output again, dense: see kept.h
+  OwnedFunction<Tensor()> again;       // computes the output again, dense: see kept.h
   OwnedFunction<Tensor(const Tensor&)> view;  // see note_view
-  Tensor computed_again;          // by `again`, until the rule has run
-  Tensor pending;                 // the gradient gathered so far by the walk under way
-  Node* next_doomed = nullptr;    // see release in node.cpp
+  Tensor computed_again;                      // by `again`, until the rule has run
+  Tensor pending;                             // the gradient gathered so far by the walk under way
+  Node* next_doomed = nullptr;                // see release in node.cpp
 
   /// The output as a tensor of this graph.
   Tensor output_tensor(const std::shared_ptr<Node>& self) const;

@@ -29,20 +29,20 @@ struct Arrived;
 
 /// What a gradient rule is given.
 struct Backward {
-  const Tensor& grad;      ///< d(loss)/d(output), of the output's shape; may be a strided view
-  const Tensor& output;    ///< the op's output, if it was kept (RecordOptions); else undefined
-  bool create_graph;       ///< true when the gradient will itself be differentiated
-  const char* needed;      ///< see needs()
-  bool last;               ///< true when the rule is dropped after this run (no retain_graph)
-  Arrived* arrived;        ///< see into()
+  const Tensor& grad;    ///< d(loss)/d(output), of the output's shape; may be a strided view
+  const Tensor& output;  ///< the op's output, if it was kept (RecordOptions); else undefined
+  bool create_graph;     ///< true when the gradient will itself be differentiated
+  const char* needed;    ///< see needs()
+  bool last;             ///< true when the rule is dropped after this run (no retain_graph)
+  Arrived* arrived;      ///< see into()
 
   /// False when nobody wants the gradient of that input: the rule may leave it undefined.
   bool needs(size_t input) const { return needed[input] != 0; }
 
   /// What has been gathered so far of that input's gradient, dense and seen by nobody else (it is
-  /// copied first if need be); undefined if nothing has been, and while create_graph. A rule may add
-  /// its own gradient to those elements and return this tensor: that spares a tensor, and a pass to
-  /// add it up; and a sum over tokens thus goes on where the last micro-batch ended.
+  /// copied first if need be); undefined if nothing has been, and while create_graph. A rule may
+  /// add its own gradient to those elements and return this tensor: that spares a tensor, and a
+  /// pass to add it up; and a sum over tokens thus goes on where the last micro-batch ended.
   Tensor into(size_t input) const;
 };
 

@@ -20,9 +20,7 @@ void Dims::fail_rank() const {
   fail("shape: wanted at most ", max_rank, " axes; got more than ", str());
 }
 
-void Shape::fail_size() const {
-  fail("shape: ", *this, " has more elements than memory can hold");
-}
+void Shape::fail_size() const { fail("shape: ", *this, " has more elements than memory can hold"); }
 
 int64_t add_lengths(std::string_view op, int64_t a, int64_t b) {
   int64_t sum = 0;

@@ -68,8 +68,8 @@ class Tensor {
   std::vector<T> values() const;
   /// The only element, of any dtype, as a double. Throws unless numel() is 1.
   double item() const;
-  /// Overwrites the elements with those of `source`: same shape, any dtype. Throws for the output of
-  /// an op, whose graph would be lost without a word: detach() it, or copy inside NoGrad.
+  /// Overwrites the elements with those of `source`: same shape, any dtype. Throws for the output
+  /// of an op, whose graph would be lost without a word: detach() it, or copy inside NoGrad.
   void copy_from(const Tensor& source);
 
   /// The same values with another dtype. The tensor itself when the dtype is already right. The

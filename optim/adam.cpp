@@ -136,9 +136,8 @@ void Adam::update(double gradient_factor) {
     parts.emplace_back(slot.parameter, moments.exp_avg, moments.exp_avg_sq, c);
     block.add(slot.parameter.numel());
   }
-  block.for_each([&](int64_t, size_t i, int64_t begin, int64_t end) {
-    parts[i].update(begin, end);
-  });
+  block.for_each(
+      [&](int64_t, size_t i, int64_t begin, int64_t end) { parts[i].update(begin, end); });
   for (size_t i = 0; i < slots().size(); ++i) {
     if (slots()[i].parameter.grad().defined()) ++moments_[i].step;
   }

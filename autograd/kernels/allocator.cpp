@@ -266,9 +266,9 @@ void release(void* block, size_t bytes) noexcept {
 }
 
 size_t machine_memory() {
-  static const size_t bytes = std::min(static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) *
-                                           static_cast<size_t>(sysconf(_SC_PAGESIZE)),
-                                       cgroup_memory());
+  static const size_t bytes = std::min(
+      static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE)),
+      cgroup_memory());
   return bytes;
 }
 

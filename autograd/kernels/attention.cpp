@@ -52,7 +52,12 @@ class Attend {
  public:
   Attend(const Attention<T>& a, int64_t index, int64_t first, int64_t rows, const Matrix<T>& out,
          const Softmax<T>& softmax)
-      : a_(a), head_(a, index), first_(first), last_(first + rows - 1), out_(out), softmax_(softmax) {}
+      : a_(a),
+        head_(a, index),
+        first_(first),
+        last_(first + rows - 1),
+        out_(out),
+        softmax_(softmax) {}
 
   void run() {
     const int64_t visible = head_.visible_keys(last_);
@@ -151,7 +156,7 @@ void attention_dropout(int64_t batches, int64_t queries, int64_t keys, double p,
   }
 }
 
-#define RAPT_INSTANTIATE(T)                                             \
+#define RAPT_INSTANTIATE(T)                                                     \
   template void attention(const Attention<T>&, const Matrices<T>&, Softmax<T>); \
   template void attention_dropout(int64_t, int64_t, int64_t, double, PhiloxKey, T*);
 RAPT_INSTANTIATE(float)

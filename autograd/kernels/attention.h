@@ -39,8 +39,7 @@ void attention(const Attention<T>& a, const Matrices<T>& out, Softmax<T> softmax
 /// The gradients of q, k and v for the output's gradient g.
 template <class T>
 void attention_backward(const Attention<T>& a, const Matrices<const T>& out,
-                        const Matrices<const T>& g, Softmax<const T> softmax,
-                        const Matrices<T>& dq,
+                        const Matrices<const T>& g, Softmax<const T> softmax, const Matrices<T>& dq,
                         const Matrices<T>& dk, const Matrices<T>& dv);
 
 /// What dropout multiplies the weights by: 0 or 1 / (1 - p). keep [batches, queries, keys].

@@ -51,7 +51,8 @@ class HeadBackward {
 
  private:
   void block(int64_t row, int64_t rows, int64_t column, int64_t columns, const PackedB<T>* k_turned,
-             const PackedB<T>* v_turned, const PackedB<T>* k_packed, const Matrix<T>& dq, bool adds) {
+             const PackedB<T>* v_turned, const PackedB<T>* k_packed, const Matrix<T>& dq,
+             bool adds) {
     using enum Causal::Operand;
     const Matrix<const T> q = head_.q.at(row, 0), g = g_.at(row, 0);
     const Matrix<const T> k = head_.k.at(column, 0), v = head_.v.at(column, 0);
@@ -125,7 +126,8 @@ class AllHeads {
         dv_(dv),
         heads_(a.batch.numel()),
         blocks_(parts(a.keys, keys_per_block)),
-        at_once_(std::clamp<int64_t>(parts(wanted_tasks, heads_), 1, std::max<int64_t>(blocks_, 1))),
+        at_once_(
+            std::clamp<int64_t>(parts(wanted_tasks, heads_), 1, std::max<int64_t>(blocks_, 1))),
         dots_(heads_ * a.queries),
         others_(heads_ * (at_once_ - 1) * a.queries * a.width) {}
 
@@ -200,8 +202,8 @@ class AllHeads {
 
   HeadBackward<T> backward_of(int64_t head) const {
     const int64_t row = head * a_.queries;
-    return {a_, head, of(g_, head), {softmax_.shift + row, softmax_.factor + row}, dots_ + row,
-            of(dk_, head), of(dv_, head)};
+    return {a_,          head,          of(g_, head), {softmax_.shift + row, softmax_.factor + row},
+            dots_ + row, of(dk_, head), of(dv_, head)};
   }
   template <class U>
   Matrix<U> of(const Matrices<U>& all, int64_t head) const {
@@ -223,16 +225,15 @@ class AllHeads {
 
 template <class T>
 void attention_backward(const Attention<T>& a, const Matrices<const T>& out,
-                        const Matrices<const T>& g, Softmax<const T> softmax,
-                        const Matrices<T>& dq, const Matrices<T>& dk, const Matrices<T>& dv) {
+                        const Matrices<const T>& g, Softmax<const T> softmax, const Matrices<T>& dq,
+                        const Matrices<T>& dk, const Matrices<T>& dv) {
   if (a.batch.numel() == 0) return;
   AllHeads<T>(a, out, g, softmax, dq, dk, dv).run();
 }
 
-#define RAPT_INSTANTIATE(T)                                                                \
-  template void attention_backward(const Attention<T>&, const Matrices<const T>&,          \
-                                   const Matrices<const T>&, Softmax<const T>,             \
-                                   const Matrices<T>&,                                     \
+#define RAPT_INSTANTIATE(T)                                                                        \
+  template void attention_backward(const Attention<T>&, const Matrices<const T>&,                  \
+                                   const Matrices<const T>&, Softmax<const T>, const Matrices<T>&, \
                                    const Matrices<T>&, const Matrices<T>&);
 RAPT_INSTANTIATE(float)
 RAPT_INSTANTIATE(double)

@@ -9,8 +9,8 @@
 /// Functions of blocks, and of single numbers with the bits that they have in a block. Those of f32
 /// are made of additions, products, quotients, square roots and fused multiply-adds alone, so they
 /// have the same bits with any compiler and any C library, where there are fused multiply-adds
-/// (docs/same-bits.md). Eigen's are fast, but some bend at the edges (exp of -inf is not 0, log of a
-/// subnormal number is that of the smallest normal one); the edges are put right here, because
+/// (docs/same-bits.md). Eigen's are fast, but some bend at the edges (exp of -inf is not 0, log of
+/// a subnormal number is that of the smallest normal one); the edges are put right here, because
 /// masks need inf and NaN to mean what they say.
 namespace rapt::kernels {
 
@@ -132,7 +132,9 @@ Block<T> cos(const Block<T>& x) {
 /// Eigen's leaves [-1, 1] by a few units of the last place.
 template <class T>
 Block<T> erf(const Block<T>& x) {
-  return lanewise([](T e) { return e > T(1) ? T(1) : e < T(-1) ? T(-1) : e; },
+  return lanewise([](T e) { return e > T(1)    ? T(1)
+                                   : e < T(-1) ? T(-1)
+                                               : e; },
                   Block<T>(eigen::erf(x)));
 }
 

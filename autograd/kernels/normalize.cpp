@@ -434,22 +434,22 @@ void cross_entropy_backward(int64_t rows, int64_t classes, const T* logits,
   });
 }
 
-#define RAPT_INSTANTIATE(T)                                                                     \
-  template void softmax(int64_t, int64_t, const T*, T*);                                        \
-  template void softmax_backward(int64_t, int64_t, const T*, const T*, T*);                     \
-  template void log_softmax(int64_t, int64_t, const T*, T*);                                    \
-  template void log_softmax_backward(int64_t, int64_t, const T*, const T*, T*);                 \
-  template void layer_norm(int64_t, int64_t, const T*, const T*, const T*, double, T*, T*, T*); \
-  template void layer_norm_backward(int64_t, int64_t, const T*, const T*, const T*, const T*,   \
-                                    const T*, Gradient<T>, Gradient<T>, Gradient<T>);           \
-  template void rms_norm(int64_t, int64_t, const T*, const T*, double, T*, T*);                 \
-  template void rms_norm_backward(int64_t, int64_t, const T*, const T*, const T*, const T*,     \
-                                  Gradient<T>, Gradient<T>);                                    \
-  template void dropout(int64_t, const T*, double, PhiloxKey, T*);                              \
+#define RAPT_INSTANTIATE(T)                                                                      \
+  template void softmax(int64_t, int64_t, const T*, T*);                                         \
+  template void softmax_backward(int64_t, int64_t, const T*, const T*, T*);                      \
+  template void log_softmax(int64_t, int64_t, const T*, T*);                                     \
+  template void log_softmax_backward(int64_t, int64_t, const T*, const T*, T*);                  \
+  template void layer_norm(int64_t, int64_t, const T*, const T*, const T*, double, T*, T*, T*);  \
+  template void layer_norm_backward(int64_t, int64_t, const T*, const T*, const T*, const T*,    \
+                                    const T*, Gradient<T>, Gradient<T>, Gradient<T>);            \
+  template void rms_norm(int64_t, int64_t, const T*, const T*, double, T*, T*);                  \
+  template void rms_norm_backward(int64_t, int64_t, const T*, const T*, const T*, const T*,      \
+                                  Gradient<T>, Gradient<T>);                                     \
+  template void dropout(int64_t, const T*, double, PhiloxKey, T*);                               \
   template double cross_entropy(int64_t, int64_t, const T*, const ClassTargets<T>&, Softmax<T>); \
-  template void cross_entropy_backward(int64_t, int64_t, const T*, const ClassTargets<T>&,      \
-                                       Softmax<const T>, double, T*);                           \
-  template void logsumexp(int64_t, int64_t, const T*, T*);                                      \
+  template void cross_entropy_backward(int64_t, int64_t, const T*, const ClassTargets<T>&,       \
+                                       Softmax<const T>, double, T*);                            \
+  template void logsumexp(int64_t, int64_t, const T*, T*);                                       \
   template void logsumexp_backward(int64_t, int64_t, const T*, const T*, T*);
 RAPT_INSTANTIATE(float)
 RAPT_INSTANTIATE(double)

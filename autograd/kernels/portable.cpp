@@ -32,17 +32,16 @@ Reduced reduce(double x) {
 /// Of |x| <= pi / 4, by their Taylor series, whose next terms are below 2^-56 of the result.
 double sin_near_0(double x) {
   const double y = x * x;
-  const double tail = polynomial(
-      y, {1.0 / 355687428096000, -1.0 / 1307674368000, 1.0 / 6227020800, -1.0 / 39916800,
-          1.0 / 362880, -1.0 / 5040, 1.0 / 120, -1.0 / 6});
+  const double tail =
+      polynomial(y, {1.0 / 355687428096000, -1.0 / 1307674368000, 1.0 / 6227020800, -1.0 / 39916800,
+                     1.0 / 362880, -1.0 / 5040, 1.0 / 120, -1.0 / 6});
   return std::fma(x * y, tail, x);
 }
 
 double cos_near_0(double x) {
   const double y = x * x;
-  const double tail =
-      polynomial(y, {1.0 / 20922789888000, -1.0 / 87178291200, 1.0 / 479001600, -1.0 / 3628800,
-                     1.0 / 40320, -1.0 / 720, 1.0 / 24});
+  const double tail = polynomial(y, {1.0 / 20922789888000, -1.0 / 87178291200, 1.0 / 479001600,
+                                     -1.0 / 3628800, 1.0 / 40320, -1.0 / 720, 1.0 / 24});
   // 1 - y / 2 rounds; what it loses goes to the tail.
   const double half = 0.5 * y, top = 1 - half;
   return top + (((1 - top) - half) + y * y * tail);
@@ -79,8 +78,8 @@ Sum log_in_two(double x) {
   const double ln2_high = 0x1.62e42fefa3800p-1, ln2_low = 0x1.ef35793c76730p-45;  // e * high: exact
   const double first = e * ln2_high, second = 2 * s;
   const double high = first + second;
-  const double rest = std::abs(first) >= std::abs(second) ? second - (high - first)
-                                                          : first - (high - second);
+  const double rest =
+      std::abs(first) >= std::abs(second) ? second - (high - first) : first - (high - second);
   const double low = rest + (2 * s_low + second * series + e * ln2_low);
   const double sum = high + low;
   return {sum, low - (sum - high)};
@@ -92,9 +91,9 @@ double exp_of(const Sum& x) {
   const double n = std::nearbyint(x.high * 0x1.71547652b82fep+0);  // 1 / ln 2
   double r = std::fma(-n, 0x1.62e42fefa39efp-1, x.high);
   r += std::fma(-n, 0x1.abc9e3b39803fp-56, x.low);
-  const double tail = polynomial(
-      r, {1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880,
-          1.0 / 40320, 1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5});
+  const double tail =
+      polynomial(r, {1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880,
+                     1.0 / 40320, 1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5});
   return std::ldexp(1 + std::fma(r * r, tail, r), static_cast<int>(n));
 }
 

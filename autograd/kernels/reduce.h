@@ -13,8 +13,8 @@ struct Reduction {
 template <class T>
 void sum(const Reduction& r, const T* x, T* out);
 
-/// out [outer, inner] = the sum over middle, or that added to it: a left fold over blocks of `block`
-/// terms (see fold.h).
+/// out [outer, inner] = the sum over middle, or that added to it: a left fold over blocks of
+/// `block` terms (see fold.h).
 template <class T>
 void fold(const Reduction& r, int64_t block, const T* x, T* out, bool adds);
 

@@ -210,11 +210,10 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
                  const Tensor dv = empty_like(vr, s.batch, s.keys, vr.dim(-1));
                  visit_float(g.dtype(), [&](auto zero) {
                    using T = decltype(zero);
-                   kernels::attention_backward(problem<T>(s, qr, kr, vr, p, draws),
-                                               read<T>(out, s.batch), read<T>(g, s.batch),
-                                               {shift.data<T>(), factor.data<T>()},
-                                               write<T>(dq, s.batch), write<T>(dk, s.batch),
-                                               write<T>(dv, s.batch));
+                   kernels::attention_backward(
+                       problem<T>(s, qr, kr, vr, p, draws), read<T>(out, s.batch),
+                       read<T>(g, s.batch), {shift.data<T>(), factor.data<T>()},
+                       write<T>(dq, s.batch), write<T>(dk, s.batch), write<T>(dv, s.batch));
                  });
                  return {dq, dk, dv};
                },

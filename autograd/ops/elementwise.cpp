@@ -293,8 +293,8 @@ Tensor copied(const Tensor& x) {
 
 /// A NaN or a number of 2^63 or more has no place in i64.
 void require_fits_i64(const Tensor& x) {
-  const Tensor fits =
-      logical_and(less(x, full({}, 0x1p63, x.dtype())), greater_equal(x, full({}, -0x1p63, x.dtype())));
+  const Tensor fits = logical_and(less(x, full({}, 0x1p63, x.dtype())),
+                                  greater_equal(x, full({}, -0x1p63, x.dtype())));
   const Tensor flat = reshape(fits, {-1}), values = reshape(x.detach(), {-1});
   for (int64_t i = 0, n = flat.numel(); i < n; ++i) {
     if (!flat.data<bool>()[i]) {

@@ -86,8 +86,7 @@ double count_targets(const Tensor& targets, const ClassificationOptions& options
       fail("count_targets: wanted class_weights [C]; got ", weights.shape());
     }
   }
-  const int64_t classes =
-      weights.defined() ? weights.dim(0) : std::numeric_limits<int64_t>::max();
+  const int64_t classes = weights.defined() ? weights.dim(0) : std::numeric_limits<int64_t>::max();
   return counted("count_targets", targets, classes, options).weight;
 }
 
@@ -109,10 +108,9 @@ Loss cross_entropy(const Tensor& logits, const Tensor& targets,
   };
   visit_float(logits.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    *fresh_data<T>(y) =
-        static_cast<T>(kernels::cross_entropy(rows, classes, logits.detach().contiguous().data<T>(),
-                                              class_targets(zero),
-                                              {fresh_data<T>(shift), fresh_data<T>(factor)}));
+    *fresh_data<T>(y) = static_cast<T>(
+        kernels::cross_entropy(rows, classes, logits.detach().contiguous().data<T>(),
+                               class_targets(zero), {fresh_data<T>(shift), fresh_data<T>(factor)}));
   });
   const Tensor sum = record(
       "cross_entropy", {logits}, y, [=, at = counted.targets](const Backward& b) -> Gradients {

@@ -86,7 +86,8 @@ Tensor log_softmax_rows(const Tensor& x) {
                 {.keep_output = true});
 }
 
-/// Where the gradient of one input is written: added to what has arrived, or to a tensor of its own.
+/// Where the gradient of one input is written: added to what has arrived, or to a tensor of its
+/// own.
 class Into {
  public:
   Into(const Backward& b, size_t input, const Shape& shape) {
@@ -215,19 +216,18 @@ Tensor rms_norm(const Tensor& x, const Tensor& gain, double eps) {
   };
   const Tensor input = x.detach().contiguous(), scale = contiguous_or_undefined(gain);
   const RmsNorm normed(input, scale, eps);
-  const Tensor y =
-      fused("rms_norm", {x, gain}, definition, normed.y,
-            [input, scale, rstd = normed.rstd](const Backward& b) -> Gradients {
-              const Tensor g = b.grad.contiguous();
-              const Into dx(b, 0, g.shape()), dgain(b, 1, {g.dim(-1)});
-              visit_float(g.dtype(), [&](auto zero) {
-                using T = decltype(zero);
-                kernels::rms_norm_backward(rows_of(g), g.dim(-1), g.data<T>(), input.data<T>(),
-                                           data_or_null<T>(scale), rstd.data<T>(),
-                                           dx.as<T>(), dgain.as<T>());
-              });
-              return {dx.gradient(), dgain.gradient()};
-            });
+  const Tensor y = fused("rms_norm", {x, gain}, definition, normed.y,
+                         [input, scale, rstd = normed.rstd](const Backward& b) -> Gradients {
+                           const Tensor g = b.grad.contiguous();
+                           const Into dx(b, 0, g.shape()), dgain(b, 1, {g.dim(-1)});
+                           visit_float(g.dtype(), [&](auto zero) {
+                             using T = decltype(zero);
+                             kernels::rms_norm_backward(rows_of(g), g.dim(-1), g.data<T>(),
+                                                        input.data<T>(), data_or_null<T>(scale),
+                                                        rstd.data<T>(), dx.as<T>(), dgain.as<T>());
+                           });
+                           return {dx.gradient(), dgain.gradient()};
+                         });
   return offer_again(y, [input, scale, eps] { return RmsNorm(input, scale, eps).y; });
 }
 

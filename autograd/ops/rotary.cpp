@@ -21,12 +21,14 @@ Tables tables(int64_t length, int64_t width, Dtype dtype, const RotaryOptions& o
   visit_float(dtype, [&](auto zero) {
     using T = decltype(zero);
     for (int64_t i = 0; i < width / 2; ++i) {
-      const double frequency =
-          kernels::portable::pow(options.base, -2.0 * static_cast<double>(i) / static_cast<double>(width));
+      const double frequency = kernels::portable::pow(
+          options.base, -2.0 * static_cast<double>(i) / static_cast<double>(width));
       for (int64_t t = 0; t < length; ++t) {
         const double angle = static_cast<double>(options.offset + t) * frequency;
-        fresh_data<T>(out.cosine)[t * (width / 2) + i] = static_cast<T>(kernels::portable::cos(angle));
-        fresh_data<T>(out.sine)[t * (width / 2) + i] = static_cast<T>(kernels::portable::sin(angle));
+        fresh_data<T>(out.cosine)[t * (width / 2) + i] =
+            static_cast<T>(kernels::portable::cos(angle));
+        fresh_data<T>(out.sine)[t * (width / 2) + i] =
+            static_cast<T>(kernels::portable::sin(angle));
       }
     }
   });

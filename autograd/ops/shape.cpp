@@ -126,9 +126,8 @@ Tensor squeeze(const Tensor& x, int64_t axis) {
   Strides strides = x.strides();
   shape.erase(at);
   strides.erase(at);
-  const Tensor y =
-      record("squeeze", {x}, make_view(x, shape, strides),
-             [at](const Backward& b) -> Gradients { return {unsqueeze(b.grad, at)}; });
+  const Tensor y = record("squeeze", {x}, make_view(x, shape, strides),
+                          [at](const Backward& b) -> Gradients { return {unsqueeze(b.grad, at)}; });
   return note_view(y, [at](const Tensor& t) { return squeeze(t, at); });
 }
 
@@ -139,9 +138,8 @@ Tensor unsqueeze(const Tensor& x, int64_t axis) {
   Strides strides = x.strides();
   shape.insert(at, 1);
   strides.insert(at, at < x.rank() ? x.shape()[at] * x.strides()[at] : 1);
-  const Tensor y =
-      record("unsqueeze", {x}, make_view(x, shape, strides),
-             [at](const Backward& b) -> Gradients { return {squeeze(b.grad, at)}; });
+  const Tensor y = record("unsqueeze", {x}, make_view(x, shape, strides),
+                          [at](const Backward& b) -> Gradients { return {squeeze(b.grad, at)}; });
   return note_view(y, [at](const Tensor& t) { return unsqueeze(t, at); });
 }
 
@@ -177,12 +175,12 @@ template <class Choose>
 Tensor take_part(const char* op, const Tensor& x, Choose choose) {
   const Part part = choose(x.shape(), x.strides());
   const Tensor y = record(op, {x}, make_view(x, part.shape, part.strides, part.offset),
-                [shape = x.shape(), choose](const Backward& b) -> Gradients {
-                  const Tensor whole = b.into(0);
-                  if (!whole.defined()) return {put_back(b.grad, shape, choose)};
-                  add_to_part(whole, b.grad, choose);  // the other parts are not touched
-                  return {whole};
-                });
+                          [shape = x.shape(), choose](const Backward& b) -> Gradients {
+                            const Tensor whole = b.into(0);
+                            if (!whole.defined()) return {put_back(b.grad, shape, choose)};
+                            add_to_part(whole, b.grad, choose);  // the other parts are not touched
+                            return {whole};
+                          });
   return note_view(y, [choose](const Tensor& t) {
     const Part shown = choose(t.shape(), t.strides());
     return make_view(t, shown.shape, shown.strides, shown.offset);

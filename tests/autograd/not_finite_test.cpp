@@ -151,14 +151,16 @@ TEST(NotFinite, NumbersThatI64AndB8CannotHold) {
     EXPECT_NE(error_of([&] { tensor({1, bad}, Dtype::i64); }), "") << bad;
     EXPECT_NE(error_of([&] { masked_fill(whole, mask, bad); }), "") << bad;
     EXPECT_NE(error_of([&] { whole + bad; }), "") << bad;
-    EXPECT_NE(error_of([&] { whole * bad; }), "") << bad;
+    EXPECT_NE(error_of([&] { whole* bad; }), "") << bad;
     EXPECT_NE(error_of([&] { full({2}, bad, Dtype::b8); }), "") << bad;
     EXPECT_NE(error_of([&] { masked_fill(mask, mask, bad); }), "") << bad;
     if (bad == 0.5) continue;
     EXPECT_NE(error_of([&] { tensor({1, bad}, f64).to(Dtype::i64); }), "") << bad;
     EXPECT_NE(error_of([&] { tensor({1, bad}).to(Dtype::i64); }), "") << bad;
   }
-  EXPECT_EQ(error_of([&] { tensor({1, nan}).to(Dtype::i64); }),
+  EXPECT_EQ(error_of([&] {
+              tensor({1, nan}).to(Dtype::i64);
+            }),
             "to: wanted numbers that i64 can hold; got nan at 1 of f32[2]");
   EXPECT_EQ(error_of([&] { full({2}, 0.5, Dtype::i64); }),
             "full: wanted a whole number for i64; got 0.5");

@@ -44,25 +44,40 @@ std::vector<Case> cases() {
        [](auto& c) { return sum(where(c, leaf({3}), leaf({3}, 2))); }},
       {"masked_fill.mask", mask({true, false, true}),
        [](auto& m) { return sum(masked_fill(leaf({3}), m, 0) * leaf({3}, 2)); }},
-      {"index_select.index", ids({0, 1}), [](auto& i) { return sum(index_select(leaf({3}), 0, i)); }},
+      {"index_select.index", ids({0, 1}),
+       [](auto& i) { return sum(index_select(leaf({3}), 0, i)); }},
       {"index_add.index", ids({0, 1}),
        [](auto& i) { return sum(index_add(leaf({3}), 0, i, leaf({2}, 2))); }},
       {"gather.index", ids({0, 1}), [](auto& i) { return sum(gather(leaf({3}), 0, i)); }},
       {"scatter_add.index", ids({0, 1}),
        [](auto& i) { return sum(scatter_add(leaf({3}), 0, i, leaf({2}, 2))); }},
-      {"embedding.ids", ids({0, 1}), [](auto& i) { return sum(embedding(leaf({3, 2}), i)); }},
+      {"embedding.ids", ids({0, 1}),
+       [](auto& i) {
+         return sum(embedding(leaf({3, 2}), i));
+       }},
       {"cross_entropy.targets", ids({0, 1}),
-       [](auto& t) { return cross_entropy(leaf({2, 3}), t).sum; }},
+       [](auto& t) {
+         return cross_entropy(leaf({2, 3}), t).sum;
+       }},
       {"nll_loss.targets", ids({0, 1}),
-       [](auto& t) { return nll_loss(log_softmax(leaf({2, 3})), t).sum; }, true},
+       [](auto& t) {
+         return nll_loss(log_softmax(leaf({2, 3})), t).sum;
+       },
+       true},
       {"cross_entropy.ClassificationOptions.class_weights", tensor({1, 2, 3}, f64),
-       [](auto& w) { return cross_entropy(leaf({2, 3}), ids({0, 2}), {.class_weights = w}).sum; }},
+       [](auto& w) {
+         return cross_entropy(leaf({2, 3}), ids({0, 2}), {.class_weights = w}).sum;
+       }},
       {"nll_loss.ClassificationOptions.class_weights", tensor({1, 2, 3}, f64),
-       [](auto& w) { return nll_loss(leaf({2, 3}), ids({0, 2}), {.class_weights = w}).sum; }, true},
+       [](auto& w) {
+         return nll_loss(leaf({2, 3}), ids({0, 2}), {.class_weights = w}).sum;
+       },
+       true},
       {"scaled_dot_product_attention.AttentionOptions.mask", reshape(square, {3, 3}), attend},
       {"attention_weights.AttentionOptions.mask", reshape(square, {3, 3}),
        [](auto& m) {
-         return sum(attention_weights(leaf({3, 4}), leaf({3, 4}, 2), {.mask = m}) * leaf({3, 3}, 3));
+         return sum(attention_weights(leaf({3, 4}), leaf({3, 4}, 2), {.mask = m}) *
+                    leaf({3, 3}, 3));
        },
        true},
       // An additive mask, one that requires a gradient, one that is broadcast.
@@ -71,17 +86,20 @@ std::vector<Case> cases() {
       // Captured by recompute's function, as an input of none of its ops or of some.
       {"", ids({0, 1}),
        [](auto& i) {
-         return sum(recompute([i](const Tensors& in) { return embedding(in[0], i); }, {leaf({3, 2})}));
+         return sum(
+             recompute([i](const Tensors& in) { return embedding(in[0], i); }, {leaf({3, 2})}));
        }},
       {"", mask({true, false, true}),
        [](auto& m) {
-         return sum(recompute([m](const Tensors& in) { return masked_fill(in[0], logical_not(m), 0); },
-                              {leaf({3})}));
+         return sum(
+             recompute([m](const Tensors& in) { return masked_fill(in[0], logical_not(m), 0); },
+                       {leaf({3})}));
        }},
       {"", tensor({1, 2, 3}, f64),
        [](auto& c) {
-         return sum(recompute([c](const Tensors& in) { return where(greater(c, full({}, 1.5, f64)), in[0], c); },
-                              {leaf({3})}));
+         return sum(recompute(
+             [c](const Tensors& in) { return where(greater(c, full({}, 1.5, f64)), in[0], c); },
+             {leaf({3})}));
        }},
       // Captured by a user's own rule, and not among its inputs.
       {"", tensor({1, 2, 3}, f64),
@@ -139,7 +157,8 @@ TEST(Overwritten, WithAGraphOfTheGradientToo) {
 TEST(Overwritten, ACopyKeepsTheGradient) {
   const auto gradient = [](bool overwrites) {
     Tensor scores = leaf({2, 3}), q = leaf({2, 4}), k = leaf({3, 4}, 2);
-    Tensor targets = ids({0, 1}), weights = tensor({1, 2, 3}, f64), seen = mask({true, true, false});
+    Tensor targets = ids({0, 1}), weights = tensor({1, 2, 3}, f64),
+           seen = mask({true, true, false});
     const Tensor loss = nll_loss(scores, targets, {.class_weights = weights}).sum +
                         sum(attention_weights(q, k, {.mask = seen}) * leaf({2, 3}, 3));
     if (overwrites) {
@@ -158,14 +177,15 @@ TEST(Overwritten, ACopyKeepsTheGradient) {
 /// whose name is none of a differentiable argument, "name.Struct.member" for those in options.
 std::set<std::string> side_arguments(const std::string& header) {
   const std::set<std::string> differentiable = {
-      "a", "b", "x", "weight", "bias", "gain", "q", "k", "v", "source", "logits",
-      "log_probabilities", "prediction", "target",
+      "a",          "b",      "x", "weight", "bias",   "gain",
+      "q",          "k",      "v", "source", "logits", "log_probabilities",
+      "prediction", "target",
       // binary_cross_entropy_with_logits differentiates its targets; see `exceptions`.
   };
-  const std::set<std::string> exceptions = {
-      "binary_cross_entropy_with_logits.targets",
-      // no gradient at all:
-      "one_hot.ids", "count_targets.targets", "count_targets.ClassificationOptions.class_weights"};
+  const std::set<std::string> exceptions = {"binary_cross_entropy_with_logits.targets",
+                                            // no gradient at all:
+                                            "one_hot.ids", "count_targets.targets",
+                                            "count_targets.ClassificationOptions.class_weights"};
   std::set<std::pair<std::string, std::string>> members;  // struct, tensor member
   const std::regex of_struct(R"(struct (\w+) \{((?:\{\}|[^}])*)\};)");
   for (std::sregex_iterator s(header.begin(), header.end(), of_struct), end; s != end; ++s) {
@@ -199,10 +219,11 @@ TEST(Overwritten, EveryFunctionOfTheHeaderWithASideArgumentIsTested) {
     if (!c.function.empty()) tested.insert(c.function);
   }
   EXPECT_EQ(side_arguments(header), tested);
-  const std::string more = header +
-                           "\nTensor fresh(const Tensor& x,\n             const Tensor& choice = {});\n"
-                           "struct FreshOptions {\n  Tensor table = {};\n};\n"
-                           "Tensor fresher(const Tensor& x, const FreshOptions& options = {});\n";
+  const std::string more =
+      header +
+      "\nTensor fresh(const Tensor& x,\n             const Tensor& choice = {});\n"
+      "struct FreshOptions {\n  Tensor table = {};\n};\n"
+      "Tensor fresher(const Tensor& x, const FreshOptions& options = {});\n";
   std::set<std::string> wanted = tested;
   wanted.insert({"fresh.choice", "fresher.FreshOptions.table"});
   EXPECT_EQ(side_arguments(more), wanted);
@@ -258,7 +279,9 @@ TEST(LostGradients, ClassWeightsThatRequireOne) {
   const std::string rest =
       ": wanted class_weights that require no gradient, for there is none; got f64[3] that require "
       "one (detach() them)";
-  EXPECT_EQ(error_of([&] { cross_entropy(x, ids({0, 1}), {.class_weights = w}); }),
+  EXPECT_EQ(error_of([&] {
+              cross_entropy(x, ids({0, 1}), {.class_weights = w});
+            }),
             "cross_entropy" + rest);
   EXPECT_EQ(error_of([&] { nll_loss(x, ids({0, 1}), {.class_weights = w}); }), "nll_loss" + rest);
   const NoGrad no_grad;

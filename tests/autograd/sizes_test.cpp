@@ -20,25 +20,54 @@ constexpr int64_t most = std::numeric_limits<int64_t>::max(), huge = int64_t{1} 
 TEST(Sizes, ShapesThatNoMemoryCouldHave) {
   const Tensor none = zeros({0}), one = ones({1});
   const std::function<void()> calls[] = {
-      [&] { reshape(none, {int64_t{1} << 32, int64_t{1} << 32}); },
-      [&] { reshape(none, {0, int64_t{1} << 32, int64_t{1} << 32}); },
-      [&] { reshape(none, {-1, int64_t{1} << 32, int64_t{1} << 32}); },
-      [&] { zeros({0, int64_t{1} << 32, int64_t{1} << 32}); },
-      [&] { zeros({int64_t{1} << 32, int64_t{1} << 32, 0}); },
-      [&] { expand(one, {huge, 8}); },
-      [&] { expand(zeros({0, 1}), {0, most}).clone(), expand(one, {most, 2}); },
-      [&] { zeros({most, most}); },
+      [&] {
+        reshape(none, {int64_t{1} << 32, int64_t{1} << 32});
+      },
+      [&] {
+        reshape(none, {0, int64_t{1} << 32, int64_t{1} << 32});
+      },
+      [&] {
+        reshape(none, {-1, int64_t{1} << 32, int64_t{1} << 32});
+      },
+      [&] {
+        zeros({0, int64_t{1} << 32, int64_t{1} << 32});
+      },
+      [&] {
+        zeros({int64_t{1} << 32, int64_t{1} << 32, 0});
+      },
+      [&] {
+        expand(one, {huge, 8});
+      },
+      [&] {
+        expand(zeros({0, 1}), {0, most}).clone(), expand(one, {most, 2});
+      },
+      [&] {
+        zeros({most, most});
+      },
       [&] { eye(int64_t{1} << 33); },
-      [&] { concat({expand(one, {huge}), expand(one, {huge}), expand(one, {huge}), expand(one, {huge})}); },
-      [&] { stack({expand(one, {huge}), expand(one, {huge}), expand(one, {huge}), expand(one, {huge})}); },
+      [&] {
+        concat(
+            {expand(one, {huge}), expand(one, {huge}), expand(one, {huge}), expand(one, {huge})});
+      },
+      [&] {
+        stack({expand(one, {huge}), expand(one, {huge}), expand(one, {huge}), expand(one, {huge})});
+      },
       [&] { expand(one, {huge}).clone(); },
       [&] { expand(one, {huge}) + 1.0; },
-      [&] { matmul(zeros({huge / 8, 0}), zeros({0, huge / 8})); },
+      [&] {
+        matmul(zeros({huge / 8, 0}), zeros({0, huge / 8}));
+      },
       [&] { one_hot(zeros({2}, Dtype::i64), most); },
       [&] { one_hot(zeros({0}, Dtype::i64), most).clone(), one_hot(zeros({2}, Dtype::i64), huge); },
-      [&] { einsum("i,j->ij", {expand(one, {huge}), expand(one, {huge})}); },
-      [&] { split(arange(4), Dims{most, most, 6}); },
-      [&] { rotary(zeros({3, 2}), {.offset = most}); },
+      [&] {
+        einsum("i,j->ij", {expand(one, {huge}), expand(one, {huge})});
+      },
+      [&] {
+        split(arange(4), Dims{most, most, 6});
+      },
+      [&] {
+        rotary(zeros({3, 2}), {.offset = most});
+      },
       [&] { Rng(1).normal({huge}); },
       [&] { arange(huge); },
   };
@@ -47,7 +76,9 @@ TEST(Sizes, ShapesThatNoMemoryCouldHave) {
     EXPECT_NE(error_of(call), "") << "call " << i;
     ++i;
   }
-  EXPECT_EQ(error_of([&] { reshape(none, {int64_t{1} << 32, int64_t{1} << 32}); }),
+  EXPECT_EQ(error_of([&] {
+              reshape(none, {int64_t{1} << 32, int64_t{1} << 32});
+            }),
             "shape: [4294967296, 4294967296] has more elements than memory can hold");
 }
 
@@ -56,9 +87,9 @@ TEST(Sizes, MoreThanTheMachineHasIsRefusedAtOnce) {
   EXPECT_EQ(error_of([] { zeros({int64_t{1} << 40}); }),
             text("shape: [1099511627776] of f32 is larger than this machine's memory, ", mebibytes,
                  " MiB"));
-  EXPECT_EQ(error_of([] { kernels::allocate(size_t{1} << 42); }),
-            text("memory: wanted 4398046511104 bytes; got none (this machine has ", mebibytes,
-                 " MiB)"));
+  EXPECT_EQ(
+      error_of([] { kernels::allocate(size_t{1} << 42); }),
+      text("memory: wanted 4398046511104 bytes; got none (this machine has ", mebibytes, " MiB)"));
   const size_t before = kernels::blocks_in_use();
   EXPECT_NE(error_of([] { zeros({int64_t{1} << 38}); }), "");
   EXPECT_EQ(kernels::blocks_in_use(), before);

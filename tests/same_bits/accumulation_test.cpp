@@ -50,9 +50,15 @@ const Layer layers[] = {
      [](auto& x, auto& p) {
        return concat(linear_each(x, {p[0], p[2]}, {p[1], p[3]}), -1);
      }},
-    {"gelu_linear", {{40, width}, {40}}, [](auto& x, auto& p) { return gelu_linear(x, p[0], p[1]); }},
+    {"gelu_linear",
+     {{40, width}, {40}},
+     [](auto& x, auto& p) { return gelu_linear(x, p[0], p[1]); }},
     {"matmul", {{width, 150}}, [](auto& x, auto& p) { return matmul(x, p[0]); }},
-    {"einsum", {{width, 3, 5}}, [](auto& x, auto& p) { return einsum("btw,whd->bthd", {x, p[0]}); }},
+    {"einsum",
+     {{width, 3, 5}},
+     [](auto& x, auto& p) {
+       return einsum("btw,whd->bthd", {x, p[0]});
+     }},
     {"layer_norm", {{width}, {width}}, [](auto& x, auto& p) { return layer_norm(x, p[0], p[1]); }},
     {"rms_norm", {{width}}, [](auto& x, auto& p) { return rms_norm(x, p[0]); }},
     {"a bias", {{width}}, [](auto& x, auto& p) { return x + p[0]; }},
@@ -60,10 +66,10 @@ const Layer layers[] = {
     {"a number", {{}}, [](auto& x, auto& p) { return x * p[0]; }},
     {"one number for each head",
      {{4, 1}},
-     [](auto& x, auto& p) { return reshape(x, {x.dim(0), x.dim(1), 4, -1}) / p[0]; }},
-    {"a table broadcast over the batch",
-     {{-1, width}},
-     [](auto& x, auto& p) { return x + p[0]; }},
+     [](auto& x, auto& p) {
+       return reshape(x, {x.dim(0), x.dim(1), 4, -1}) / p[0];
+     }},
+    {"a table broadcast over the batch", {{-1, width}}, [](auto& x, auto& p) { return x + p[0]; }},
     {"part of a table broadcast over the batch",
      {{600, width}},
      [](auto& x, auto& p) { return x + slice(p[0], 0, 3, 3 + x.dim(1)); }},
@@ -97,8 +103,8 @@ Tensors parameters_of(const Layer& layer, int64_t length, Rng& rng) {
 struct Cut {
   int64_t batch, part, length;
 };
-constexpr Cut cuts[] = {{8, 4, 64},  {16, 4, 64},   {16, 8, 96}, {6, 2, 128}, {4, 1, 256},
-                        {2, 1, 512}, {32, 16, 48}, {512, 256, 7}};
+constexpr Cut cuts[] = {{8, 4, 64},  {16, 4, 64}, {16, 8, 96},  {6, 2, 128},
+                        {4, 1, 256}, {2, 1, 512}, {32, 16, 48}, {512, 256, 7}};
 
 TEST(Accumulation, OfEveryLayer) {
   for (const Layer& layer : layers) {
@@ -198,8 +204,8 @@ TEST(Accumulation, OfDecoders) {
     tests::DecoderShape shape;
     std::vector<int64_t> parts;
   } cases[] = {
-      {{16, 64, 32, 4}, {4, 8}},    {{16, 32, 48, 4}, {8}},  {{8, 256, 24, 1}, {1, 2, 4}},
-      {{4, 512, 16, 2}, {1, 2}},    {{8, 128, 392, 2}, {2, 4}}, {{64, 16, 20, 5}, {16, 32}},
+      {{16, 64, 32, 4}, {4, 8}}, {{16, 32, 48, 4}, {8}},     {{8, 256, 24, 1}, {1, 2, 4}},
+      {{4, 512, 16, 2}, {1, 2}}, {{8, 128, 392, 2}, {2, 4}}, {{64, 16, 20, 5}, {16, 32}},
   };
   int64_t i = 0;
   for (const auto& c : cases) {

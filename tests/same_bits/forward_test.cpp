@@ -15,9 +15,9 @@ using tests::same_bits;
 using tests::WithThreads;
 
 constexpr DecoderShape shapes[] = {
-    {1, 7, 8, 4},     {5, 7, 24, 4},   {1, 64, 40, 4},  {5, 64, 16, 4},   {1, 130, 32, 4},
-    {5, 130, 24, 4},  {1, 300, 40, 4}, {2, 300, 60, 10}, {2, 64, 392, 2}, {1, 130, 400, 4},
-    {3, 17, 136, 1},  {4, 65, 130, 5}, {1, 257, 48, 1}, {20, 33, 16, 1},  {2, 129, 256, 2},
+    {1, 7, 8, 4},    {5, 7, 24, 4},   {1, 64, 40, 4},   {5, 64, 16, 4},  {1, 130, 32, 4},
+    {5, 130, 24, 4}, {1, 300, 40, 4}, {2, 300, 60, 10}, {2, 64, 392, 2}, {1, 130, 400, 4},
+    {3, 17, 136, 1}, {4, 65, 130, 5}, {1, 257, 48, 1},  {20, 33, 16, 1}, {2, 129, 256, 2},
 };
 constexpr int64_t decoders = 45;
 
@@ -74,8 +74,8 @@ TEST(SameBits, APrefix) {
 TEST(SameBits, RightPadding) {
   for_each_decoder([](Trial& t) {
     const int64_t length = t.rng.integer(1, t.shape.context + 1);
-    const Tensor mask = nn::padding_mask(full({t.shape.batch}, static_cast<double>(length),
-                                              Dtype::i64), t.shape.context);
+    const Tensor mask = nn::padding_mask(
+        full({t.shape.batch}, static_cast<double>(length), Dtype::i64), t.shape.context);
     const Tensor real = slice(t.ids, 1, 0, length);
     const Tensor other = t.rng.integers(0, 29, {t.shape.batch, t.shape.context - length});
     const Tensor padded = concat({real, other}, 1), alone = t.model(real);
@@ -105,9 +105,9 @@ TEST(SameBits, AttentionWithKeysFromBefore) {
       for (const int64_t some : {int64_t{1}, int64_t{2}, length / 2, length - 1}) {
         for (const int64_t seen : {length, length - length / 3}) {
           const int64_t first = std::max<int64_t>(seen - some, 0);
-          const Tensor part = scaled_dot_product_attention(
-              slice(q, 1, first, seen), slice(k, 1, 0, seen), slice(v, 1, 0, seen),
-              {.causal = true});
+          const Tensor part =
+              scaled_dot_product_attention(slice(q, 1, first, seen), slice(k, 1, 0, seen),
+                                           slice(v, 1, 0, seen), {.causal = true});
           EXPECT_TRUE(same_bits(part, slice(whole, 1, first, seen)))
               << heads << " heads, " << length << ", queries " << first << " to " << seen;
         }

@@ -1,5 +1,6 @@
 // Prints a table of hashes, a line for each thing whose bits docs/same-bits.md promises:
-// scripts/same_bits.sh compares the tables of several builds. Its argument is the number of threads.
+// scripts/same_bits.sh compares the tables of several builds. Its argument is the number of
+// threads.
 
 #include <cstdio>
 #include <cstdlib>
@@ -77,12 +78,10 @@ void ops() {
   op("rotary", 3, [](auto& x) { return rotary(x, {.offset = 5000}); });
   op("product", 1, [](auto& x) { return matmul(x, transpose(x)); });
   op("einsum", 1, [](auto& x) { return einsum("ij,kj,kl->il", {x, x, x}); });
-  op("cross_entropy", 20, [](auto& x) {
-    return cross_entropy(x, arange(37), {.label_smoothing = 0.1}).sum;
-  });
-  op("binary_cross_entropy", 5, [](auto& x) {
-    return binary_cross_entropy_with_logits(x, sigmoid(x.detach())).sum;
-  });
+  op("cross_entropy", 20,
+     [](auto& x) { return cross_entropy(x, arange(37), {.label_smoothing = 0.1}).sum; });
+  op("binary_cross_entropy", 5,
+     [](auto& x) { return binary_cross_entropy_with_logits(x, sigmoid(x.detach())).sum; });
   op("attention", 1, [](auto& x) {
     Rng rng(2);
     const Tensor heads = transpose(reshape(concat({x, x * 0.5, x, x, x}), {185, 5, 26}), 0, 1);
@@ -117,8 +116,8 @@ void train(const char* name, const Training& how) {
   for (int64_t step = 0; step < 200; ++step) {
     const Tensor ids = rng.integers(0, 40, shape);
     const Tensor lengths = unsqueeze(rng.integers(20, 65, {16}), 1);
-    const Tensor targets = masked_fill(rng.integers(0, 40, shape),
-                                       greater_equal(arange(64), lengths), -100);
+    const Tensor targets =
+        masked_fill(rng.integers(0, 40, shape), greater_equal(arange(64), lengths), -100);
     const double whole = count_targets(targets);
     adam.zero_grad();
     const int64_t part = 16 / how.micro_batches;

@@ -1,5 +1,5 @@
-// Reads from outside in which order a sum is added up, after FPRev (arXiv:2411.00442): with M at one
-// place, -M at another and 1 everywhere else, each 1 that is added before the two have met is
+// Reads from outside in which order a sum is added up, after FPRev (arXiv:2411.00442): with M at
+// one place, -M at another and 1 everywhere else, each 1 that is added before the two have met is
 // swamped. So the result counts the terms outside the smallest part of the sum that holds both.
 
 #include <gtest/gtest.h>
@@ -15,9 +15,9 @@ namespace {
 
 using kernels::terms_per_block;
 
-constexpr int64_t n = 600;  // two whole blocks and a part
+constexpr int64_t n = 600;               // two whole blocks and a part
 constexpr int64_t keys_per_block = 128;  // attention's
-constexpr int64_t step = 11;  // every pair of places would be many
+constexpr int64_t step = 11;             // every pair of places would be many
 
 struct Pair {
   int64_t i, j;  // i < j
@@ -74,9 +74,10 @@ Tensor by_shares(const Tensor& in_one) {
   size_t at = 0;
   for (const auto& [i, j] : pairs()) {
     if (i / terms_per_block == j / terms_per_block) {
-      const int64_t block = i / terms_per_block * terms_per_block, of_i = i / share, of_j = j / share;
-      const int64_t swamped = of_i == of_j ? j - of_j * share + 1
-                                           : std::min((of_j + 1) * share, n) - block;
+      const int64_t block = i / terms_per_block * terms_per_block, of_i = i / share,
+                    of_j = j / share;
+      const int64_t swamped =
+          of_i == of_j ? j - of_j * share + 1 : std::min((of_j + 1) * share, n) - block;
       out[at] = static_cast<float>(n - swamped);
     }
     ++at;
@@ -123,8 +124,8 @@ TEST(OrderOfSums, AttentionOverKeys) {
   const Tensor v = terms();
   const Tensor q = zeros({1, 8}), k = zeros({n, 8});
   const Tensor out = scaled_dot_product_attention(q, k, v);  // each weight is 1 / n
-  EXPECT_TRUE(tests::close(reshape(out, {-1}) * static_cast<double>(n),
-                           left_fold(keys_per_block), 1e-6));
+  EXPECT_TRUE(
+      tests::close(reshape(out, {-1}) * static_cast<double>(n), left_fold(keys_per_block), 1e-6));
 }
 
 }  // namespace
