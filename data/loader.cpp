@@ -1,5 +1,7 @@
 #include "rapt/data/loader.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
@@ -84,6 +86,9 @@ class Loader::Prefetch {
     thread_.join();
   }
 
+  /// False in the child of a fork: the thread stayed behind.
+  bool is_here() const { return process_ == getpid(); }
+
   /// Rethrows what the thread met. There is nothing to take after that.
   Batches::Made take() {
     std::unique_lock lock(mutex_);
@@ -125,6 +130,7 @@ class Loader::Prefetch {
   std::deque<Batches::Made, PoolAllocator<Batches::Made>> ready_;
   std::exception_ptr error_;
   bool stop_ = false;
+  const pid_t process_ = getpid();
   std::thread thread_;  // the last member: it runs as soon as it is made
 };
 
@@ -146,16 +152,23 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
   place_.seed = options_.seed;
 }
 
+// What stayed behind cannot be stopped, nor its locks be trusted: it is left as it is.
+void Loader::Stop::operator()(Prefetch* prefetch) const {
+  if (prefetch->is_here()) delete prefetch;
+}
+
 Loader::~Loader() = default;
 Loader::Loader(Loader&&) noexcept = default;
 Loader& Loader::operator=(Loader&&) noexcept = default;
 
 NamedTensors Loader::next() {
-  // Made anew after a failure and after load_state, so both begin where place_ says.
+  // Made anew after a failure, after load_state and in the child of a fork: they begin where place_
+  // says.
+  if (prefetch_ && !prefetch_->is_here()) prefetch_.reset();
   if (!batches_ && !prefetch_) {
     batches_ = std::make_unique<Batches>(dataset_, options_, place_);
     if (options_.prefetch > 0) {
-      prefetch_ = std::make_unique<Prefetch>(std::move(batches_), options_.prefetch);
+      prefetch_.reset(new Prefetch(std::move(batches_), options_.prefetch));
     }
   }
   try {

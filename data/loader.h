@@ -117,12 +117,15 @@ class Loader {
   };
   class Batches;   // makes the batches, one after another
   class Prefetch;  // a thread that runs ahead with one
+  struct Stop {
+    void operator()(Prefetch* prefetch) const;
+  };
 
   std::shared_ptr<const Dataset> dataset_;
   LoaderOptions options_;
   Place place_;  // of what was handed out last, not of what was prefetched
   std::unique_ptr<Batches> batches_;
-  std::unique_ptr<Prefetch> prefetch_;  // started by the first next()
+  std::unique_ptr<Prefetch, Stop> prefetch_;  // started by the first next()
 };
 
 }  // namespace rapt::data

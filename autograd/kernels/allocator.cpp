@@ -12,6 +12,7 @@
 
 #include "rapt/autograd/error.h"
 #include "rapt/autograd/kernels/arena.h"
+#include "rapt/autograd/kernels/fork.h"
 
 // Under the address sanitizer every block comes from and returns to the system, so that it sees
 // every use after release.
@@ -108,6 +109,7 @@ class Tallies {
     const std::lock_guard lock(mutex_);
     tally->taken = false;
   }
+  void fork(ForkPhase phase) { phase == ForkPhase::before ? mutex_.lock() : mutex_.unlock(); }
   int64_t sum() {
     const std::lock_guard lock(mutex_);
     int64_t blocks = 0;
@@ -130,6 +132,8 @@ Tallies& tallies() {
 // What all threads share. Never destroyed: tensors may outlive every other static object.
 class SharedPool {
  public:
+  SharedPool() { handle_forks(); }
+  void fork(ForkPhase phase) { phase == ForkPhase::before ? mutex_.lock() : mutex_.unlock(); }
   [[gnu::noinline]] void* take_small(size_t index) {
     {
       const std::lock_guard lock(mutex_);
@@ -263,6 +267,11 @@ void release(void* block, size_t bytes) noexcept {
   const size_t index = class_of(bytes);
   if (pool != nullptr && pool->give(block, index)) return;
   shared_pool().give_small(block, index);
+}
+
+void fork_memory(ForkPhase phase) {
+  tallies().fork(phase);
+  shared_pool().fork(phase);
 }
 
 size_t machine_memory() {

@@ -6,6 +6,8 @@
 #include <mutex>
 #include <type_traits>
 
+#include "rapt/autograd/kernels/fork.h"
+
 // Present when OpenBLAS was built with OpenMP, whose thread count belongs to the calling thread.
 extern "C" __attribute__((weak)) void omp_set_num_threads(int);
 extern "C" __attribute__((weak)) int omp_get_max_threads();
@@ -34,8 +36,18 @@ BlasThreads blas_threads() {
 std::mutex scopes_mutex;
 int scopes = 0;
 int threads_before_scopes = 0;
+bool scopes_lost = false;  // by a fork, in the child: OpenBLAS is still as they had it
 
 }  // namespace
+
+void fork_blas(ForkPhase phase) {
+  if (phase == ForkPhase::before) return scopes_mutex.lock();
+  if (phase == ForkPhase::in_child && scopes > 0) {
+    scopes = 0;
+    scopes_lost = true;
+  }
+  scopes_mutex.unlock();
+}
 
 SingleThreadedBlas::SingleThreadedBlas() {
   switch (blas_threads()) {
@@ -48,7 +60,8 @@ SingleThreadedBlas::SingleThreadedBlas() {
     case BlasThreads::pthread: {
       const std::lock_guard lock(scopes_mutex);
       if (scopes++ == 0) {
-        threads_before_scopes = openblas_get_num_threads();
+        if (!scopes_lost) threads_before_scopes = openblas_get_num_threads();
+        scopes_lost = false;
         if (threads_before_scopes != 1) openblas_set_num_threads(1);
       }
       break;

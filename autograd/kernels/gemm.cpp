@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <type_traits>
 
@@ -32,11 +33,27 @@ struct Workspace {
   Scratch<T> strips{strips_at_once * Tile<T>::rows * strip_row_stride};
 };
 
+/// This thread's own; a new one once the thread's statics are being destroyed, when an object of a
+/// user's may still call an op.
 template <class T>
-Workspace<T>& workspace() {
-  thread_local Workspace<T> mine;
-  return mine;
-}
+class WorkspaceHere {
+ public:
+  WorkspaceHere() : late_(gone ? new Workspace<T> : nullptr), mine_(late_ ? *late_ : kept()) {}
+  Workspace<T>* operator->() const { return &mine_; }
+
+ private:
+  struct Kept : Workspace<T> {
+    ~Kept() { gone = true; }
+  };
+  static Workspace<T>& kept() {
+    thread_local Kept workspace;
+    return workspace;
+  }
+  static inline thread_local constinit bool gone = false;
+
+  const std::unique_ptr<Workspace<T>> late_;
+  Workspace<T>& mine_;
+};
 
 /// Rows of a as the tiles read them, strip by strip.
 template <class T>
@@ -135,7 +152,7 @@ Extent extent(const Causal& causal, int64_t row, int64_t rows, int64_t at, int64
 template <class T>
 void tiled_gemm(const Product<T>& p, const PackedB<T>* packed = nullptr, int64_t packed_column = 0,
                 const Causal& causal = {}) {
-  Workspace<T>& memory = workspace<T>();
+  const WorkspaceHere<T> memory;
   for (int64_t column = 0; column < p.n; column += columns_per_block) {
     const int64_t columns = std::min(columns_per_block, p.n - column);
     const bool readable = p.b.column_stride == 1 && columns % Tile<T>::lanes == 0;
@@ -148,13 +165,13 @@ void tiled_gemm(const Product<T>& p, const PackedB<T>* packed = nullptr, int64_t
       if (packed != nullptr) {
         panels = packed->block(at, packed_column + column);
       } else if (!in_place) {
-        PackedPanels<T>::pack(b, depth, columns, memory.panels);
-        panels.data = memory.panels;
+        PackedPanels<T>::pack(b, depth, columns, memory->panels);
+        panels.data = memory->panels;
       }
       const bool first = at == 0;
       const Finish<T> finish{p.alpha, p.add || !first,
                              first && p.bias != nullptr ? p.bias + column : nullptr};
-      Strips<T> strips(p.a.at(0, at), p.m, depth, columns, memory.strips);
+      Strips<T> strips(p.a.at(0, at), p.m, depth, columns, memory->strips);
       for (int64_t row = 0; row < p.m; row += Tile<T>::rows) {
         const int64_t rows = std::min<int64_t>(Tile<T>::rows, p.m - row);
         const Extent e = extent(causal, row, rows, at, depth, column, columns);

@@ -17,11 +17,15 @@ namespace rapt::kernels {
 template <class T>
 constexpr T infinity = std::numeric_limits<T>::infinity();
 
-/// out[lane] = f(x[lane], ...).
-template <class T, class F, class... Rest>
-[[gnu::always_inline]] inline Block<T> lanewise(F f, const Block<T>& x, const Rest&... rest) {
+/// f of each of the machine's vectors that make up the blocks. (A loop over lanes with a choice in it
+/// is left scalar by the compiler.)
+template <class T, class F, class... Blocks>
+[[gnu::always_inline]] inline Block<T> per_packet(F f, const Blocks&... x) {
+  using Packet = typename packets::packet_traits<T>::type;
   Block<T> out;
-  for (int i = 0; i < lanes; ++i) out[i] = f(x[i], rest[i]...);
+  for (int i = 0; i < lanes; i += packets::unpacket_traits<Packet>::size) {
+    packets::pstoreu(out.data() + i, f(packets::ploadu<Packet>(x.data() + i)...));
+  }
   return out;
 }
 
@@ -29,14 +33,18 @@ template <class T, class F, class... Rest>
 template <class T>
 [[gnu::always_inline]] inline Block<T> madd(const Block<T>& a, const Block<T>& b,
                                             const Block<T>& c) {
-  using Packet = typename packets::packet_traits<T>::type;
-  Block<T> out;
-  for (int i = 0; i < lanes; i += packets::unpacket_traits<Packet>::size) {
-    packets::pstoreu(out.data() + i, packets::pmadd(packets::ploadu<Packet>(a.data() + i),
-                                                    packets::ploadu<Packet>(b.data() + i),
-                                                    packets::ploadu<Packet>(c.data() + i)));
-  }
-  return out;
+  return per_packet<T>([](auto u, auto v, auto w) { return packets::pmadd(u, v, w); }, a, b, c);
+}
+
+/// x held inside [-bound, bound]. NaN stays, as pmax and pmin give their first argument then.
+template <class T>
+[[gnu::always_inline]] inline Block<T> clamp(const Block<T>& x, T bound) {
+  return per_packet<T>(
+      [bound]<class Packet>(const Packet& p) {
+        const Packet above = packets::pmax(p, packets::pset1<Packet>(-bound));
+        return packets::pmin(above, packets::pset1<Packet>(bound));
+      },
+      x);
 }
 
 /// exp of each number in a vector of f32, to 1e-7 of it (above 88 to 4e-7); 0
@@ -68,27 +76,31 @@ template <class Packet>
 template <class T>
 [[gnu::always_inline]] inline Block<T> exp(const Block<T>& x) {
   if constexpr (std::is_same_v<T, float>) {
-    using Packet = packets::packet_traits<float>::type;
-    Block<T> y;
-    for (int i = 0; i < lanes; i += packets::unpacket_traits<Packet>::size) {
-      packets::pstoreu(y.data() + i, exp_packet(packets::ploadu<Packet>(x.data() + i)));
-    }
-    return y;
+    return per_packet<T>([](const auto& p) { return exp_packet(p); }, x);
   } else {
     // Below it the result is no normal number any more; it becomes 0.
-    constexpr T lowest = T(-708.39641853226408);
-    return lanewise([](T u, T e) { return u < lowest ? T(0) : e; }, x, Block<T>(x.exp()));
+    return per_packet<T>(
+        []<class Packet>(const Packet& p) {
+          const Packet low = packets::pcmp_lt(p, packets::pset1<Packet>(-708.39641853226408));
+          return packets::pandnot(packets::pexp(p), low);
+        },
+        x);
   }
 }
 
 /// ln. Subnormal numbers are scaled up first: Eigen's takes them for the smallest normal one.
 template <class T>
 Block<T> log(const Block<T>& x) {
-  constexpr T smallest = std::numeric_limits<T>::min(), scale = T(int64_t{1} << 54);
-  constexpr T log_scale = T(37.429947750237048);  // 54 ln(2)
-  const Block<T> scaled = lanewise([](T u) { return u < smallest ? u * scale : u; }, x);
-  return lanewise([](T u, T l) { return u < smallest ? l - log_scale : l; }, x,
-                  Block<T>(scaled.log()));
+  return per_packet<T>(
+      []<class Packet>(const Packet& p) {
+        const Packet tiny =
+            packets::pcmp_lt(p, packets::pset1<Packet>(std::numeric_limits<T>::min()));
+        const Packet scaled = packets::pmul(p, packets::pset1<Packet>(T(int64_t{1} << 54)));
+        const Packet log_scale = packets::pset1<Packet>(T(37.429947750237048));  // 54 ln(2)
+        const Packet y = packets::plog(packets::pselect(tiny, scaled, p));
+        return packets::psub(y, packets::pand(tiny, log_scale));
+      },
+      x);
 }
 
 /// exp and ln of one number.
@@ -111,7 +123,9 @@ T log_one(T x) {
 
 template <class T>
 Block<T> sqrt(const Block<T>& x) {
-  return lanewise([](T u) { return std::sqrt(u); }, x);
+  Block<T> out;
+  for (int i = 0; i < lanes; ++i) out[i] = std::sqrt(x[i]);
+  return out;
 }
 
 template <class T>
@@ -132,10 +146,7 @@ Block<T> cos(const Block<T>& x) {
 /// Eigen's leaves [-1, 1] by a few units of the last place.
 template <class T>
 Block<T> erf(const Block<T>& x) {
-  return lanewise([](T e) { return e > T(1)    ? T(1)
-                                   : e < T(-1) ? T(-1)
-                                               : e; },
-                  Block<T>(eigen::erf(x)));
+  return clamp<T>(eigen::erf(x), T(1));
 }
 
 template <class T>

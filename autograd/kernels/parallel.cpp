@@ -6,13 +6,18 @@
 #include <atomic>
 #include <cmath>
 #include <cstdio>
+#include <exception>
 #include <memory>
 #include <mutex>
+#include <new>
+#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "rapt/autograd/error.h"
 #include "rapt/autograd/kernels/blas.h"
+#include "rapt/autograd/kernels/fork.h"
 #include "rapt/autograd/threads.h"
 
 namespace rapt {
@@ -51,8 +56,6 @@ thread_local bool inside_region = false;
 /// The threads, and the one loop that they work on at a time.
 class Workers {
  public:
-  ~Workers() { stop(); }
-
   int threads() const { return threads_.load(std::memory_order_relaxed); }
 
   void resize(int threads) {
@@ -75,6 +78,7 @@ class Workers {
       share.next.store(pieces * i / count, std::memory_order_relaxed);
       share.end = pieces * (i + 1) / count;
     }
+    failed_ = false;
     open_.store(true);
     generation_.fetch_add(1);
     generation_.notify_all();
@@ -90,8 +94,25 @@ class Workers {
         std::this_thread::yield();
       }
     }
+    if (failed_) std::rethrow_exception(std::exchange(error_, nullptr));
     return true;
   }
+
+  /// A thread that is in a loop itself does not wait for it.
+  void fork(ForkPhase phase) {
+    if (inside_region) return;
+    if (phase == ForkPhase::before) return region_.lock();
+    if (phase == ForkPhase::in_child) {
+      // The helpers are not there; their handles can be neither joined nor destroyed.
+      new (&helpers_) std::vector<std::thread>;
+      open_ = false;
+      inside_ = 0;
+      callers = 0;
+    }
+    region_.unlock();
+  }
+
+  static inline std::atomic<int> callers{0};  // threads of the program in a loop worth sharing
 
  private:
   static constexpr int spins_before_yield = 2000;
@@ -100,8 +121,12 @@ class Workers {
   void start() {
     stopping_ = false;
     shares_ = std::vector<Share>(static_cast<size_t>(threads()));
-    for (size_t i = 1; i < shares_.size(); ++i) {
-      helpers_.emplace_back([this, i, seen = generation_.load()] { help(i, seen); });
+    try {
+      for (size_t i = 1; i < shares_.size(); ++i) {
+        helpers_.emplace_back([this, i, seen = generation_.load()] { help(i, seen); });
+      }
+    } catch (const std::system_error&) {
+      // The system gives no more threads: those that there are do all shares.
     }
   }
 
@@ -139,10 +164,22 @@ class Workers {
       Share& share = shares_[(own + i) % shares_.size()];
       while (share.next.load(std::memory_order_relaxed) < share.end) {
         const int64_t piece = share.next.fetch_add(1, std::memory_order_relaxed);
-        if (piece >= share.end) break;
-        (*body_)(piece * grain_, std::min((piece + 1) * grain_, n_));
+        if (piece >= share.end || failed_.load(std::memory_order_relaxed)) break;
+        try {
+          (*body_)(piece * grain_, std::min((piece + 1) * grain_, n_));
+        } catch (...) {
+          note_error(piece);
+        }
       }
     }
+  }
+
+  void note_error(int64_t piece) {
+    const std::lock_guard lock(error_mutex_);
+    if (failed_ && error_piece_ < piece) return;
+    error_ = std::current_exception();
+    error_piece_ = piece;
+    failed_ = true;
   }
 
   /// Pieces [next, end), on a line of the cache of their own.
@@ -158,32 +195,32 @@ class Workers {
   std::atomic<uint64_t> generation_{0};
   std::atomic<bool> open_{false};
   std::atomic<int> inside_{0};
+  std::atomic<bool> failed_{false};
+  std::mutex error_mutex_;
+  std::exception_ptr error_;
+  int64_t error_piece_ = 0;
   Body* body_ = nullptr;
   int64_t n_ = 0;
   int64_t grain_ = 1;
   std::vector<Share> shares_;  // one for each thread, the caller's first
 };
 
+// Never destroyed: objects that are destroyed at exit, and their threads, may still use it.
 Workers& workers() {
-  static Workers instance;
-  return instance;
+  static Workers* instance = new Workers;
+  return *instance;
 }
-
-}  // namespace
-
-namespace {
 
 /// Counts the threads of the program that are in a loop worth sharing.
 class Caller {
  public:
-  Caller() : others_(callers.fetch_add(1, std::memory_order_relaxed)) {}
-  ~Caller() { callers.fetch_sub(1, std::memory_order_relaxed); }
+  Caller() : others_(Workers::callers.fetch_add(1, std::memory_order_relaxed)) {}
+  ~Caller() { Workers::callers.fetch_sub(1, std::memory_order_relaxed); }
   Caller(const Caller&) = delete;
   Caller& operator=(const Caller&) = delete;
   int others() const { return others_; }
 
  private:
-  static inline std::atomic<int> callers{0};
   const int others_;
 };
 
@@ -192,6 +229,8 @@ void run_here(int64_t n, int64_t grain, Body f) {
 }
 
 }  // namespace
+
+void fork_threads(ForkPhase phase) { workers().fork(phase); }
 
 void parallel_for(int64_t n, int64_t grain, Body f) {
   const int threads = workers().threads();

@@ -67,10 +67,7 @@ struct GeluByTanh {
     using T = Scalar<U>;
     const U one = U::Constant(T(1)), steep = U::Constant(T(scale));
     // Beyond, cumulative is 0 or 1 and the square may be inf.
-    const U near =
-        kernels::lanewise([](T v) { return v < T(-30)  ? T(-30)
-                                           : v > T(30) ? T(30)
-                                                       : v; }, u);
+    const U near = kernels::clamp<T>(u, T(30));
     const U square = near * near;
     const U z = near * kernels::madd<T>(square, U::Constant(T(scale * cubic)), steep);
     const U cumulative = kernels::sigmoid<T>(z);

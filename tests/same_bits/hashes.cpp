@@ -4,8 +4,10 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #include "models.h"
+#include "one_norm.h"
 #include "rapt/rapt.h"
 
 namespace {
@@ -153,6 +155,7 @@ void decoders() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::strcmp(argv[1], "norm") == 0) return tests::print_one_norm(), 0;
   if (argc > 1) set_num_threads(std::atoi(argv[1]));
   ops();
   decoders();

@@ -35,5 +35,14 @@ TEST(Hashes, AreTheSameForAnyNumberOfThreadsAndForMicroBatches) {
   EXPECT_NE(wanted.at("200 steps, dropout 0.1"), wanted.at("200 steps"));
 }
 
+// Two programs that link different parts of one library.
+TEST(Hashes, WhatElseAProgramLinksChangesNothing) {
+  const tests::CommandResult part = tests::run_command(RAPT_ONE_NORM);
+  const tests::CommandResult all = tests::run_command(std::string(RAPT_HASHES) + " norm");
+  EXPECT_EQ(part.status, 0);
+  EXPECT_GE(part.output.size(), 1000u);
+  EXPECT_EQ(part.output, all.output);
+}
+
 }  // namespace
 }  // namespace rapt

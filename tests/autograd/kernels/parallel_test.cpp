@@ -5,6 +5,8 @@
 #include <atomic>
 #include <mutex>
 #include <set>
+#include <stdexcept>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -105,6 +107,40 @@ TEST(Threads, AreCounted) {
   EXPECT_EQ(tests::error_of([] { set_num_threads(0); }), "set_num_threads: wanted 1 to 256; got 0");
   EXPECT_EQ(tests::error_of([] { set_num_threads(257); }),
             "set_num_threads: wanted 1 to 256; got 257");
+}
+
+TEST(ParallelFor, WhatIsThrownReachesTheCaller) {
+  for (const int threads : {1, 2, 4}) {
+    const WithThreads scope(threads);
+    for (int repeat = 0; repeat < 50; ++repeat) {
+      for (const int64_t bad : {0, 7, 99}) {
+        try {
+          parallel_for(100, 1, [&](int64_t begin, int64_t) {
+            if (begin >= bad) throw std::runtime_error(std::to_string(begin));
+          });
+          FAIL() << "nothing thrown";
+        } catch (const std::runtime_error& error) {
+          EXPECT_GE(std::stoll(error.what()), bad);
+        }
+        EXPECT_EQ(pieces_of(10, 4), (Pieces{{0, 4}, {4, 8}, {8, 10}}));  // all is as before
+      }
+    }
+  }
+}
+
+TEST(ParallelFor, OfSeveralExceptionsTheFirstPiecesIsThrown) {
+  const WithThreads scope(4);
+  std::atomic<int> waiting{0};
+  try {
+    parallel_for(4, 1, [&](int64_t begin, int64_t) {
+      ++waiting;
+      while (waiting < 4) std::this_thread::yield();  // all four pieces have begun
+      throw std::runtime_error(std::to_string(begin));
+    });
+    FAIL() << "nothing thrown";
+  } catch (const std::runtime_error& error) {
+    EXPECT_STREQ(error.what(), "0");
+  }
 }
 
 }  // namespace
