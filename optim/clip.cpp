@@ -42,9 +42,8 @@ struct DenseGradients {
   void map(F f) {
     PoolVector<void*> data;
     for (Tensor& g : gradients) {
-      data.push_back(visit_float(g.dtype(), [&](auto zero) -> void* {
-        return g.mutable_data<decltype(zero)>();
-      }));
+      data.push_back(visit_float(
+          g.dtype(), [&](auto zero) -> void* { return g.mutable_data<decltype(zero)>(); }));
     }
     block.for_each([&](int64_t, size_t i, int64_t begin, int64_t end) {
       visit_float(gradients[i].dtype(), [&](auto zero) {

@@ -12,8 +12,9 @@ double grad_norm(const NamedTensors& parameters);
 /// (arXiv:1211.5063): min(1, max_norm / (norm + 1e-6)), as PyTorch; 1 if the norm is not finite.
 double clip_factor(double norm, double max_norm);
 
-/// Scales all gradients in place by clip_factor. Returns grad_norm from before. When that is not finite,
-/// the gradients are left as they are. Optimizer::step_clipped does it in one pass with the step.
+/// Scales all gradients in place by clip_factor. Returns grad_norm from before. When that is not
+/// finite, the gradients are left as they are. Optimizer::step_clipped does it in one pass with the
+/// step.
 double clip_grad_norm(const NamedTensors& parameters, double max_norm);
 
 /// Holds every element of every gradient inside [-limit, limit]. NaN stays NaN.

@@ -2,14 +2,17 @@
 # Installs what rapt needs to be built and tested, from the distribution, with apt.
 # Does nothing, and needs no root, when all of it is there. CXX, if set, names the compiler.
 #   scripts/install.sh --bench    what the benchmarks compare with, too
+#   scripts/install.sh --format   what scripts/check_format.sh needs, too
 set -euo pipefail
 
 with_bench=false
+with_format=false
 case "$*" in
   '') ;;
   --bench) with_bench=true ;;
+  --format) with_format=true ;;
   *)
-    echo "scripts/install.sh: wanted --bench or nothing; got $*" >&2
+    echo "scripts/install.sh: wanted --bench, --format or nothing; got $*" >&2
     exit 2
     ;;
 esac
@@ -59,7 +62,17 @@ END
   exit 1
 fi
 
-mapfile -t missing < <(missing_programs; missing_libraries; if $with_bench; then missing_for_bench; fi)
+# What scripts/check_format.sh runs.
+missing_for_format() {
+  command -v clang-format >/dev/null || echo clang-format
+}
+
+mapfile -t missing < <(
+  missing_programs
+  missing_libraries
+  if $with_bench; then missing_for_bench; fi
+  if $with_format; then missing_for_format; fi
+)
 if ((${#missing[@]} == 0)); then exit 0; fi
 
 as_root=()

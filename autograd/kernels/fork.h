@@ -1,7 +1,7 @@
 #pragma once
 
-/// fork(): every lock of rapt is taken before, in one order, and free after it in both processes; the
-/// child starts threads of its own when it first needs some.
+/// fork(): every lock of rapt is taken before, in one order, and free after it in both processes;
+/// the child starts threads of its own when it first needs some.
 namespace rapt::kernels {
 
 /// Called by the first allocation.

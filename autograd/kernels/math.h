@@ -17,8 +17,8 @@ namespace rapt::kernels {
 template <class T>
 constexpr T infinity = std::numeric_limits<T>::infinity();
 
-/// f of each of the machine's vectors that make up the blocks. (A loop over lanes with a choice in it
-/// is left scalar by the compiler.)
+/// f of each of the machine's vectors that make up the blocks. (A loop over lanes with a choice in
+/// it is left scalar by the compiler.)
 template <class T, class F, class... Blocks>
 [[gnu::always_inline]] inline Block<T> per_packet(F f, const Blocks&... x) {
   using Packet = typename packets::packet_traits<T>::type;

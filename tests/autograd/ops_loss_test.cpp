@@ -156,9 +156,8 @@ TEST(CrossEntropy, OverwritesNoLogitsThatSomebodySees) {
     cross_entropy(leaf, targets).sum.backward();
     EXPECT_TRUE(same_bits(leaf.detach(), x));
   });
-  const Tensor alone = gradient(x, [&](const Tensor& leaf) {
-    cross_entropy(leaf + 0.0, targets).sum.backward();
-  });
+  const Tensor alone =
+      gradient(x, [&](const Tensor& leaf) { cross_entropy(leaf + 0.0, targets).sum.backward(); });
   EXPECT_TRUE(same_bits(alone, wanted));
   const Tensor held = gradient(x, [&](const Tensor& leaf) {
     const Tensor logits = leaf + 0.0;
@@ -185,9 +184,8 @@ TEST(CrossEntropy, OverwritesNoLogitsThatSomebodySees) {
     const Tensor loss = cross_entropy(logits, targets).sum;
     loss.backward();
   });
-  const Tensor unshared = gradient(x, [&](const Tensor& leaf) {
-    cross_entropy(exp(leaf), targets).sum.backward();
-  });
+  const Tensor unshared =
+      gradient(x, [&](const Tensor& leaf) { cross_entropy(exp(leaf), targets).sum.backward(); });
   EXPECT_TRUE(same_bits(shared, unshared));
 }
 

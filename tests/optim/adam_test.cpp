@@ -142,7 +142,8 @@ TEST(StepClipped, IsClippingAndThenAStep) {
     for (const double limit : {0.5, 100.0}) {
       const NamedTensors one = of_norm_13(dtype), two = of_norm_13(dtype);
       // With L2 decay, so that the size of the gradient matters.
-      Adam first(one, {.lr = 0.1, .weight_decay = 0.1}), second(two, {.lr = 0.1, .weight_decay = 0.1});
+      Adam first(one, {.lr = 0.1, .weight_decay = 0.1}),
+          second(two, {.lr = 0.1, .weight_decay = 0.1});
       for (int i = 0; i < 2; ++i) {
         const NamedTensors again = of_norm_13(dtype);
         for (const auto& [name, leaf] : two) Tensor(leaf).set_grad(again[name].grad());

@@ -29,9 +29,13 @@ std::vector<std::vector<int>> visits(const std::vector<int64_t>& sizes) {
 }
 
 TEST(Block, VisitsEveryElementOnce) {
-  for (const std::vector<int64_t>& sizes :
-       {std::vector<int64_t>{}, {0}, {1}, {3, 0, 0, 5, 1}, {16384}, {16383, 2, 16384, 1},
-        {40000, 7, 100000, 0}}) {
+  for (const std::vector<int64_t>& sizes : {std::vector<int64_t>{},
+                                            {0},
+                                            {1},
+                                            {3, 0, 0, 5, 1},
+                                            {16384},
+                                            {16383, 2, 16384, 1},
+                                            {40000, 7, 100000, 0}}) {
     for (const std::vector<int>& tensor : visits(sizes)) {
       EXPECT_EQ(tensor, std::vector<int>(tensor.size(), 1));
     }

@@ -1,5 +1,5 @@
-// A program that links one part of the library alone: the bits must be those of a program that links
-// all of it (hashes.cpp). Prints the elements' bits of one layer_norm and its gradients.
+// A program that links one part of the library alone: the bits must be those of a program that
+// links all of it (hashes.cpp). Prints the elements' bits of one layer_norm and its gradients.
 
 #include "one_norm.h"
 
