@@ -1,6 +1,7 @@
 #include "rapt/autograd/kernels/reduce.h"
 
 #include <algorithm>
+#include <limits>
 #include <type_traits>
 #include <vector>
 
@@ -124,9 +125,49 @@ void sum(const Reduction& r, const T* x, T* out) {
   });
 }
 
+namespace {
+
+/// The largest (or smallest) of a row, NaN if any is.
+template <bool largest, class T>
+T row_extreme(const T* x, int64_t n) {
+  const auto better = [](T a, T b) { return largest ? a > b : a < b; };
+  T best = x[0];
+  int64_t i = 0;
+  if constexpr (!std::is_integral_v<T>) {
+    using Packet = typename packets::packet_traits<T>::type;
+    constexpr int width = packets::unpacket_traits<Packet>::size;
+    if (n >= width) {
+      Packet bests = packets::ploadu<Packet>(x), numbers = packets::pcmp_eq(bests, bests);
+      for (i = width; i + width <= n; i += width) {
+        const Packet p = packets::ploadu<Packet>(x + i);
+        numbers = packets::pand(numbers, packets::pcmp_eq(p, p));
+        bests = largest ? packets::pmax(bests, p) : packets::pmin(bests, p);
+      }
+      best = largest ? packets::predux_max(bests) : packets::predux_min(bests);
+      if (packets::predux_any(packets::pandnot(packets::ptrue(numbers), numbers))) {
+        return std::numeric_limits<T>::quiet_NaN();
+      }
+    }
+  }
+  for (; i < n; ++i) {
+    if (better(x[i], best) || x[i] != x[i]) best = x[i];  // nothing is better than NaN
+  }
+  return best;
+}
+
+}  // namespace
+
 template <class T>
 void extreme(const Reduction& r, bool largest, const T* x, T* out) {
   const int64_t plane = r.middle * r.inner;
+  if (r.inner == 1) {
+    return parallel_for(r.outer, rows_per_piece(plane), [&](int64_t begin, int64_t end) {
+      for (int64_t o = begin; o < end; ++o) {
+        const T* row = x + o * plane;
+        out[o] = largest ? row_extreme<true>(row, plane) : row_extreme<false>(row, plane);
+      }
+    });
+  }
   parallel_for(r.outer, rows_per_piece(plane), [&](int64_t begin, int64_t end) {
     for (int64_t o = begin; o < end; ++o) {
       T* best = out + o * r.inner;

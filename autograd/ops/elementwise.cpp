@@ -222,13 +222,7 @@ Tensor pow(const Tensor& x, double exponent) {
   return pointwise(
       "pow", x,
       [exponent]<class U>(const U& u) -> U {
-        if (exponent == 2) return u * u;
-        if (exponent == 3) return u * u * u;
-        U out;
-        for (int i = 0; i < lanes; ++i) {
-          out[i] = std::pow(u[i], static_cast<Scalar<U>>(exponent));
-        }
-        return out;
+        return kernels::pow(u, static_cast<Scalar<U>>(exponent));
       },
       [x, exponent](const Backward& y) -> Gradients {
         if (exponent == 0) return {y.grad * 0.0};

@@ -8,6 +8,7 @@
 #include "rapt/autograd/node.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/checks.h"
+#include "rapt/autograd/ops/layout.h"
 #include "rapt/autograd/ops/pointwise.h"
 #include "rapt/autograd/ops/sum_to.h"
 #include "rapt/autograd/record.h"
@@ -23,38 +24,86 @@ Axes all_axes(const char* op, const Tensor& x) {
   return axes;
 }
 
+/// The order of axes that puts those last.
+Axes axes_last(int64_t rank, const Axes& axes) {
+  Axes order;
+  for (int64_t axis = 0; axis < rank; ++axis) {
+    if (!axes.contains(axis)) order.push_back(axis);
+  }
+  for (const int64_t axis : axes) order.push_back(axis);
+  return order;
+}
+
 /// x laid out densely so that the reduced axes stand together.
 struct Plan {
   Tensor x;
   kernels::Reduction reduction;
+  Shape kept;  // the other lengths, in the order in which the reduction leaves them,
+  Axes order;  // and which axes of x those are
 };
 
+/// The plan for an x whose axes lie in memory in that order.
+Plan plan_in_order(const Tensor& x, const Axes& axes, const Axes& order) {
+  Plan p{permute(x, order).contiguous(), {1, 1, 1}, {}, {}};
+  int64_t seen = 0;  // reduced axes so far
+  for (const int64_t axis : order) {
+    const int64_t length = x.shape()[axis];
+    if (axes.contains(axis)) {
+      p.reduction.middle *= length;
+      ++seen;
+      continue;
+    }
+    (seen == 0 ? p.reduction.outer : p.reduction.inner) *= length;
+    p.kept.push_back(length);
+    p.order.push_back(axis);
+  }
+  return p;
+}
+
+/// True when the reduced axes are neighbours in that order.
+bool stand_together(const Axes& order, const Axes& axes) {
+  int64_t runs = 0;
+  for (int64_t i = 0; i < order.size(); ++i) {
+    runs += axes.contains(order[i]) && (i == 0 || !axes.contains(order[i - 1]));
+  }
+  return runs <= 1;
+}
+
+/// Reads x where it lies if it can, in whatever order its axes are.
 Plan plan(const Tensor& x, const Axes& axes) {
   const NoGrad no_grad;
-  int64_t first = x.rank(), last = -1;
-  for (const int64_t axis : axes) {
-    first = std::min(first, axis);
-    last = std::max(last, axis);
-  }
-  if (axes.empty()) return {x.contiguous(), {x.numel(), 1, 1}};
-  kernels::Reduction r{1, 1, 1};
-  if (last - first + 1 == axes.size()) {
-    for (int64_t axis = 0; axis < x.rank(); ++axis) {
-      (axis < first ? r.outer : axis <= last ? r.middle : r.inner) *= x.shape()[axis];
-    }
-    return {x.contiguous(), r};
-  }
   Axes order;
+  for (int64_t axis = 0; axis < x.rank(); ++axis) order.push_back(axis);
+  if (axes.empty()) {
+    Plan p = plan_in_order(x, axes, order);
+    p.reduction = {x.numel(), 1, 1};
+    return p;
+  }
+  if (!x.is_contiguous()) {
+    Axes in_memory = order;
+    sort_axes(in_memory.begin(), in_memory.end(),
+              [&](int64_t a, int64_t b) { return x.strides()[a] > x.strides()[b]; });
+    if (permute(x, in_memory).is_contiguous()) order = in_memory;
+  }
+  return plan_in_order(x, axes, stand_together(order, axes) ? order : axes_last(x.rank(), axes));
+}
+
+/// run(reduction, dense x, result) over the axes, as a dense tensor of the reduced shape.
+template <class Run>
+Tensor reduced(const Tensor& x, const Axes& axes, bool keepdim, Dtype dtype, Run run) {
+  const NoGrad no_grad;
+  const Plan p = plan(x, axes);
+  Tensor y = empty(p.kept, dtype);
+  run(p.reduction, p.x, y);
+  Axes back;  // where each axis that is kept lies in y
   for (int64_t axis = 0; axis < x.rank(); ++axis) {
-    if (axes.contains(axis)) continue;
-    order.push_back(axis);
-    r.outer *= x.shape()[axis];
+    for (int64_t i = 0; i < p.order.size(); ++i) {
+      if (p.order[i] == axis) back.push_back(i);
+    }
   }
-  for (const int64_t axis : axes) {
-    order.push_back(axis);
-    r.middle *= x.shape()[axis];
-  }
-  return {permute(x, order).contiguous(), r};
+  y = permute(y, back).contiguous();
+  const Shape shape = reduced_shape(x.shape(), axes, keepdim);
+  return make_view(y, shape, row_major(shape));
 }
 
 /// A reduction's result, or its gradient, stretched back over the axes it lost.
@@ -66,16 +115,6 @@ int64_t count_over(const Shape& shape, const Axes& axes) {
   int64_t count = 1;
   for (const int64_t axis : axes) count *= shape[axis];
   return count;
-}
-
-/// The order of axes that puts those last.
-Axes axes_last(int64_t rank, const Axes& axes) {
-  Axes order;
-  for (int64_t axis = 0; axis < rank; ++axis) {
-    if (!axes.contains(axis)) order.push_back(axis);
-  }
-  for (const int64_t axis : axes) order.push_back(axis);
-  return order;
 }
 
 Axes inverse(const Axes& order) {
@@ -104,11 +143,11 @@ Tensor extreme(const char* op, bool largest, const Tensor& x, const Axes& given,
   if (count_over(x.shape(), axes) == 0) {
     fail(op, ": wanted at least one element along axes ", axes, "; got shape ", x.shape());
   }
-  Tensor y = empty(reduced_shape(x.shape(), axes, keepdim), x.dtype());
-  const Plan p = plan(x, axes);
-  visit_number(x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    kernels::extreme(p.reduction, largest, p.x.data<T>(), fresh_data<T>(y));
+  const Tensor y = reduced(x, axes, keepdim, x.dtype(), [&](auto& r, auto& dense, auto& out) {
+    visit_number(x.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      kernels::extreme(r, largest, dense.template data<T>(), fresh_data<T>(out));
+    });
   });
   return record(op, {x}, y,
                 [x, axes](const Backward& b) -> Gradients {
@@ -126,11 +165,11 @@ Tensor sum(const Tensor& x, const Axes& given, bool keepdim) {
   require_defined("sum", "x", x);
   if (x.dtype() == Dtype::b8) fail("sum: wanted f32, f64 or i64; got b8", x.shape());
   const Axes axes = resolve_axes("sum", given, x.rank());
-  Tensor y = empty(reduced_shape(x.shape(), axes, keepdim), x.dtype());
-  const Plan p = plan(x, axes);
-  visit_number(x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    kernels::sum(p.reduction, p.x.data<T>(), fresh_data<T>(y));
+  const Tensor y = reduced(x, axes, keepdim, x.dtype(), [&](auto& r, auto& dense, auto& out) {
+    visit_number(x.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      kernels::sum(r, dense.template data<T>(), fresh_data<T>(out));
+    });
   });
   return record("sum", {x}, y, [shape = x.shape(), axes](const Backward& b) -> Gradients {
     return {restore(b.grad, shape, axes)};
@@ -197,12 +236,12 @@ Tensor argmax(const Tensor& x, int64_t axis, bool keepdim) {
   if (count_over(x.shape(), axes) == 0) {
     fail("argmax: wanted at least one element along axis ", axis, "; got shape ", x.shape());
   }
-  Tensor y = empty(reduced_shape(x.shape(), axes, keepdim), Dtype::i64);
-  const Plan p = plan(x, axes);
-  visit_number(x.dtype(), [&](auto zero) {
-    kernels::argmax(p.reduction, p.x.data<decltype(zero)>(), fresh_data<int64_t>(y));
+  return reduced(x, axes, keepdim, Dtype::i64, [&](auto& r, auto& dense, auto& out) {
+    visit_number(x.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      kernels::argmax(r, dense.template data<T>(), fresh_data<int64_t>(out));
+    });
   });
-  return y;
 }
 
 // ---- gradients of what was broadcast -----------------------------------------------------------

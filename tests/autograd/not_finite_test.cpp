@@ -57,6 +57,38 @@ TEST(NotFinite, GeluByTanhKeepsItsDigits) {
                     tensor({0, 1, 0, 1, 0, nan}), 1e-6));
 }
 
+// Every edge of pow is that of C's.
+TEST(NotFinite, PowIsThatOfC) {
+  const std::vector<double> bases = {0,   -0.0, 1,    -1,   2,     -2,   inf,  -inf, nan,
+                                     0.5, 0.9,  1e19, 1e-3, 1e-19, 30.0, -3.5, 7.25, -0.125};
+  for (const Dtype dtype : {Dtype::f32, f64}) {
+    const Tensor x = from_values(bases).to(dtype);
+    for (const double e : {0.5, -0.5, -1.0, -2.0, 0.0, 1.0, 2.0, 3.0, 4.0, -3.0, 1.7, -2.3, 0.25}) {
+      std::vector<double> wanted;
+      for (const double base : bases) {
+        const double exponent = dtype == f64 ? e : static_cast<double>(static_cast<float>(e));
+        wanted.push_back(std::pow(base, exponent));
+      }
+      EXPECT_TRUE(close(pow(x, e), from_values(wanted).to(dtype), dtype == f64 ? 1e-13 : 1e-6))
+          << e << " in " << name_of(dtype);
+    }
+  }
+}
+
+// The largest of a row, whole vectors and a rest, with NaN anywhere.
+TEST(NotFinite, ANaNAnywhereInARowIsItsExtreme) {
+  for (const int64_t n : {1, 3, 16, 17, 40}) {
+    for (int64_t at = 0; at < n; ++at) {
+      Tensor x = Rng(1).normal({n});
+      EXPECT_EQ(max(x).item(), x.values<float>()[static_cast<size_t>(argmax(x, 0).item())]);
+      EXPECT_EQ(-min(-x).item(), max(x).item());
+      x.mutable_data<float>()[at] = NAN;
+      EXPECT_TRUE(std::isnan(max(x).item())) << n << ", " << at;
+      EXPECT_TRUE(std::isnan(min(x).item())) << n << ", " << at;
+    }
+  }
+}
+
 TEST(NotFinite, LogsumexpNearTies) {
   const auto f = [](const Tensor& x) { return logsumexp(x); };
   EXPECT_TRUE(close(gradient(f, tensor({1e8, 1e8})), tensor({0.5, 0.5}), 1e-6));

@@ -205,5 +205,31 @@ TEST(Reduce, TheSameBitsForAnyNumberOfThreads) {
   }
 }
 
+// Whatever the order of the axes in memory, and whichever are reduced.
+TEST(Reduce, OfPermutedTensors) {
+  Rng rng(3);
+  for (int trial = 0; trial < 60; ++trial) {
+    const Shape shape{rng.integer(1, 4), rng.integer(1, 20), rng.integer(1, 5), rng.integer(1, 4)};
+    const std::vector<int64_t> drawn = rng.permutation(4).values<int64_t>();
+    const Tensor x = permute(rng.normal(shape, 0, 1, Dtype::f64), Axes(drawn.begin(), drawn.end()));
+    const Tensor dense = x.contiguous();
+    for (int64_t set = 0; set < 16; ++set) {
+      Axes axes;
+      for (int64_t axis = 0; axis < 4; ++axis) {
+        if (set >> axis & 1) axes.push_back(axis);
+      }
+      SCOPED_TRACE(text(x.shape(), ", strides ", x.strides(), ", over ", axes));
+      EXPECT_TRUE(tests::close(sum(x, axes), sum(dense, axes), 1e-13));
+      EXPECT_TRUE(tests::same_bits(max(x, axes, true), max(dense, axes, true)));
+      EXPECT_TRUE(tests::same_bits(min(x, axes), min(dense, axes)));
+      EXPECT_TRUE(tests::close(logsumexp(x, axes), logsumexp(dense, axes), 1e-13));
+      EXPECT_TRUE(sum(x, axes).is_contiguous());
+    }
+    for (int64_t axis = 0; axis < 4; ++axis) {
+      EXPECT_TRUE(tests::same_bits(argmax(x, axis), argmax(dense, axis)));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace rapt
