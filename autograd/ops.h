@@ -204,8 +204,9 @@ struct AttentionOptions {
 
 /// softmax(q k^T * scale + mask) v (arXiv:1706.03762, eq. 1).
 /// q [..., Tq, d], k [..., Tk, d], v [..., Tk, dv] -> [..., Tq, dv]; leading axes (batch, heads)
-/// broadcast. A query that may attend to nothing gives 0, and its gradients are 0. The Tq x Tk
-/// weights are never stored.
+/// broadcast. A query that may attend to nothing gives 0, and its gradients are 0. What is masked
+/// (false in a b8 mask, -inf in an added one, later under causal) has no say: NaN or inf there
+/// changes nothing for the others, forward or backward. The Tq x Tk weights are never stored.
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
                                     const AttentionOptions& options = {});
 /// The weights that the function above applies, before dropout: [..., Tq, Tk].

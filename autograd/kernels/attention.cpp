@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <optional>
 
 #include "rapt/autograd/kernels/attention_head.h"
 #include "rapt/autograd/kernels/parallel.h"
@@ -60,6 +62,15 @@ class Attend {
         softmax_(softmax) {}
 
   void run() {
+    all_blocks();
+    if (!head_.masks() || !has_nan(out_.at(first_, 0), last_ + 1 - first_, a_.value_width)) return;
+    masked_.emplace();
+    std::fill(std::begin(seen_), std::end(seen_), Running<T>{});
+    all_blocks();
+  }
+
+ private:
+  void all_blocks() {
     const int64_t visible = head_.visible_keys(last_);
     const bool again = last_ - first_ >= queries_per_block;
     for (int64_t column = 0; column < visible; column += keys_per_block) {
@@ -75,7 +86,6 @@ class Attend {
     for (int64_t row = first_; row <= last_; ++row) finish(row);
   }
 
- private:
   void block(int64_t row, int64_t rows, int64_t column, int64_t columns, const PackedB<T>* k,
              const PackedB<T>* v) {
     const Matrix<T> out = out_.at(row, 0);
@@ -83,6 +93,7 @@ class Attend {
     for (int64_t i = 0; i < rows; ++i) {
       T* line = s_ + i * columns;
       const int64_t some = head_.visible_of(row + i, column, columns);
+      if (masked_) masked_->note(i, line, some, columns);
       const T factor = join(seen_[row + i - first_], line, whole_blocks(line, some, columns));
       if (column > 0 && factor != 1) {
         multiply(out.data + i * out.row_stride, a_.value_width, factor);
@@ -92,15 +103,11 @@ class Attend {
         multiply<T>(line, columns, static_cast<const T*>(keep_));
       }
     }
-    gemm<T>({rows,
-             a_.value_width,
-             columns,
-             {s_, columns, 1},
-             head_.v.at(column, 0),
-             out,
-             T(1),
-             column > 0},
-            v, head_.triangle(Causal::Operand::a, row, column));
+    const Product<T> product{
+        rows, a_.value_width, columns,   {s_, columns, 1}, head_.v.at(column, 0),
+        out,  T(1),           column > 0};
+    if (masked_) return gemm_of_seen(product, *masked_);
+    gemm<T>(product, v, head_.triangle(Causal::Operand::a, row, column));
   }
 
   void finish(int64_t row) {
@@ -124,6 +131,7 @@ class Attend {
   const Softmax<T> softmax_;
   Running<T> seen_[queries_per_task];
   const Scratch<T> s_{queries_per_block * keys_per_block}, keep_{keys_per_block};
+  std::optional<MaskedScores<T>> masked_;  // while the masked terms are left out
 };
 
 }  // namespace

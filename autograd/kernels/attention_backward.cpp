@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "rapt/autograd/kernels/attention_head.h"
 #include "rapt/autograd/kernels/parallel.h"
@@ -44,6 +45,9 @@ class HeadBackward {
     }
   }
 
+  /// From now on, leaves out the masked terms of all products.
+  void leave_out_masked() { masked_.emplace(); }
+
   /// Queries before this one do not see the keys from `column` on, and run() leaves their dq alone.
   static int64_t first_row(const Head<T>& head, int64_t column) {
     return head.first_query(column) / queries_per_block * queries_per_block;
@@ -63,11 +67,20 @@ class HeadBackward {
             head_.triangle(c, row, column));
     for (int64_t i = 0; i < rows; ++i) weights(row + i, i, column, columns);
     const Matrix<const T> p{p_, columns, 1}, ds{ds_, columns, 1};
-    gemm<T>({columns, a_.value_width, rows, p.transposed(), g, dv_.at(column, 0), T(1), true},
-            nullptr, of_turned);
-    gemm<T>({rows, a_.width, columns, ds, k, dq, a_.scale, adds}, k_packed, of_a);
-    gemm<T>({columns, a_.width, rows, ds.transposed(), q, dk_.at(column, 0), a_.scale, true},
-            nullptr, of_turned);
+    const Matrix<T> dk = dk_.at(column, 0), dv = dv_.at(column, 0);
+    const Product<T> to_dv{columns, a_.value_width, rows, p.transposed(), g, dv, T(1), true};
+    const Product<T> to_dq{rows, a_.width, columns, ds, k, dq, a_.scale, adds};
+    const Product<T> to_dk{columns, a_.width, rows, ds.transposed(), q, dk, a_.scale, true};
+    if (masked_) {
+      const auto by_key = [this](int64_t j, int64_t i) { return (*masked_)(i, j); };
+      gemm_of_seen(to_dv, by_key);
+      gemm_of_seen(to_dq, *masked_);
+      gemm_of_seen(to_dk, by_key);
+      return;
+    }
+    gemm<T>(to_dv, nullptr, of_turned);
+    gemm<T>(to_dq, k_packed, of_a);
+    gemm<T>(to_dk, nullptr, of_turned);
   }
 
   /// From the scores in p and the weights' gradients in ds: the weights (as dropped) and the
@@ -76,6 +89,7 @@ class HeadBackward {
     T *p = p_ + i * columns, *ds = ds_ + i * columns;
     const T shift = softmax_.shift[row], factor = softmax_.factor[row], dot = dots_[row];
     const int64_t some = head_.visible_of(row, column, columns);
+    if (masked_) masked_->note(i, p, some, columns);
     const int64_t whole = whole_blocks(p, some, columns);
     std::fill(ds + some, ds + columns, T(0));
     if (a_.dropout == 0) {
@@ -85,7 +99,7 @@ class HeadBackward {
                        store_some<T>(p + at, weight, count);
                        store_some<T>(ds + at, weight * (v - dot), count);
                      });
-      return;
+      return clear_masked(i, columns);
     }
     head_.dropout(row, column, columns, keep_);
     for_each_block(p, ds, whole,
@@ -95,6 +109,13 @@ class HeadBackward {
                      store_some<T>(p + at, weight * keep, count);
                      store_some<T>(ds + at, weight * (v * keep - dot), count);
                    });
+    clear_masked(i, columns);
+  }
+
+  void clear_masked(int64_t i, int64_t columns) {
+    if (!masked_) return;
+    masked_->clear(i, p_ + i * columns, columns);
+    masked_->clear(i, ds_ + i * columns, columns);
   }
 
   const Attention<T>& a_;
@@ -106,6 +127,7 @@ class HeadBackward {
   const Scratch<T> p_{queries_per_block * keys_per_block};
   const Scratch<T> ds_{queries_per_block * keys_per_block};
   const Scratch<T> keep_{keys_per_block};
+  std::optional<MaskedScores<T>> masked_;  // while the masked terms are left out
 };
 
 /// The gradients of all heads. A query's dq is the sum over blocks of keys in their order, however
@@ -135,6 +157,12 @@ class AllHeads {
     if (at_once_ == 1) return all_blocks_of_each_head();
     for_rows(0, [&](int64_t head, int64_t row, int64_t rows) { prepare(head, row, rows); });
     for (int64_t first = 0; first < blocks_; first += at_once_) side_by_side(first);
+    parallel_for(heads_, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t head = begin; head < end; ++head) {
+        HeadBackward<T> one = backward_of(head);
+        settle_masked(one, head);
+      }
+    });
   }
 
  private:
@@ -153,11 +181,29 @@ class AllHeads {
       for (int64_t head = begin; head < end; ++head) {
         prepare(head, 0, a_.queries);
         HeadBackward<T> one = backward_of(head);
-        for (int64_t block = 0; block < blocks_; ++block) {
-          one.run(block * keys_per_block, of(dq_, head), true);
-        }
+        all_blocks(one, head);
+        settle_masked(one, head);
       }
     });
+  }
+
+  void all_blocks(HeadBackward<T>& one, int64_t head) const {
+    for (int64_t block = 0; block < blocks_; ++block) {
+      one.run(block * keys_per_block, of(dq_, head), true);
+    }
+  }
+
+  /// Once more without the masked terms, where NaN may have come from one.
+  void settle_masked(HeadBackward<T>& one, int64_t head) const {
+    if (!Head<T>(a_, head).masks()) return;
+    if (!has_nan(of(dq_, head), a_.queries, a_.width) &&
+        !has_nan(of(dk_, head), a_.keys, a_.width) &&
+        !has_nan(of(dv_, head), a_.keys, a_.value_width)) {
+      return;
+    }
+    one.leave_out_masked();
+    clear(of(dq_, head), a_.queries, a_.width);
+    all_blocks(one, head);
   }
 
   /// Some blocks of every head.

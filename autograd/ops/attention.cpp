@@ -13,6 +13,8 @@
 namespace rapt {
 namespace {
 
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
 Shape leading(const Tensor& x) { return Shape(x.shape().begin(), x.shape().end() - 2); }
 
 /// Lengths, and the settings with their defaults filled in.
@@ -66,19 +68,45 @@ Tensor too_late(int64_t queries, int64_t keys) {
   return out;
 }
 
-/// The weights in plain ops: [..., Tq, Tk].
-Tensor weights_definition(const Setup& s, const Tensor& q, const Tensor& k) {
-  constexpr double never = -std::numeric_limits<double>::infinity();
-  Tensor scores = matmul(q, transpose(k)) * s.scale;
-  if (s.mask.defined() && s.mask.dtype() == Dtype::b8) {
-    const Tensor blocked = logical_not(s.mask);
-    scores = masked_fill(expand(scores, broadcast("attention", scores.shape(), blocked.shape())),
-                         blocked, never);
-  } else if (s.mask.defined()) {
-    scores = scores + s.mask;
+/// b8, broadcast to [..., Tq, Tk]: true where a query is kept from a key; undefined if none is.
+Tensor masked_pairs(const Setup& s) {
+  Tensor masked;
+  if (s.mask.defined() && s.mask.dtype() == Dtype::b8) masked = logical_not(s.mask);
+  if (s.mask.defined() && s.mask.dtype() != Dtype::b8) {
+    masked = equal(s.mask.detach(), full({}, -infinity, s.mask.dtype()));
   }
-  if (s.causal) scores = masked_fill(scores, too_late(s.queries, s.keys), never);
-  return softmax(scores);
+  if (!s.causal) return masked;
+  const Tensor late = too_late(s.queries, s.keys);
+  return masked.defined() ? logical_or(masked, late) : late;
+}
+
+bool all_finite(const Tensor& x) {
+  const Tensor finite = is_finite(x.detach()).contiguous();
+  const bool* at = finite.data<bool>();
+  return std::all_of(at, at + finite.numel(), [](bool b) { return b; });
+}
+
+/// sum over the last axis of a [..., Tq or 1, Tk or 1, n] and b, where what is masked has no say: 0
+/// * NaN would be NaN. Stores Tq x Tk x n elements: for numbers that are not finite.
+Tensor product_of_seen(const Tensor& a, const Tensor& b, const Tensor& masked, int64_t summed) {
+  const Tensor out = unsqueeze(masked, -1);
+  const auto seen = [&](const Tensor& x) {
+    return masked_fill(expand(x, broadcast("attention", x.shape(), out.shape())), out, 0);
+  };
+  return sum(seen(a) * seen(b), {summed});
+}
+
+/// The weights in plain ops: [..., Tq, Tk]. finite: all numbers are, so that products serve.
+Tensor weights_definition(const Setup& s, const Tensor& q, const Tensor& k, bool finite) {
+  const Tensor masked = masked_pairs(s);
+  Tensor scores = finite || !masked.defined()
+                      ? matmul(q, transpose(k))
+                      : product_of_seen(unsqueeze(q, -2), unsqueeze(k, -3), masked, -1);
+  scores = scores * s.scale;
+  if (s.mask.defined() && s.mask.dtype() != Dtype::b8) scores = scores + s.mask;
+  if (!masked.defined()) return softmax(scores);
+  const Shape full_shape = broadcast("attention", scores.shape(), masked.shape());
+  return softmax(masked_fill(expand(scores, full_shape), masked, -infinity));
 }
 
 /// A tensor that is not set yet, [batch..., rows, columns], laid out as `like`.
@@ -158,7 +186,8 @@ kernels::Attention<T> problem(const Setup& s, const Tensor& q, const Tensor& k, 
 }  // namespace
 
 Tensor attention_weights(const Tensor& q, const Tensor& k, const AttentionOptions& options) {
-  return weights_definition(set_up("attention_weights", q, k, options), q, k);
+  const Setup s = set_up("attention_weights", q, k, options);
+  return weights_definition(s, q, k, all_finite(q) && all_finite(k));
 }
 
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
@@ -175,8 +204,10 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
   const PhiloxKey draws =
       p > 0 ? options.rng->take(kernels::attention_dropout_blocks(batches, s.queries, s.keys))
             : PhiloxKey{};
-  const auto definition = [s, p, draws, batches](const Tensors& in) {
-    Tensor weights = weights_definition(s, in[0], in[1]);
+  // `others`: what else the products of its gradient meet is finite.
+  const auto definition = [s, p, draws, batches](const Tensors& in, bool others) {
+    const bool finite = others && all_finite(in[0]) && all_finite(in[1]) && all_finite(in[2]);
+    Tensor weights = weights_definition(s, in[0], in[1], finite);
     if (p > 0) {
       Shape full = s.batch;
       full.push_back(s.queries);
@@ -188,10 +219,13 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
       });
       weights = weights * keep;
     }
-    return matmul(weights, in[2]);
+    const Tensor masked = masked_pairs(s);
+    if (finite || !masked.defined()) return matmul(weights, in[2]);
+    return product_of_seen(unsqueeze(weights, -1), unsqueeze(in[2], -3), masked, -2);
   };
   // The kernels take a mask as a constant.
-  if (s.mask.defined() && s.mask.requires_grad() && grad_enabled()) return definition({q, k, v});
+  if (s.mask.defined() && s.mask.requires_grad() && grad_enabled())
+    return definition({q, k, v}, true);
 
   const Tensor qr = readable(q), kr = readable(k), vr = readable(v);
   const Tensor y = empty_like(q, s.batch, s.queries, v.dim(-1));
@@ -202,22 +236,28 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
     kernels::attention(problem<T>(s, qr, kr, vr, p, draws), write<T>(y, s.batch),
                        {fresh_data<T>(shift), fresh_data<T>(factor)});
   });
-  return fused(op, {q, k, v}, definition, y,
-               [s, qr, kr, vr, shift, factor, p, draws](const Backward& b) -> Gradients {
-                 const Tensor g = readable(b.grad), out = b.output.detach();
-                 const Tensor dq = empty_like(qr, s.batch, s.queries, s.width);
-                 const Tensor dk = empty_like(kr, s.batch, s.keys, s.width);
-                 const Tensor dv = empty_like(vr, s.batch, s.keys, vr.dim(-1));
-                 visit_float(g.dtype(), [&](auto zero) {
-                   using T = decltype(zero);
-                   kernels::attention_backward(
-                       problem<T>(s, qr, kr, vr, p, draws), read<T>(out, s.batch),
-                       read<T>(g, s.batch), {shift.data<T>(), factor.data<T>()},
-                       write<T>(dq, s.batch), write<T>(dk, s.batch), write<T>(dv, s.batch));
-                 });
-                 return {dq, dk, dv};
-               },
-               {.keep_output = true, .broadcasts = true});
+  return record(op, {q, k, v}, y,
+                [s, q, k, v, qr, kr, vr, shift, factor, p, draws,
+                 definition](const Backward& b) -> Gradients {
+                  if (b.create_graph) {
+                    const bool finite = all_finite(b.grad);
+                    return differentiate([&](const Tensors& in) { return definition(in, finite); },
+                                         {q, k, v}, b);
+                  }
+                  const Tensor g = readable(b.grad), out = b.output.detach();
+                  const Tensor dq = empty_like(qr, s.batch, s.queries, s.width);
+                  const Tensor dk = empty_like(kr, s.batch, s.keys, s.width);
+                  const Tensor dv = empty_like(vr, s.batch, s.keys, vr.dim(-1));
+                  visit_float(g.dtype(), [&](auto zero) {
+                    using T = decltype(zero);
+                    kernels::attention_backward(
+                        problem<T>(s, qr, kr, vr, p, draws), read<T>(out, s.batch),
+                        read<T>(g, s.batch), {shift.data<T>(), factor.data<T>()},
+                        write<T>(dq, s.batch), write<T>(dk, s.batch), write<T>(dv, s.batch));
+                  });
+                  return {dq, dk, dv};
+                },
+                {.keep_output = true, .broadcasts = true});
 }
 
 }  // namespace rapt
