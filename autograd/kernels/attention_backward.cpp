@@ -157,12 +157,10 @@ class AllHeads {
     if (at_once_ == 1) return all_blocks_of_each_head();
     for_rows(0, [&](int64_t head, int64_t row, int64_t rows) { prepare(head, row, rows); });
     for (int64_t first = 0; first < blocks_; first += at_once_) side_by_side(first);
-    parallel_for(heads_, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t head = begin; head < end; ++head) {
-        HeadBackward<T> one = backward_of(head);
-        settle_masked(one, head);
-      }
-    });
+    for (int64_t head = 0; head < heads_; ++head) {
+      HeadBackward<T> one = backward_of(head);
+      settle_masked(one, head);
+    }
   }
 
  private:

@@ -175,12 +175,10 @@ void gemm_of_seen(const Product<T>& p, const Masked& masked) {
 
 template <class T>
 bool has_nan(const Matrix<T>& m, int64_t rows, int64_t columns) {
-  bool found = false;
   for (int64_t i = 0; i < rows; ++i) {
-    const T* row = m.data + i * m.row_stride;
-    for (int64_t j = 0; j < columns; ++j) found |= row[j] != row[j];
+    if (row_has_nan<T>(m.data + i * m.row_stride, columns)) return true;
   }
-  return found;
+  return false;
 }
 
 /// A matrix that several products read, laid out for them once; nothing if one alone reads it.

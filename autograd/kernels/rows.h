@@ -92,6 +92,23 @@ T row_min(const T* x, int64_t n) {
   return least;
 }
 
+/// True when one of the elements is NaN.
+template <class T>
+[[gnu::always_inline]] inline bool row_has_nan(const T* x, int64_t n) {
+  using Packet = typename packets::packet_traits<T>::type;
+  constexpr int width = packets::unpacket_traits<Packet>::size;
+  Packet worst = packets::pset1<Packet>(T(0));
+  bool found = false;
+  int64_t i = 0;
+  for (; i + width <= n; i += width) {
+    const Packet p = packets::ploadu<Packet>(x + i);
+    const Packet number = packets::pcmp_eq(p, p);
+    worst = packets::por(worst, packets::pandnot(packets::ptrue(number), number));
+  }
+  for (; i < n; ++i) found |= x[i] != x[i];
+  return found || packets::predux_any(worst);
+}
+
 /// The sum of the row's elements.
 template <class T>
 T row_sum(const T* x, int64_t n) {
