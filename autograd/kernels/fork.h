@@ -4,7 +4,7 @@
 /// the child starts threads of its own when it first needs some.
 namespace rapt::kernels {
 
-/// Called by the first allocation.
+/// Called by whatever comes first: the pool or the threads.
 void handle_forks();
 
 /// What each source with a lock does. `in_child`: the other threads are gone, whatever they held.

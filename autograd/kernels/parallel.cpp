@@ -56,6 +56,7 @@ thread_local bool inside_region = false;
 /// The threads, and the one loop that they work on at a time.
 class Workers {
  public:
+  Workers() { handle_forks(); }
   int threads() const { return threads_.load(std::memory_order_relaxed); }
 
   void resize(int threads) {
