@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "rapt/autograd/kernels/attention_head.h"
+#include "rapt/autograd/kernels/attention_masked.h"
 #include "rapt/autograd/kernels/parallel.h"
 #include "rapt/autograd/kernels/scratch.h"
 

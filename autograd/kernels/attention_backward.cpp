@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "rapt/autograd/kernels/attention_head.h"
+#include "rapt/autograd/kernels/attention_masked.h"
 #include "rapt/autograd/kernels/parallel.h"
 #include "rapt/autograd/kernels/scratch.h"
 
@@ -9,7 +10,7 @@ namespace rapt::kernels {
 namespace {
 
 // Blocks of keys are worked on side by side where heads alone are fewer than these tasks.
-constexpr int64_t wanted_tasks = 32;
+constexpr int64_t wanted_tasks = 16;
 
 /// The gradients of one head, for some blocks of keys over all queries.
 template <class T>
@@ -131,7 +132,7 @@ class HeadBackward {
 };
 
 /// The gradients of all heads. A query's dq is the sum over blocks of keys in their order, however
-/// many are worked on at a time: the first of them adds to dq itself, the others to a matrix of
+/// many are worked on at a time: the first of them adds to dq itself, the others have a matrix of
 /// their own each, which are then added in order.
 template <class T>
 class AllHeads {
@@ -157,21 +158,27 @@ class AllHeads {
     if (at_once_ == 1) return all_blocks_of_each_head();
     for_rows(0, [&](int64_t head, int64_t row, int64_t rows) { prepare(head, row, rows); });
     for (int64_t first = 0; first < blocks_; first += at_once_) side_by_side(first);
-    for (int64_t head = 0; head < heads_; ++head) {
-      HeadBackward<T> one = backward_of(head);
-      settle_masked(one, head);
-    }
+    parallel_for(heads_, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t head = begin; head < end; ++head) settle_masked(head);
+    });
   }
 
  private:
-  /// Their dots, and a dq of 0.
+  /// Their dots; and a dq of 0, where no key is seen. The first block of keys sets the others.
   void prepare(int64_t head, int64_t row, int64_t rows) const {
     const Matrix<const T> out = of(out_, head).at(row, 0), g = of(g_, head).at(row, 0);
     T* const dots = dots_ + head * a_.queries + row;
     for (int64_t i = 0; i < rows; ++i) {
       dots[i] = row_dot(g.data + i * g.row_stride, out.data + i * out.row_stride, a_.value_width);
     }
-    clear(of(dq_, head).at(row, 0), rows, a_.width);
+    const int64_t first = blocks_ == 0 ? a_.queries : first_row(0);
+    const int64_t unseen = std::min(first, row + rows) - row;
+    if (unseen > 0) clear(of(dq_, head).at(row, 0), unseen, a_.width);
+  }
+
+  /// The first query that sees a key of the block, or one of its block of queries.
+  int64_t first_row(int64_t block) const {
+    return HeadBackward<T>::first_row(Head<T>(a_, 0), block * keys_per_block);
   }
 
   void all_blocks_of_each_head() {
@@ -180,27 +187,28 @@ class AllHeads {
         prepare(head, 0, a_.queries);
         HeadBackward<T> one = backward_of(head);
         all_blocks(one, head);
-        settle_masked(one, head);
+        settle_masked(head);
       }
     });
   }
 
   void all_blocks(HeadBackward<T>& one, int64_t head) const {
     for (int64_t block = 0; block < blocks_; ++block) {
-      one.run(block * keys_per_block, of(dq_, head), true);
+      one.run(block * keys_per_block, of(dq_, head), block > 0);
     }
   }
 
   /// Once more without the masked terms, where NaN may have come from one.
-  void settle_masked(HeadBackward<T>& one, int64_t head) const {
+  void settle_masked(int64_t head) const {
     if (!Head<T>(a_, head).masks()) return;
+    // What is not finite in k, v or g shows in dq; in q, for a query that sees nothing, in dk
+    // alone.
     if (!has_nan(of(dq_, head), a_.queries, a_.width) &&
-        !has_nan(of(dk_, head), a_.keys, a_.width) &&
-        !has_nan(of(dv_, head), a_.keys, a_.value_width)) {
+        !has_nan(of(dk_, head), a_.keys, a_.width)) {
       return;
     }
+    HeadBackward<T> one = backward_of(head);
     one.leave_out_masked();
-    clear(of(dq_, head), a_.queries, a_.width);
     all_blocks(one, head);
   }
 
@@ -211,15 +219,13 @@ class AllHeads {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t head = i / some, block = i % some;
         backward_of(head).run((first + block) * keys_per_block,
-                              block == 0 ? of(dq_, head) : other(head, block), block == 0);
+                              block == 0 ? of(dq_, head) : other(head, block),
+                              block == 0 && first > 0);
       }
     });
-    const auto first_row = [&](int64_t block) {
-      return HeadBackward<T>::first_row(Head<T>(a_, 0), (first + block) * keys_per_block);
-    };
-    for_rows(first_row(0), [&](int64_t head, int64_t row, int64_t rows) {
+    for_rows(first_row(first), [&](int64_t head, int64_t row, int64_t rows) {
       for (int64_t block = 1; block < some; ++block) {
-        const int64_t begin = std::max(row, first_row(block));
+        const int64_t begin = std::max(row, first_row(first + block));
         add(other(head, block).at(begin, 0), row + rows - begin, of(dq_, head).at(begin, 0));
       }
     });

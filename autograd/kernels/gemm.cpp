@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <memory>
 #include <optional>
 #include <type_traits>
 
@@ -10,122 +9,13 @@
 #include "rapt/autograd/kernels/blas.h"
 #include "rapt/autograd/kernels/packed.h"
 #include "rapt/autograd/kernels/parallel.h"
-#include "rapt/autograd/kernels/scratch.h"
-#include "rapt/autograd/kernels/tiles.h"
+#include "rapt/autograd/kernels/strips.h"
 
 namespace rapt::kernels {
 namespace {
 
-// Lines of a that lie a multiple of a page apart push each other out of the caches, and far ones
-// out of the table of pages: a is then copied, else read in place.
-constexpr int64_t page = 4096;
-constexpr int64_t far = 16 * page;
-constexpr int64_t strip_row_stride = depth_per_block + 16;
 // Fewer rows than these meet a block of b before it is worth a copy.
 constexpr int64_t rows_worth_packing = 64;
-// Strips that are copied together, from an a stored by columns.
-constexpr int64_t strips_at_once = 8;
-
-/// The memory that one thread packs into, kept from product to product.
-template <class T>
-struct Workspace {
-  Scratch<T> panels{PackedPanels<T>::size(depth_per_block, columns_per_block)};
-  Scratch<T> strips{strips_at_once * Tile<T>::rows * strip_row_stride};
-};
-
-/// This thread's own; a new one once the thread's statics are being destroyed, when an object of a
-/// user's may still call an op.
-template <class T>
-class WorkspaceHere {
- public:
-  WorkspaceHere() : late_(gone ? new Workspace<T> : nullptr), mine_(late_ ? *late_ : kept()) {}
-  Workspace<T>* operator->() const { return &mine_; }
-
- private:
-  struct Kept : Workspace<T> {
-    ~Kept() { gone = true; }
-  };
-  static Workspace<T>& kept() {
-    thread_local Kept workspace;
-    return workspace;
-  }
-  static inline thread_local constinit bool gone = false;
-
-  const std::unique_ptr<Workspace<T>> late_;
-  Workspace<T>& mine_;
-};
-
-/// Rows of a as the tiles read them, strip by strip.
-template <class T>
-class Strips {
- public:
-  /// `columns`: of b, which all meet each strip.
-  Strips(const Matrix<const T>& a, int64_t rows, int64_t depth, int64_t columns, T* memory)
-      : a_(a), rows_(rows), depth_(depth), memory_(memory) {
-    const int64_t stride = a.column_stride == 1 ? a.row_stride : a.column_stride;
-    const int64_t apart = stride * static_cast<int64_t>(sizeof(T));
-    const bool awkward = apart % page == 0 || apart >= far;
-    const bool again = columns > Tile<T>::columns;  // a copy pays only if it is read again
-    if (a.column_stride == 1) {
-      how_ = awkward && again ? How::rows : How::in_place;
-    } else if (a.row_stride == 1) {
-      how_ = awkward && again ? How::columns : How::in_place;
-    } else {
-      how_ = How::rows;
-    }
-  }
-
-  /// The strip that starts at `row`, asked for in ascending order.
-  Strip<T> at(int64_t row) {
-    constexpr int64_t tall = Tile<T>::rows;
-    switch (how_) {
-      case How::in_place:
-        return {a_.at(row, 0).data, a_.row_stride, a_.column_stride};
-      case How::rows:
-        copy_rows(row);
-        return {memory_, strip_row_stride, 1};
-      case How::columns:
-        break;
-    }
-    if (row % (strips_at_once * tall) == 0) deal_columns(row);
-    return {memory_ + row % (strips_at_once * tall) * depth_, 1, tall};
-  }
-
- private:
-  enum class How { in_place, rows, columns };
-
-  void copy_rows(int64_t row) {
-    const int64_t some = std::min<int64_t>(Tile<T>::rows, rows_ - row);
-    for (int64_t i = 0; i < some; ++i) {
-      T* line = memory_ + i * strip_row_stride;
-      const T* from = a_.at(row + i, 0).data;
-      if (a_.column_stride == 1) {
-        std::copy_n(from, depth_, line);
-      } else {
-        for (int64_t p = 0; p < depth_; ++p) line[p] = from[p * a_.column_stride];
-      }
-    }
-  }
-
-  /// Each column of a is read for several strips at once: few elements of it lie together.
-  void deal_columns(int64_t row) {
-    constexpr int64_t tall = Tile<T>::rows;
-    const int64_t some = std::min(strips_at_once * tall, rows_ - row);
-    for (int64_t p = 0; p < depth_; ++p) {
-      const T* from = a_.at(row, p).data;
-      int64_t i = 0;
-      for (; i + tall <= some; i += tall) {
-        std::memcpy(memory_ + i * depth_ + p * tall, from + i, tall * sizeof(T));
-      }
-      std::copy_n(from + i, some - i, memory_ + i * depth_ + p * tall);
-    }
-  }
-
-  const Matrix<const T> a_;
-  const int64_t rows_, depth_;
-  T* const memory_;
-  How how_;
-};
 
 /// Of rows [row, row + rows), in the block of `depth` steps from `at` and `columns` from `column`.
 Extent extent(const Causal& causal, int64_t row, int64_t rows, int64_t at, int64_t depth,

@@ -133,51 +133,42 @@ void logsumexp_backward(int64_t rows, int64_t n, const T* x_all, const T* g, T* 
 
 namespace {
 
-/// The sum of (x - shift)^2 over a row, as total * 2^(2 exponent): squares beyond what T holds are
-/// added up of a row that is scaled by 2^-exponent first.
+/// The mean of a row (or 0 in its place, for rms_norm) and 1 / sqrt(mean((x - mean)^2) + eps).
 template <class T>
-struct Squares {
-  T total;
-  int exponent;
-
-  Squares(const T* x, int64_t n, T shift) : exponent(0) {
-    Total<T> squares;
-    for_each_block(x, n, shift, [&](const Block<T>& u, int64_t, int64_t) {
-      squares += (u - shift) * (u - shift);
-    });
-    total = squares.sum();
-    if (!std::isfinite(total)) scale_down(x, n, shift);
-  }
-
-  /// 1 / sqrt(total * 2^(2 exponent) / n + eps).
-  T rstd(int64_t n, double eps) const {
-    const T mean = total / static_cast<T>(n);
-    if (exponent == 0) return T(1) / std::sqrt(mean + static_cast<T>(eps));
-    const T scaled_eps = static_cast<T>(std::ldexp(eps, -2 * exponent));
-    return std::ldexp(T(1) / std::sqrt(mean + scaled_eps), -exponent);
-  }
-
- private:
-  [[gnu::noinline]] void scale_down(const T* x, int64_t n, T shift) {
-    const T top = std::max(std::abs(row_max(x, n)), std::abs(row_min(x, n)));
-    if (!std::isfinite(top) || !std::isfinite(shift)) return;
-    exponent = std::ilogb(top);
-    total = 0;
-    for (int64_t i = 0; i < n; ++i) {
-      const T d = std::ldexp(x[i] - shift, -exponent);
-      total += d * d;
-    }
-  }
+struct Normed {
+  T mean, rstd;
 };
 
-/// The mean of a row; where the sum is beyond what T holds, of parts of it.
+/// The same where a sum is beyond what T holds: of the row scaled by a power of two.
 template <class T>
-T row_mean(const T* x, int64_t n) {
-  const T mean = row_sum(x, n) / static_cast<T>(n);
-  if (std::isfinite(mean)) return mean;
-  T parts = 0;
-  for (int64_t i = 0; i < n; ++i) parts += x[i] / static_cast<T>(n);
-  return parts;
+[[gnu::noinline]] Normed<T> normed_of_huge(const T* x, int64_t n, double eps, bool centred) {
+  const T top = std::max(std::abs(row_max(x, n)), std::abs(row_min(x, n)));
+  if (!std::isfinite(top)) return {row_sum(x, n), std::numeric_limits<T>::quiet_NaN()};
+  const int exponent = std::ilogb(top);
+  double mean = 0, squares = 0;
+  for (int64_t i = 0; centred && i < n; ++i) mean += std::ldexp(double{x[i]}, -exponent);
+  mean /= static_cast<double>(n);
+  for (int64_t i = 0; i < n; ++i) {
+    const double d = std::ldexp(double{x[i]}, -exponent) - mean;
+    squares += d * d;
+  }
+  // Of a row of one number eps is all there is; scaled, it would be 0.
+  const double rstd = squares == 0 ? 1 / std::sqrt(eps)
+                                   : std::ldexp(1 / std::sqrt(squares / static_cast<double>(n) +
+                                                              std::ldexp(eps, -2 * exponent)),
+                                                -exponent);
+  return {static_cast<T>(std::ldexp(mean, exponent)), static_cast<T>(rstd)};
+}
+
+template <bool centred, class T>
+[[gnu::always_inline]] inline Normed<T> normed(const T* x, int64_t n, double eps) {
+  const T mean = centred ? row_sum(x, n) / static_cast<T>(n) : T(0);
+  Total<T> total;
+  for_each_block(x, n, mean,
+                 [&](const Block<T>& u, int64_t, int64_t) { total += (u - mean) * (u - mean); });
+  const T squares = total.sum();  // not finite either where the mean is not
+  if (!std::isfinite(squares)) return normed_of_huge(x, n, eps, centred);
+  return {mean, T(1) / std::sqrt(squares / static_cast<T>(n) + static_cast<T>(eps))};
 }
 
 }  // namespace
@@ -187,8 +178,7 @@ void layer_norm(int64_t rows, int64_t n, const T* x_all, const T* gain, const T*
                 T* y_all, T* mean, T* rstd) {
   for_each_row(rows, n, [&](int64_t row) {
     const T* x = x_all + row * n;
-    const T m = row_mean(x, n);
-    const T r = Squares<T>(x, n, m).rstd(n, eps);
+    const auto [m, r] = normed<true>(x, n, eps);
     mean[row] = m;
     rstd[row] = r;
     for_each_block(x, n, T(0), [&](const Block<T>& u, int64_t at, int64_t count) {
@@ -217,26 +207,6 @@ void put(const Gradient<T>& gradient, int64_t at, const Block<T>& block, int64_t
   }
 }
 
-/// Rows that one thread adds up at a time; a block of the fold has several such shares.
-constexpr int64_t rows_per_share = 64;
-static_assert(terms_per_block % rows_per_share == 0);
-
-/// out += the left fold over blocks of shares; sums: the shares of a column, n columns each, `step`
-/// apart.
-template <class T>
-void fold_shares(const T* sums, int64_t shares, int64_t step, int64_t n, T* out) {
-  constexpr int64_t per_block = terms_per_block / rows_per_share;
-  for (int64_t first = 0; first < shares; first += per_block) {
-    const int64_t some = std::min(per_block, shares - first);
-    for (int64_t i = 0; i < n; ++i) {
-      const T* at = sums + first * step + i;
-      T block = *at;
-      for (int64_t share = 1; share < some; ++share) block += at[share * step];
-      out[i] += block;
-    }
-  }
-}
-
 /// Calls f(row, dgain, dbias) for each row, which adds to dgain [n] and dbias [n]; both are null
 /// where nobody wants one of them. The sums over rows are the left fold of fold.h.
 template <class T, class F>
@@ -259,7 +229,8 @@ void sum_over_rows(int64_t rows, int64_t n, Gradient<T> dgain, Gradient<T> dbias
   for (const Gradient<T>* out : {&dgain, &dbias}) {
     if (out->data == nullptr) continue;
     if (!out->adds) std::fill_n(out->data, n, T(0));
-    fold_shares(sums.data() + (out == &dbias ? n : 0), shares, 2 * n, n, out->data);
+    fold_shares(sums.data() + (out == &dbias ? n : 0), shares, terms_per_block / rows_per_share,
+                2 * n, n, out->data);
   }
 }
 
@@ -297,7 +268,7 @@ void rms_norm(int64_t rows, int64_t n, const T* x_all, const T* gain, double eps
               T* rstd) {
   for_each_row(rows, n, [&](int64_t row) {
     const T* x = x_all + row * n;
-    const T r = Squares<T>(x, n, T(0)).rstd(n, eps);
+    const T r = normed<false>(x, n, eps).rstd;
     rstd[row] = r;
     for_each_block(x, n, T(0), [&](const Block<T>& u, int64_t at, int64_t count) {
       store_some<T>(y_all + row * n + at, u * r * load_some(gain, at, count, T(1)), count);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "rapt/autograd/kernels/allocator.h"
+#include "rapt/autograd/kernels/fold.h"
 #include "rapt/autograd/kernels/parallel.h"
 #include "rapt/autograd/kernels/rows.h"
 
@@ -13,9 +14,6 @@ namespace rapt::kernels {
 namespace {
 
 constexpr int64_t elements_per_piece = 16384;
-
-// Columns of x that one piece adds up at a time, at most.
-constexpr int64_t columns_per_strip = 256;
 
 // Rows of x that one piece adds up before its partial sum joins the others, in order.
 constexpr int64_t rows_per_part = 128;
@@ -74,39 +72,53 @@ void sum_column(const T* x, int64_t middle, int64_t inner, T* out) {
   std::copy(total.begin(), total.end(), out);
 }
 
-/// to [columns] += the sum of the first `columns` columns of x, rows `stride` apart.
+/// to [inner] = the sum of some rows of x.
 template <class T>
-void add_block(const T* x, int64_t rows, int64_t columns, int64_t stride, T* to) {
-  if (columns == 1 && stride == 1) {
-    *to += row_sum(x, rows);
+void sum_rows(const T* x, int64_t rows, int64_t inner, T* to) {
+  if (inner == 1) {
+    *to = row_sum(x, rows);
     return;
   }
-  T sums[columns_per_strip];
-  std::copy_n(x, columns, sums);
-  for (int64_t i = 1; i < rows; ++i) add_row(sums, x + i * stride, columns);
-  add_row(to, sums, columns);
+  std::copy_n(x, inner, to);
+  for (int64_t i = 1; i < rows; ++i) add_row(to, x + i * inner, inner);
+}
+
+/// fold, over blocks of less than a share of rows: each piece goes through all rows of some
+/// columns, row after row.
+template <class T>
+void fold_columns(int64_t rows, int64_t inner, int64_t block, const T* x, T* out) {
+  const int64_t width = std::max<int64_t>(lanes, elements_per_piece / rows / lanes * lanes);
+  parallel_for(inner, width, [&](int64_t begin, int64_t end) {
+    for (int64_t first = 0; first < rows; first += block) {
+      const int64_t some = std::min(block, rows - first);
+      for (int64_t i = begin; i < end; ++i) {
+        const T* at = x + first * inner + i;
+        T sum = *at;
+        for (int64_t row = 1; row < some; ++row) sum += at[row * inner];
+        out[i] += sum;
+      }
+    }
+  });
 }
 
 }  // namespace
 
 template <class T>
-void fold(const Reduction& r, int64_t block, const T* x, T* out, bool adds) {
-  if (!adds) std::fill_n(out, r.outer * r.inner, T(0));
-  if (r.middle == 0 || r.inner == 0) return;
-  const int64_t wanted = elements_per_piece / r.middle / lanes * lanes;
-  const int64_t width = std::clamp<int64_t>(wanted, 2 * lanes, columns_per_strip);
-  const int64_t strips = (r.inner + width - 1) / width;
-  // Each piece goes through all terms of some columns: the order of a sum is that of the blocks.
-  parallel_for(r.outer * strips, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t column = i % strips * width, columns = std::min(width, r.inner - column);
-      const T* from = x + i / strips * r.middle * r.inner + column;
-      T* const to = out + i / strips * r.inner + column;
-      for (int64_t term = 0; term < r.middle; term += block) {
-        add_block(from + term * r.inner, std::min(block, r.middle - term), columns, r.inner, to);
-      }
+void fold(int64_t rows, int64_t inner, int64_t block, const T* x, T* out, bool adds) {
+  if (!adds) std::fill_n(out, inner, T(0));
+  if (rows == 0 || inner == 0) return;
+  if (block < rows_per_share) return fold_columns(rows, inner, block, x, out);
+  const int64_t shares = (rows + rows_per_share - 1) / rows_per_share;
+  std::vector<T, PoolAllocator<T>> sums(static_cast<size_t>(shares * inner));
+  const int64_t grain = std::max<int64_t>(1, elements_per_piece / (rows_per_share * inner));
+  parallel_for(shares, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t share = begin; share < end; ++share) {
+      const int64_t first = share * rows_per_share;
+      sum_rows(x + first * inner, std::min(rows_per_share, rows - first), inner,
+               sums.data() + share * inner);
     }
   });
+  fold_shares(sums.data(), shares, block / rows_per_share, inner, inner, out);
 }
 
 template <class T>
@@ -134,19 +146,19 @@ T row_extreme(const T* x, int64_t n) {
   T best = x[0];
   int64_t i = 0;
   if constexpr (!std::is_integral_v<T>) {
-    using Packet = typename packets::packet_traits<T>::type;
+    using Packet = VectorOf<T>;
     constexpr int width = packets::unpacket_traits<Packet>::size;
     if (n >= width) {
-      Packet bests = packets::ploadu<Packet>(x), numbers = packets::pcmp_eq(bests, bests);
+      Packet bests = packets::ploadu<Packet>(x);
+      NaNSeen<T> nan;
+      nan.add(bests);
       for (i = width; i + width <= n; i += width) {
         const Packet p = packets::ploadu<Packet>(x + i);
-        numbers = packets::pand(numbers, packets::pcmp_eq(p, p));
+        nan.add(p);
         bests = largest ? packets::pmax(bests, p) : packets::pmin(bests, p);
       }
+      if (nan.any()) return std::numeric_limits<T>::quiet_NaN();
       best = largest ? packets::predux_max(bests) : packets::predux_min(bests);
-      if (packets::predux_any(packets::pandnot(packets::ptrue(numbers), numbers))) {
-        return std::numeric_limits<T>::quiet_NaN();
-      }
     }
   }
   for (; i < n; ++i) {
@@ -202,8 +214,8 @@ void argmax(const Reduction& r, const T* x, int64_t* out) {
   });
 }
 
-template void fold(const Reduction&, int64_t, const float*, float*, bool);
-template void fold(const Reduction&, int64_t, const double*, double*, bool);
+template void fold(int64_t, int64_t, int64_t, const float*, float*, bool);
+template void fold(int64_t, int64_t, int64_t, const double*, double*, bool);
 template void sum(const Reduction&, const float*, float*);
 template void sum(const Reduction&, const double*, double*);
 template void sum(const Reduction&, const int64_t*, int64_t*);

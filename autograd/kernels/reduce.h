@@ -13,10 +13,10 @@ struct Reduction {
 template <class T>
 void sum(const Reduction& r, const T* x, T* out);
 
-/// out [outer, inner] = the sum over middle, or that added to it: a left fold over blocks of
-/// `block` terms (see fold.h).
+/// out [inner] = the sum of the rows of x [rows, inner], or that added to it: a left fold over
+/// blocks of `block` rows, a power of two up to terms_per_block (see fold.h).
 template <class T>
-void fold(const Reduction& r, int64_t block, const T* x, T* out, bool adds);
+void fold(int64_t rows, int64_t inner, int64_t block, const T* x, T* out, bool adds);
 
 /// The largest (or smallest) over middle, which must not be empty; NaN if any is.
 template <class T>

@@ -41,6 +41,10 @@ Block<T> load_some(const T* row, int64_t at, int64_t count, T fill) {
   return count == lanes ? load(row + at) : load_part(row + at, count, fill);
 }
 
+/// A vector of the machine's own width.
+template <class T>
+using VectorOf = typename packets::packet_traits<T>::type;
+
 /// What a row adds up to, lane by lane. Vectors of the machine's own, because the compiler lets a
 /// Block that changes in a loop go through memory.
 template <class T>
@@ -92,22 +96,28 @@ T row_min(const T* x, int64_t n) {
   return least;
 }
 
-/// True when one of the elements is NaN.
+/// Whether NaN was among the elements of some rows.
 template <class T>
-[[gnu::always_inline]] inline bool row_has_nan(const T* x, int64_t n) {
-  using Packet = typename packets::packet_traits<T>::type;
-  constexpr int width = packets::unpacket_traits<Packet>::size;
-  Packet worst = packets::pset1<Packet>(T(0));
-  bool found = false;
-  int64_t i = 0;
-  for (; i + width <= n; i += width) {
-    const Packet p = packets::ploadu<Packet>(x + i);
-    const Packet number = packets::pcmp_eq(p, p);
-    worst = packets::por(worst, packets::pandnot(packets::ptrue(number), number));
+class NaNSeen {
+ public:
+  [[gnu::always_inline]] void add(const T* x, int64_t n) {
+    int64_t i = 0;
+    for (; i + width <= n; i += width) add(packets::ploadu<Packet>(x + i));
+    for (; i < n; ++i) rest_ |= x[i] != x[i];
   }
-  for (; i < n; ++i) found |= x[i] != x[i];
-  return found || packets::predux_any(worst);
-}
+  [[gnu::always_inline]] void add(const VectorOf<T>& p) {
+    numbers_ = packets::pand(numbers_, packets::pcmp_eq(p, p));
+  }
+  bool any() const {
+    return rest_ || packets::predux_any(packets::pandnot(packets::ptrue(numbers_), numbers_));
+  }
+
+ private:
+  using Packet = VectorOf<T>;
+  static constexpr int width = packets::unpacket_traits<Packet>::size;
+  Packet numbers_ = packets::ptrue(packets::pset1<Packet>(T(0)));  // lanes without one so far
+  bool rest_ = false;
+};
 
 /// The sum of the row's elements.
 template <class T>

@@ -66,12 +66,11 @@ struct GeluByTanh {
   Curve<U> operator()(const U& u) const {
     using T = Scalar<U>;
     const U one = U::Constant(T(1)), steep = U::Constant(T(scale));
-    // Beyond, cumulative is 0 or 1 and the square may be inf.
+    const U odd = kernels::madd<T>(u * u, U::Constant(T(-scale * cubic)), -steep);
+    const U cumulative = one / (one + kernels::exp<T>(u * odd));
+    // Beyond, the slope of the sigmoid is 0, and the square may be inf.
     const U near = kernels::clamp<T>(u, T(30));
-    const U square = near * near;
-    const U z = near * kernels::madd<T>(square, U::Constant(T(scale * cubic)), steep);
-    const U cumulative = kernels::sigmoid<T>(z);
-    const U inner = kernels::madd<T>(square, U::Constant(T(3 * scale * cubic)), steep);
+    const U inner = kernels::madd<T>(near * near, U::Constant(T(3 * scale * cubic)), steep);
     return {u * cumulative,
             kernels::madd<T>(cumulative * (near * inner), one - cumulative, cumulative)};
   }

@@ -258,9 +258,9 @@ Axes broadcast_axes(const Shape& gradient, const Shape& shape) {
   return axes;
 }
 
-/// How many items of [items, rest...] make up a block of the fold: all axes of an item but its last
-/// count as tokens. Less than a whole number of tokens' worth never divides a batch that is cut at
-/// whole blocks; a smaller power of two always does.
+/// How many items of a gradient [items, rest...] make up a block of the fold. An item is as many
+/// tokens as its axes but the last have places (a table of T positions: T tokens). The largest
+/// power of two whose tokens fit a block divides every batch that is cut at whole blocks.
 int64_t items_per_block(const Shape& rest) {
   int64_t tokens = 1;
   for (int64_t axis = 0; axis + 1 < rest.rank(); ++axis) tokens *= rest[axis];
@@ -288,10 +288,10 @@ void copy_elements(const Tensor& to, const Tensor& from) {
 }
 
 Tensor sum_to(const Tensor& gradient, const Shape& shape, const Tensor& into) {
-  Axes axes = broadcast_axes(gradient.shape(), shape);
+  const Axes axes = broadcast_axes(gradient.shape(), shape);
+  if (records_graph()) return reshape(sum(gradient, axes, true), shape);
   int64_t leading = 0;  // axes of the batch: those over which tokens are summed
   while (leading < axes.size() && axes[leading] == leading) ++leading;
-  if (records_graph()) return reshape(sum(gradient, axes, true), shape);
   Tensor rest = gradient;
   if (leading < axes.size()) {
     rest = sum(gradient, Axes(axes.begin() + leading, axes.end()), true);
@@ -308,7 +308,7 @@ Tensor sum_to(const Tensor& gradient, const Shape& shape, const Tensor& into) {
   const int64_t inner = item.numel(), items = inner == 0 ? 0 : dense.numel() / inner;
   visit_float(dense.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::fold({1, items, inner}, items_per_block(item), dense.data<T>(), fresh_data<T>(out),
+    kernels::fold(items, inner, items_per_block(item), dense.data<T>(), fresh_data<T>(out),
                   into.defined());
   });
   return out;

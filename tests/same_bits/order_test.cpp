@@ -66,8 +66,8 @@ TEST(OrderOfSums, Products) {
   EXPECT_TRUE(tests::same_bits(reshape(matmul(transpose(x), ones({n})), {-1}), wanted));
 }
 
-// Norms add up 64 rows at a time, and the shares of a block before it joins the sum: what the first
-// of two shares of a block holds is not swamped by what comes in the second.
+// Sums over rows add up 64 of them at a time, and the shares of a block before it joins the sum: what
+// the first of two shares of a block holds is not swamped by what comes in the second.
 Tensor by_shares(const Tensor& in_one) {
   constexpr int64_t share = 64;
   std::vector<float> out = in_one.values<float>();
@@ -86,22 +86,22 @@ Tensor by_shares(const Tensor& in_one) {
 }
 
 TEST(OrderOfSums, GradientsOverTokens) {
-  const Tensor g = terms(), wanted = left_fold(terms_per_block);
+  const Tensor g = terms(), product = left_fold(terms_per_block), rows = by_shares(product);
   const int64_t width = g.dim(1);
   const auto leaf = [](const Shape& shape) { return ones(shape).set_requires_grad(); };
 
   Tensor weight = leaf({width, 1}), bias = leaf({width});
   linear(ones({n, 1}), weight, bias).backward(g);
-  EXPECT_TRUE(tests::same_bits(reshape(weight.grad(), {-1}), wanted));
-  EXPECT_TRUE(tests::same_bits(bias.grad(), wanted));
+  EXPECT_TRUE(tests::same_bits(reshape(weight.grad(), {-1}), product));
+  EXPECT_TRUE(tests::same_bits(bias.grad(), rows));
 
   Tensor shift = leaf({width});
   layer_norm(zeros({n, width}), {}, shift).backward(g);
-  EXPECT_TRUE(tests::same_bits(shift.grad(), by_shares(wanted)));
+  EXPECT_TRUE(tests::same_bits(shift.grad(), rows));
 
   Tensor broadcast = leaf({width});
   (broadcast + zeros({n, width})).backward(g);
-  EXPECT_TRUE(tests::same_bits(broadcast.grad(), wanted));
+  EXPECT_TRUE(tests::same_bits(broadcast.grad(), rows));
 
   Tensor table = leaf({1, width});  // token by token
   embedding(table, zeros({n}, Dtype::i64)).backward(g);
