@@ -37,21 +37,6 @@ constexpr Dtype dtype_of() {
   }
 }
 
-/// `value` as an element of T; throws when it cannot be one: i64 takes whole numbers below 2^63 in
-/// size, b8 takes 0 and 1. f32 and f64 take all.
-template <class T>
-T checked_number(std::string_view op, double value) {
-  if constexpr (std::is_same_v<T, int64_t>) {
-    if (!(value >= -0x1p63 && value < 0x1p63) ||
-        value != static_cast<double>(static_cast<T>(value))) {
-      fail(op, ": wanted a whole number for i64; got ", value);
-    }
-  } else if constexpr (std::is_same_v<T, bool>) {
-    if (value != 0 && value != 1) fail(op, ": wanted 0 or 1 for b8; got ", value);
-  }
-  return static_cast<T>(value);
-}
-
 /// Calls f(float{}) or f(double{}): the one door from a runtime dtype to typed code.
 template <class F>
 decltype(auto) visit_float(Dtype dtype, F&& f) {

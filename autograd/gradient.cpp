@@ -284,12 +284,6 @@ class Walk {
   PoolVector<Arrived> arrived_;
 };
 
-}  // namespace
-
-Tensor Backward::into(size_t input) const { return arrived[input].take(); }
-
-namespace {
-
 void check_cotangent(const Tensor& output, const Tensor& cotangent) {
   if (!cotangent.defined())
     fail("grad: wanted cotangents that are defined; got an undefined tensor");

@@ -104,12 +104,17 @@ class Check {
     }
   }
 
+  /// A difference quotient, and the rounding of f's values that it may hold.
+  struct Numeric {
+    double value = 0, rounding = 0;
+  };
+
   /// numeric_[input][output] = d(output)/d(input), [elements of input, elements of output].
   void differentiate_numerically(const Tensors& outputs) {
     const NoGrad no_grad;
     for (size_t i = 0; i < point_.size(); ++i) {
       if (!is_float(point_[i].dtype())) continue;
-      std::vector<std::vector<double>>& columns = numeric_.emplace_back(outputs.size());
+      std::vector<std::vector<Numeric>>& columns = numeric_.emplace_back(outputs.size());
       input_of_.push_back(i);
       const std::vector<double> at = point_[i].values<double>();
       for (size_t j = 0; j < at.size(); ++j) append_column(i, at, j, columns);
@@ -117,7 +122,7 @@ class Check {
   }
 
   void append_column(size_t i, const std::vector<double>& at, size_t j,
-                     std::vector<std::vector<double>>& columns) {
+                     std::vector<std::vector<Numeric>>& columns) {
     const double h = options_.step;
     const auto value = [&](double step) {
       Tensors inputs = point_;
@@ -133,9 +138,12 @@ class Check {
       const auto va = a[o].values<double>(), vb = b[o].values<double>();
       const auto vc = c[o].values<double>(), vd = d[o].values<double>();
       for (size_t e = 0; e < va.size(); ++e) {
-        // In pairs, whose differences are small: what f has of its size cancels exactly.
-        columns[o].push_back(((va[e] - vd[e]) + 8 * (vc[e] - vb[e])) / (12 * h));
-        for (const double v : {va[e], vb[e], vc[e], vd[e]}) size_ = std::max(size_, std::abs(v));
+        const double size =
+            std::max({std::abs(va[e]), std::abs(vb[e]), std::abs(vc[e]), std::abs(vd[e])});
+        // In pairs, whose differences are small: what f has of its size cancels exactly. What f
+        // rounds away of its size does not, and shows over the step.
+        columns[o].push_back({((va[e] - vd[e]) + 8 * (vc[e] - vb[e])) / (12 * h),
+                              4 * std::numeric_limits<double>::epsilon() * size / h});
       }
     }
   }
@@ -159,7 +167,7 @@ class Check {
       for (size_t n = 0; n < found.size(); ++n) {
         const std::vector<double> graph = found[n].values<double>();
         for (size_t j = 0; j < graph.size(); ++j) {
-          const double numeric =
+          const Numeric& numeric =
               numeric_[n][o][j * static_cast<size_t>(width) + static_cast<size_t>(e)];
           compare(n, static_cast<int64_t>(j), graph[j], numeric,
                   text("output ", o, place(e, outputs[o].shape())));
@@ -184,11 +192,13 @@ class Check {
       const std::vector<double> plain = found[n].values<double>();
       const std::vector<double> with_graph = graphed[n].values<double>();
       for (size_t j = 0; j < plain.size(); ++j) {
-        double numeric = 0;
+        Numeric numeric;
         for (size_t o = 0; o < outputs.size(); ++o) {
           const std::vector<double> weights = cotangents[o].values<double>();
           for (size_t e = 0; e < weights.size(); ++e) {
-            numeric += weights[e] * numeric_[n][o][j * weights.size() + e];
+            const Numeric& entry = numeric_[n][o][j * weights.size() + e];
+            numeric.value += weights[e] * entry.value;
+            numeric.rounding += std::abs(weights[e]) * entry.rounding;
           }
         }
         const int64_t at = static_cast<int64_t>(j);
@@ -199,16 +209,16 @@ class Check {
     }
   }
 
-  void compare(size_t n, int64_t index, double graph, double numeric, const std::string& of) {
-    const double difference = std::abs(graph - numeric);
-    report_.worst = std::max(report_.worst, difference / (1 + std::abs(numeric)));
-    // What f rounds away of its own size shows in a difference, over the step.
-    const double rounding = 4 * std::numeric_limits<double>::epsilon() * size_ / options_.step;
-    const double allowed = options_.absolute + options_.relative * std::abs(numeric) + rounding;
-    if (difference <= allowed) return;
+  void compare(size_t n, int64_t index, double graph, const Numeric& numeric,
+               const std::string& of) {
+    const double difference = std::abs(graph - numeric.value);
+    const double size = std::abs(numeric.value);
+    report_.worst = std::max(report_.worst, difference / (1 + size));
+    const double allowed = options_.absolute + options_.relative * size + numeric.rounding;
+    if (std::isfinite(difference) && difference <= allowed) return;  // allowed may be infinite
     const size_t input = input_of_[n];
     complain("d(", of, ")/d(input ", input, place(index, point_[input].shape()),
-             "): the graph gives ", graph, ", finite differences give ", numeric);
+             "): the graph gives ", graph, ", finite differences give ", numeric.value);
   }
 
   template <class... Parts>
@@ -225,9 +235,8 @@ class Check {
   const std::string where_;
   const bool non_contiguous_;
   GradientReport& report_;
-  std::vector<std::vector<std::vector<double>>> numeric_;  // by differentiable input
-  std::vector<size_t> input_of_;                           // its number among all inputs
-  double size_ = 0;                                        // the largest |f| seen
+  std::vector<std::vector<std::vector<Numeric>>> numeric_;  // by differentiable input
+  std::vector<size_t> input_of_;                            // its number among all inputs
   int complaints_ = 0;
 };
 

@@ -12,7 +12,7 @@ struct GradientCheckOptions {
   int order = 2;               ///< 1: the gradient; 2: the gradient of the gradient as well
   double step = 1e-3;          ///< of the five-point central difference, absolute
   double relative = 1e-6;      ///< an entry passes within absolute + relative * |numeric|, and what
-  double absolute = 1e-8;      ///< the rounding of f's values may add: 1e-15 * max |f| / step
+  double absolute = 1e-8;      ///< the rounding of f's value may add: 1e-15 * |f| / step
   bool non_contiguous = true;  ///< check again with every input as a strided view
   uint64_t seed = 0;           ///< of the cotangents
 };

@@ -29,6 +29,14 @@ void release(Node* node) noexcept {
   dismantling = false;
 }
 
+Tensor view_of(const Edge& edge, const Tensor& base) {
+  return edge.node ? edge.node->view(view_of(edge.node->inputs[0], base)) : base;
+}
+
+bool share_elements(const Tensor& a, const Tensor& b) {
+  return a.impl()->storage == b.impl()->storage;
+}
+
 }  // namespace
 
 uint64_t next_moment() { return clock.fetch_add(1, std::memory_order_relaxed); }
@@ -93,17 +101,7 @@ void Node::free() {
   output.reset();
 }
 
-namespace {
-
-Tensor view_of(const Edge& edge, const Tensor& base) {
-  return edge.node ? edge.node->view(view_of(edge.node->inputs[0], base)) : base;
-}
-
-bool share_elements(const Tensor& a, const Tensor& b) {
-  return a.impl()->storage == b.impl()->storage;
-}
-
-}  // namespace
+Tensor Backward::into(size_t input) const { return arrived[input].take(); }
 
 Tensor Arrived::part() const { return through == nullptr ? *place : view_of(*through, *place); }
 

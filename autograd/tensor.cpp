@@ -7,6 +7,7 @@
 #include "rapt/autograd/kernels/elementwise.h"
 #include "rapt/autograd/node.h"
 #include "rapt/autograd/ops.h"
+#include "rapt/autograd/ops/checks.h"
 
 namespace rapt {
 

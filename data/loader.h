@@ -32,7 +32,8 @@ struct LoaderOptions {
 ///     ...
 ///
 /// The batches are a function of the dataset, the options and the place in the data alone, whatever
-/// `prefetch` is. One Loader belongs to one thread at a time.
+/// `prefetch` is. One Loader belongs to one thread at a time. After a fork(), the child's goes on
+/// behind the batch that was handed out last, as the parent's does.
 class Loader {
  public:
   /// Keeps a copy of the dataset, so nothing has to outlive the loader. Throws when the dataset is

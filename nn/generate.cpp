@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "rapt/autograd/error.h"
+#include "rapt/autograd/kernels/portable.h"
 #include "rapt/autograd/ops.h"
 
 namespace rapt::nn {
@@ -42,7 +43,8 @@ int64_t draw(const std::vector<double>& logits, const GenerateOptions& options, 
   for (const int64_t i : order) top = std::max(top, logits[static_cast<size_t>(i)]);
   std::vector<double> weights;
   for (const int64_t i : order) {
-    weights.push_back(std::exp((logits[static_cast<size_t>(i)] - top) / options.temperature));
+    weights.push_back(
+        kernels::portable::exp((logits[static_cast<size_t>(i)] - top) / options.temperature));
   }
   double rest = rng.uniform() * std::accumulate(weights.begin(), weights.end(), 0.0);
   for (size_t i = 0; i + 1 < weights.size(); ++i) {

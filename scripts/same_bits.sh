@@ -6,7 +6,7 @@
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-folder=${SAME_BITS_BUILD:-$root/build/same_bits}
+folder=$root/build/same_bits
 
 compilers() {
   local compiler

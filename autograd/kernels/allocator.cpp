@@ -233,10 +233,6 @@ void count_in_use(ThreadPool* pool, int64_t blocks) {
   }
 }
 
-}  // namespace
-
-namespace {
-
 void* take_block(ThreadPool* pool, size_t bytes) {
   if (!RAPT_POOL_BLOCKS) {
     if (bytes > machine_memory()) fail_memory(bytes);

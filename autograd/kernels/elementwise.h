@@ -20,7 +20,7 @@ struct Operand {
 };
 
 inline constexpr int64_t elements_per_chunk = 1024;
-inline constexpr int64_t elements_per_piece = 16 * elements_per_chunk;  // worth a thread
+static_assert(elements_per_piece % elements_per_chunk == 0);
 
 /// Elements [begin, begin + count) of the operand, in row-major order of `shape`, to `out`.
 template <class T>

@@ -6,6 +6,9 @@
 
 namespace rapt::kernels {
 
+/// Elements of a simple pass over memory that are worth a thread.
+inline constexpr int64_t elements_per_piece = 16384;
+
 /// Calls f(begin, end) for [0, grain), [grain, 2 grain), ... up to n, spread over rapt's threads.
 /// The pieces depend on n and grain alone, so whatever f computes per piece has the same bits for
 /// any number of threads. Each thread begins with its own share of the pieces, the same in every

@@ -102,7 +102,6 @@ double exp_of(const Sum& x) {
 double sin(double x) { return sin_in_quarter(reduce(x), 0); }
 double cos(double x) { return sin_in_quarter(reduce(x), 1); }
 double exp(double x) { return exp_of({x, 0}); }
-double log(double x) { return log_in_two(x).high; }
 
 double pow(double base, double exponent) {
   const Sum l = log_in_two(base);

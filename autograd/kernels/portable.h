@@ -9,7 +9,6 @@ namespace rapt::kernels::portable {
 double sin(double x);
 double cos(double x);
 double exp(double x);
-double log(double x);
 /// base^exponent of a positive base.
 double pow(double base, double exponent);
 

@@ -13,8 +13,6 @@
 namespace rapt::kernels {
 namespace {
 
-constexpr int64_t elements_per_piece = 16384;
-
 // Rows of x that one piece adds up before its partial sum joins the others, in order.
 constexpr int64_t rows_per_part = 128;
 

@@ -5,12 +5,6 @@
 #include "rapt/autograd/kernels/parallel.h"
 
 namespace rapt::kernels {
-namespace {
-
-constexpr int64_t elements_per_piece = 16384;
-
-}  // namespace
-
 template <class T>
 void rotate(const Shape& shape, const T* x, const Strides& x_strides, const T* cosine,
             const T* sine, T* out, const Strides& out_strides) {

@@ -3,9 +3,19 @@
 #include <algorithm>
 
 #include "rapt/autograd/kernels/math.h"
+#include "rapt/autograd/kernels/parallel.h"
 
 /// What kernels do to one row of n elements, a Block at a time.
 namespace rapt::kernels {
+
+/// f(row) for each row, spread over the threads.
+template <class F>
+void for_each_row(int64_t rows, int64_t n, F f) {
+  const int64_t grain = std::max<int64_t>(1, elements_per_piece / std::max<int64_t>(n, 1));
+  parallel_for(rows, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) f(row);
+  });
+}
 
 /// f(block, index, count) for each block of the row; the last one is padded with `fill`. Inlined,
 /// or what f adds up would go through memory.

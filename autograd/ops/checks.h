@@ -2,6 +2,9 @@
 
 // Private to the ops: the checks they share.
 
+#include <cmath>
+#include <type_traits>
+
 #include "rapt/autograd/error.h"
 #include "rapt/autograd/tensor.h"
 
@@ -30,6 +33,23 @@ inline void require_constant(const char* op, const char* argument, const Tensor&
   if (!grad_enabled() || !x.requires_grad()) return;
   fail(op, ": wanted ", argument, " that require no gradient, for there is none; got ", x.dtype(),
        x.shape(), " that require one (detach() them)");
+}
+
+/// True for what i64 holds: -2^63 up to below 2^63. NaN is not.
+inline bool is_in_i64(double value) { return value >= -0x1p63 && value < 0x1p63; }
+inline bool is_whole_i64(double value) { return is_in_i64(value) && std::trunc(value) == value; }
+
+/// `value` as an element of T; throws when it cannot be one: i64 takes whole numbers, b8 takes 0
+/// and
+/// 1. f32 and f64 take all.
+template <class T>
+T checked_number(const char* op, double value) {
+  if constexpr (std::is_same_v<T, int64_t>) {
+    if (!is_whole_i64(value)) fail(op, ": wanted a whole number for i64; got ", value);
+  } else if constexpr (std::is_same_v<T, bool>) {
+    if (value != 0 && value != 1) fail(op, ": wanted 0 or 1 for b8; got ", value);
+  }
+  return static_cast<T>(value);
 }
 
 inline void require_same_dtype(const char* op, const Tensor& a, const Tensor& b) {

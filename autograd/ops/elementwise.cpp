@@ -56,7 +56,7 @@ namespace {
 /// i64 takes whole numbers: the share behind the point would be lost without a word.
 void require_fits(const char* op, const Tensor& a, double b) {
   require_defined(op, "the argument", a);
-  if (a.dtype() != Dtype::i64 || (std::trunc(b) == b && std::abs(b) < 0x1p63)) return;
+  if (a.dtype() != Dtype::i64 || is_whole_i64(b)) return;
   fail(op, ": wanted a whole number beside i64", a.shape(), "; got ", b,
        " (convert the tensor with to())");
 }
@@ -285,16 +285,15 @@ Tensor copied(const Tensor& x) {
   return record("clone", {x}, y, [](const Backward& b) -> Gradients { return {b.grad}; });
 }
 
-/// A NaN or a number of 2^63 or more has no place in i64.
-void require_fits_i64(const Tensor& x) {
-  const Tensor fits = logical_and(less(x, full({}, 0x1p63, x.dtype())),
-                                  greater_equal(x, full({}, -0x1p63, x.dtype())));
-  const Tensor flat = reshape(fits, {-1}), values = reshape(x.detach(), {-1});
-  for (int64_t i = 0, n = flat.numel(); i < n; ++i) {
-    if (!flat.data<bool>()[i]) {
-      fail("to: wanted numbers that i64 can hold; got ", select(values, 0, i).item(), " at ", i,
-           " of ", x.dtype(), x.shape());
-    }
+/// For a conversion to i64, which cuts off what is behind the point.
+template <class T>
+void require_in_i64(const Tensor& x) {
+  const Tensor dense = x.detach().contiguous();
+  const T* values = dense.data<T>();
+  for (int64_t i = 0, n = dense.numel(); i < n; ++i) {
+    if (is_in_i64(values[i])) continue;
+    fail("to: wanted numbers that i64 can hold; got ", double{values[i]}, " at ", i, " of ",
+         x.dtype(), x.shape());
   }
 }
 
@@ -315,7 +314,7 @@ Tensor Tensor::to(Dtype dtype) const {
     return visit_any(dtype, [&](auto out) {
       using Out = decltype(out);
       if constexpr (std::is_floating_point_v<In> && std::is_same_v<Out, int64_t>) {
-        require_fits_i64(*this);
+        require_in_i64<In>(*this);
       }
       return map_elements<Out, In>(
           *this, [](const Block<In>& u) -> Block<Out> { return u.template cast<Out>(); });

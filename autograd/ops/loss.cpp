@@ -1,7 +1,7 @@
 #include <cmath>
 #include <limits>
 
-#include "rapt/autograd/kernels/normalize.h"
+#include "rapt/autograd/kernels/softmax.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/pointwise.h"
 
@@ -146,10 +146,13 @@ Loss nll_loss(const Tensor& log_probabilities, const Tensor& targets,
   const Tensor safe = masked_fill(counted.targets, ignored, 0);
   if (log_probabilities.numel() == 0) return {rapt::sum(log_probabilities) * 0.0, 0};
   Tensor picked = squeeze(gather(log_probabilities, -1, unsqueeze(safe, -1)), -1);
+  Tensor without_say = ignored;
   if (options.class_weights.defined()) {
-    picked = picked * embedding(options.class_weights.detach(), safe);
+    const Tensor weights = embedding(options.class_weights.detach(), safe);
+    picked = picked * weights;
+    without_say = logical_or(ignored, equal(weights, zeros({}, weights.dtype())));  // 0 * -inf
   }
-  return {-rapt::sum(masked_fill(picked, ignored, 0)), counted.weight};
+  return {-rapt::sum(masked_fill(picked, without_say, 0)), counted.weight};
 }
 
 namespace {

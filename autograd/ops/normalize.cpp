@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "rapt/autograd/kept.h"
+#include "rapt/autograd/kernels/softmax.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/checks.h"
 #include "rapt/autograd/record.h"

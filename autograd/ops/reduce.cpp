@@ -4,7 +4,7 @@
 #include <bit>
 
 #include "rapt/autograd/kernels/fold.h"
-#include "rapt/autograd/kernels/normalize.h"
+#include "rapt/autograd/kernels/softmax.h"
 #include "rapt/autograd/node.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/checks.h"

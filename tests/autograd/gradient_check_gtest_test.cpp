@@ -54,5 +54,25 @@ TEST(GradientsMatch, PassesTheOptionsOn) {
   EXPECT_THAT(f, HasRightGradientsAt(inputs(), {.order = 1}));
 }
 
+// Large values cancel exactly where f does not depend on the input, and what they round away is no
+// fault of the gradient; a wrong one is still found beside them.
+TEST(GradientsMatch, RefusesAnInfiniteDifference) {
+  const auto f = [](const Tensors& in) -> Tensor { return exp(in[0]); };
+  EXPECT_FALSE(check_gradients(f, {tensor({709.782}, Dtype::f64)}, {.order = 1}));
+}
+
+TEST(GradientsMatch, KnowsHowLargeTheValuesAre) {
+  const Tensors at = {tensor({20, 2}, Dtype::f64)};
+  const auto f = [](const Tensors& in) -> Tensor { return exp(in[0]); };
+  EXPECT_TRUE(check_gradients(f, at, {.order = 1})) << check_gradients(f, at, {.order = 1}).text;
+  const auto wrong = [](const Tensors& in) -> Tensor {
+    const Tensor y = exp(in[0].detach());
+    return record("wrong", {in[0]}, y, [y](const Backward& b) -> Gradients {
+      return {b.grad * (y + tensor({0, 1e-4}, Dtype::f64))};
+    });
+  };
+  EXPECT_FALSE(check_gradients(wrong, at, {.order = 1}));
+}
+
 }  // namespace
 }  // namespace rapt

@@ -201,5 +201,22 @@ TEST(NotFinite, NumbersThatI64AndB8CannotHold) {
             (std::vector<int64_t>{-2, std::numeric_limits<int64_t>::min()}));
 }
 
+// A class of weight 0 has no say, whatever its logits: 0 * -inf is NaN.
+TEST(NotFinite, ClassesWithoutWeight) {
+  const Tensor weights = tensor({0, 1, 1}), targets = from_values<int64_t>({0, 1});
+  const ClassificationOptions options{.class_weights = weights};
+  for (const Tensor& x :
+       {tensor({{-inf, 1, 2}, {1, 2, 3}}), tensor({{-inf, -inf, -inf}, {1, 2, 3}})}) {
+    const auto direct = [&](const Tensor& t) { return cross_entropy(t, targets, options).sum; };
+    const auto composed = [&](const Tensor& t) {
+      return nll_loss(log_softmax(t), targets, options).sum;
+    };
+    EXPECT_NEAR(direct(x).item(), 1.4076, 1e-4);
+    EXPECT_NEAR(composed(x).item(), 1.4076, 1e-4);
+    EXPECT_TRUE(close(select(gradient(direct, x), 0, 0), zeros({3}), 0));
+    EXPECT_TRUE(close(select(gradient(composed, x), 0, 0), zeros({3}), 0));
+  }
+}
+
 }  // namespace
 }  // namespace rapt

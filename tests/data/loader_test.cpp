@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <numeric>
 #include <thread>
 
@@ -112,6 +113,12 @@ TEST(Loader, DropLastLeavesOutOnlyTheSmallerBatch) {
   EXPECT_EQ(whole_sizes, (Integers{4, 4}));
   EXPECT_EQ(drops.epoch(), 1);
   EXPECT_EQ(Loader(Counting(8), {.batch_size = 4}).batches_per_epoch(), 2);
+}
+
+TEST(Loader, ABatchSizeBeyondAllExamplesIsOneBatchAnEpoch) {
+  Loader loader(Counting(7), {.batch_size = std::numeric_limits<int64_t>::max(), .seed = 1});
+  EXPECT_EQ(loader.batches_per_epoch(), 1);
+  for (int epoch = 0; epoch < 3; ++epoch) EXPECT_EQ(sorted(indices(loader.next())), upto(7));
 }
 
 TEST(Loader, TellsItsPlace) {

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <functional>
+
 #include "../support/tensors.h"
 #include "models.h"
 #include "rapt/autograd/ops.h"
@@ -110,6 +113,39 @@ TEST(SameBits, AttentionWithKeysFromBefore) {
                                            slice(v, 1, 0, seen), {.causal = true});
           EXPECT_TRUE(same_bits(part, slice(whole, 1, first, seen)))
               << heads << " heads, " << length << ", queries " << first << " to " << seen;
+        }
+      }
+    }
+  }
+}
+
+// A head alone, or among any others, forward and backward: few heads are cut into blocks of keys.
+TEST(SameBits, AHeadOfAttentionAlone) {
+  Rng rng(5);
+  for (const int64_t length : {7, 130, 300, 600}) {
+    for (const bool added : {false, true}) {
+      const auto draw = [&] { return rng.normal({20, length, 16}, 0, 2); };
+      const Tensors in = {draw(), draw(), draw()};
+      const Tensor g = draw(), seen = rng.bernoulli(0.8, {20, length, length});
+      const Tensor mask =
+          added ? masked_fill(rng.normal(seen.shape()), logical_not(seen), -INFINITY) : seen;
+      const auto run = [&](int64_t begin, int64_t end) {
+        Tensors leaves;
+        for (const Tensor& x : in) {
+          leaves.push_back(slice(x, 0, begin, end).clone().set_requires_grad());
+        }
+        const Tensor y = scaled_dot_product_attention(
+            leaves[0], leaves[1], leaves[2],
+            {.mask = slice(mask, 0, begin, end), .causal = length != 130});
+        y.backward(slice(g, 0, begin, end));
+        return Tensors{y.detach(), leaves[0].grad(), leaves[1].grad(), leaves[2].grad()};
+      };
+      const Tensors all = run(0, 20);
+      for (const int64_t some : {1, 3, 17}) {
+        const Tensors part = run(2, 2 + some);
+        for (size_t i = 0; i < all.size(); ++i) {
+          EXPECT_TRUE(same_bits(part[i], slice(all[i], 0, 2, 2 + some)))
+              << length << ", " << some << " heads, " << i;
         }
       }
     }

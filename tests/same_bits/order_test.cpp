@@ -66,8 +66,8 @@ TEST(OrderOfSums, Products) {
   EXPECT_TRUE(tests::same_bits(reshape(matmul(transpose(x), ones({n})), {-1}), wanted));
 }
 
-// Sums over rows add up 64 of them at a time, and the shares of a block before it joins the sum: what
-// the first of two shares of a block holds is not swamped by what comes in the second.
+// Sums over rows add up 64 of them at a time, and the shares of a block before it joins the sum:
+// what the first of two shares of a block holds is not swamped by what comes in the second.
 Tensor by_shares(const Tensor& in_one) {
   constexpr int64_t share = 64;
   std::vector<float> out = in_one.values<float>();

@@ -39,8 +39,6 @@ TEST(Portable, AgreesWithTheExactFunctions) {
   EXPECT_LT(worst(-1e9, 1e9, sin, sine), 1.5);
   EXPECT_LT(worst(-1e9, 1e9, cos, cosine), 1.5);
   EXPECT_LT(worst(-700, 700, exp, [](long double x) { return std::exp(x); }), 1);
-  EXPECT_LT(worst(0, 10, log, [](long double x) { return std::log(x); }), 1);
-  EXPECT_LT(worst(0, 1e300, log, [](long double x) { return std::log(x); }), 1);
 }
 
 TEST(Portable, PowersOfSettings) {
@@ -62,10 +60,9 @@ TEST(Portable, Edges) {
   EXPECT_EQ(exp(-1000), 0);
   EXPECT_EQ(exp(1000), INFINITY);
   EXPECT_TRUE(std::isnan(exp(NAN)));
-  EXPECT_EQ(log(1), 0);
   EXPECT_EQ(sin(0), 0);
   EXPECT_EQ(cos(0), 1);
-  EXPECT_LT(units_apart(log(5e-324), std::log(static_cast<long double>(5e-324))), 1);
+  EXPECT_LT(units_apart(pow(5e-324, 0.5), std::sqrt(static_cast<long double>(5e-324))), 2);
 }
 
 }  // namespace

@@ -1,0 +1,147 @@
+// What is masked has no say in attention, forward and backward, also where it is not finite.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "../support/tensors.h"
+#include "attention_inputs.h"
+
+namespace rapt {
+namespace {
+
+using tests::close;
+using tests::normal;
+using tests::qkv;
+using tests::same_bits;
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+/// Outputs and gradients of attention, by the kernels and by create_graph.
+struct Attended {
+  Tensor y;
+  Tensors gradients, by_graph;
+};
+
+Attended attended(const Tensors& in, const AttentionOptions& options, const Tensor& cotangent) {
+  Tensors leaves;
+  for (const Tensor& x : in) leaves.push_back(x.detach().clone().set_requires_grad());
+  const auto y = [&] {
+    return scaled_dot_product_attention(leaves[0], leaves[1], leaves[2], options);
+  };
+  Attended out{y().detach(), grad({y()}, leaves, {.cotangents = {cotangent}}), {}};
+  for (const Tensor& g : grad({y()}, leaves, {.create_graph = true, .cotangents = {cotangent}})) {
+    out.by_graph.push_back(g.detach());
+  }
+  return out;
+}
+
+/// x with row `row` of every head set to `value`.
+Tensor with_row(const Tensor& x, int64_t row, double value) {
+  const Tensor rows =
+      equal(unsqueeze(arange(x.dim(-2)), 1), full({}, static_cast<double>(row), Dtype::i64));
+  return masked_fill(x, rows, value);
+}
+
+/// Masks key `bad` for all queries, or for some; sets its key and value to what is not finite; and
+/// compares with finite numbers there: nothing but what sees it may change.
+void expect_no_say(Dtype dtype, int64_t heads, int64_t length, bool causal, bool additive) {
+  Tensors in = qkv({heads}, length, length);
+  for (Tensor& x : in) x = x.to(dtype);
+  const int64_t bad = length / 3;
+  const Tensor is_bad = equal(arange(length), full({}, static_cast<double>(bad), Dtype::i64));
+  Tensor mask = expand(logical_not(is_bad), {length, length}).clone();
+  if (additive) mask = masked_fill(zeros({length, length}, dtype), logical_not(mask), -infinity);
+  const AttentionOptions options{.mask = mask, .causal = causal};
+  const Tensor cotangent = normal({heads, length, 8}, 4).to(dtype);
+  const Attended wanted = attended(in, options, cotangent);
+  const double allowed = dtype == Dtype::f32 ? 1e-5 : 1e-11;
+  for (const double value : {std::nan(""), infinity, -infinity}) {
+    for (const bool keys : {true, false}) {
+      Tensors changed = in;
+      changed[keys ? 1 : 2] = with_row(in[keys ? 1 : 2], bad, value);
+      const Attended found = attended(changed, options, cotangent);
+      EXPECT_TRUE(close(found.y, wanted.y, allowed)) << value << ", keys " << keys;
+      for (size_t i = 0; i < 3; ++i) {
+        EXPECT_TRUE(close(found.gradients[i], wanted.gradients[i], allowed)) << value << ", " << i;
+        EXPECT_TRUE(close(found.by_graph[i], wanted.gradients[i], allowed)) << value << ", " << i;
+      }
+    }
+  }
+}
+
+TEST(AttentionMasks, WhatIsMaskedForAllHasNoSay) {
+  for (const Dtype dtype : {Dtype::f32, Dtype::f64}) {
+    for (const int64_t length : {7, 64, 130}) {
+      for (const bool additive : {false, true}) {
+        SCOPED_TRACE(text(dtype, ", ", length, additive ? ", added" : ""));
+        expect_no_say(dtype, 2, length, false, additive);
+        expect_no_say(dtype, length < 100 ? 20 : 1, length, true, additive);
+      }
+    }
+  }
+}
+
+// Under causality, NaN in a key or value reaches the queries from there on, and no other; and a NaN
+// in a query or in its cotangent reaches the keys that it sees.
+TEST(AttentionMasks, WhatComesLaterHasNoSay) {
+  for (const int64_t length : {7, 70, 140}) {
+    SCOPED_TRACE(length);
+    Tensors in = qkv({2}, length, length);
+    for (Tensor& x : in) x = x.to(Dtype::f32);
+    const Tensor cotangent = normal({2, length, 8}, 4).to(Dtype::f32);
+    const Attended wanted = attended(in, {.causal = true}, cotangent);
+    const int64_t bad = length * 2 / 3;
+    const auto rows = [&](const Tensor& x, int64_t begin, int64_t end) {
+      return slice(x, 1, begin, end);
+    };
+    for (const size_t which : {0, 1, 2, 3}) {
+      SCOPED_TRACE(which);
+      Tensors changed = in;
+      if (which < 3) changed[which] = with_row(in[which], bad, std::nan(""));
+      const Tensor g = which == 3 ? with_row(cotangent, bad, std::nan("")) : cotangent;
+      const Attended found = attended(changed, {.causal = true}, g);
+      if (which == 1 || which == 2) {
+        EXPECT_TRUE(same_bits(rows(found.y, 0, bad), rows(wanted.y, 0, bad)));
+        EXPECT_TRUE(std::isnan(sum(rows(found.y, bad, bad + 1)).item()));
+        EXPECT_TRUE(same_bits(rows(found.gradients[0], 0, bad), rows(wanted.gradients[0], 0, bad)));
+      } else {
+        EXPECT_TRUE(same_bits(rows(found.gradients[1], bad + 1, length),
+                              rows(wanted.gradients[1], bad + 1, length)));
+        EXPECT_TRUE(same_bits(rows(found.gradients[2], bad + 1, length),
+                              rows(wanted.gradients[2], bad + 1, length)));
+        EXPECT_TRUE(std::isnan(sum(rows(found.gradients[2], 0, 1)).item()));
+      }
+      for (size_t i = 0; i < 3; ++i) {
+        EXPECT_TRUE(same_bits(is_finite(found.gradients[i]), is_finite(found.by_graph[i]))) << i;
+      }
+    }
+  }
+}
+
+// Far from zero, weights keep the digits of the sums: against f64 of the rounded scores.
+TEST(AttentionMasks, GradientsFarFromZeroKeepTheirDigits) {
+  for (const double offset : {0.0, 100.0, 10000.0, 100000.0}) {
+    SCOPED_TRACE(offset);
+    Rng rng(1);
+    // One key direction carries the offset: scores near it, rounded to f32 as the kernel rounds
+    // them.
+    const Tensor scores = (rng.normal({20, 30}) + offset);
+    const Tensor q = eye(30).clone(), v = rng.normal({30, 6}), g = rng.normal({20, 6});
+    const auto run = [&](Dtype dtype) {
+      Tensor rows = scores.to(dtype).clone().set_requires_grad();
+      Tensor values = v.to(dtype).clone().set_requires_grad();
+      const Tensor y = scaled_dot_product_attention(rows, q.to(dtype), values, {.scale = 1});
+      y.backward(g.to(dtype));
+      return Tensors{y.detach(), rows.grad(), values.grad()};
+    };
+    const Tensors found = run(Dtype::f32), exact = run(Dtype::f64);
+    for (size_t i = 0; i < 3; ++i) {
+      EXPECT_TRUE(close(found[i].to(Dtype::f64), exact[i], 1e-6)) << i;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace rapt
