@@ -4,27 +4,12 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "rapt/autograd/kernels/elementwise.h"
 #include "rapt/autograd/node.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/sum_to.h"
 
 namespace rapt {
 namespace {
-
-void add_in_place(const Tensor& into, const Tensor& gradient) {
-  visit_float(into.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    T* to = fresh_data<T>(into);
-    kernels::map<T>(
-        to, into.shape(),
-        [](const kernels::Block<T>& a, const kernels::Block<T>& b) -> kernels::Block<T> {
-          return a + b;
-        },
-        kernels::Operand<T>{to, into.strides()},
-        kernels::Operand<T>{gradient.data<T>(), gradient.strides()});
-  });
-}
 
 [[noreturn]] void fail_beyond(const Node& node) {
   fail(
@@ -268,7 +253,7 @@ class Walk {
 
   void accumulate(Tensor& into, Tensor gradient) const {
     if (!create_graph_ && is_sole_owner(into)) {
-      add_in_place(into, gradient);
+      add_elements(into, gradient);
     } else {
       into = add(into, gradient);
     }

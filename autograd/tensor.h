@@ -51,7 +51,9 @@ class Tensor {
   /// "f32[2, 3] {{1, 2, 3}, {4, 5, 6}}", long axes cut in the middle.
   std::string str() const;
 
-  /// The first element, in memory order of strides(). Throws when T is not the dtype.
+  /// The first element. The others lie as strides() says: row by row only if is_contiguous(), which
+  /// a view and what was computed from one need not be (see contiguous(), values()). Throws when T
+  /// is not the dtype.
   template <class T>
   const T* data() const {
     return static_cast<const T*>(raw_data(dtype_of<T>()));

@@ -13,6 +13,12 @@ inline constexpr int lanes = 16;
 template <class T>
 using Block = eigen::Array<T, lanes, 1>;
 
+/// A vector of the machine's own width, and its length.
+template <class T>
+using VectorOf = typename packets::packet_traits<T>::type;
+template <class T>
+inline constexpr int lanes_of = packets::unpacket_traits<VectorOf<T>>::size;
+
 template <class T>
 [[gnu::always_inline]] inline Block<T> load(const T* from) {
   return eigen::Map<const Block<T>>(from);
@@ -34,6 +40,18 @@ template <class T>
 template <class T>
 void store_part(T* to, const Block<T>& block, int64_t count) {
   for (int64_t i = 0; i < count; ++i) to[i] = block[i];
+}
+
+/// to = the transpose of `from`, both lanes_of<T> x lanes_of<T>, in registers; rows lie that far
+/// apart.
+template <class T>
+void transpose_square(const T* from, int64_t from_stride, T* to, int64_t to_stride) {
+  constexpr int side = lanes_of<T>;
+  packets::PacketBlock<VectorOf<T>, side> square;
+  for (int i = 0; i < side; ++i)
+    square.packet[i] = packets::ploadu<VectorOf<T>>(from + i * from_stride);
+  packets::ptranspose(square);
+  for (int i = 0; i < side; ++i) packets::pstoreu(to + i * to_stride, square.packet[i]);
 }
 
 }  // namespace rapt::kernels

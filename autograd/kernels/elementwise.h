@@ -1,129 +1,97 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <optional>
 #include <tuple>
 #include <utility>
 
 #include "rapt/autograd/kernels/math.h"
 #include "rapt/autograd/kernels/parallel.h"
-#include "rapt/autograd/shape.h"
+#include "rapt/autograd/kernels/scratch.h"
+#include "rapt/autograd/kernels/strided.h"
 
 namespace rapt::kernels {
 
-/// Something to read along a shape: its strides have one entry per axis of that shape, 0 where it
-/// is stretched.
+/// Room for one box, from the pool once it is asked for.
 template <class T>
-struct Operand {
-  const T* data;
-  Strides strides;
+class Buffer {
+ public:
+  T* room(const Walk& walk) {
+    if (!memory_) memory_.emplace(walk.box_elements());
+    return *memory_;
+  }
+
+ private:
+  std::optional<Scratch<T>> memory_;
 };
 
-inline constexpr int64_t elements_per_chunk = 1024;
-static_assert(elements_per_piece % elements_per_chunk == 0);
-
-/// Elements [begin, begin + count) of the operand, in row-major order of `shape`, to `out`.
-template <class T>
-void gather(const Operand<T>& from, const Shape& shape, int64_t begin, int64_t count, T* out) {
-  const int64_t last = shape.rank() - 1;
-  std::array<int64_t, Dims::max_rank> index{};
-  int64_t offset = 0;
-  for (int64_t axis = last, rest = begin; axis >= 0; --axis) {
-    index[axis] = rest % shape[axis];
-    rest /= shape[axis];
-    offset += index[axis] * from.strides[axis];
-  }
-  const int64_t step = from.strides[last];
-  while (count > 0) {
-    const int64_t run = std::min(count, shape[last] - index[last]);
-    const T* source = from.data + offset;
-    if (step == 1) {
-      std::copy_n(source, run, out);
-    } else if (step == 0) {
-      std::fill_n(out, run, *source);
-    } else {
-      for (int64_t i = 0; i < run; ++i) out[i] = source[i * step];
-    }
-    out += run;
-    count -= run;
-    offset -= index[last] * step;
-    index[last] = 0;
-    for (int64_t axis = last - 1; axis >= 0; --axis) {
-      offset += from.strides[axis];
-      if (++index[axis] < shape[axis]) break;
-      offset -= shape[axis] * from.strides[axis];
-      index[axis] = 0;
-    }
-  }
-}
-
-/// Joins neighbouring axes that every operand walks as one, and drops axes of length 1.
-template <class... T>
-Shape collapse(Shape shape, Operand<T>&... operands) {
-  for (int64_t axis = shape.rank() - 1; axis >= 0 && shape.rank() > 1; --axis) {
-    if (shape[axis] != 1) continue;
-    shape.erase(axis);
-    (operands.strides.erase(axis), ...);
-  }
-  for (int64_t axis = shape.rank() - 2; axis >= 0; --axis) {
-    const int64_t inner = shape[axis + 1];
-    if (!((operands.strides[axis] == operands.strides[axis + 1] * inner) && ...)) continue;
-    shape[axis] *= inner;
-    ((operands.strides[axis] = operands.strides[axis + 1]), ...);
-    shape.erase(axis + 1);
-    (operands.strides.erase(axis + 1), ...);
-  }
-  if (shape.empty()) {
-    shape.push_back(1);
-    (operands.strides.push_back(1), ...);
-  }
-  return shape;
-}
-
-/// Room for one chunk. Its constructor is written out because it leaves the elements unset: a tuple
-/// would clear them, at a cost that a small map feels.
-template <class T>
-struct Chunk {
-  Chunk() {}
-  T elements[elements_per_chunk];
-};
-
-/// out[i] = f(operands[i]...) for each i of `shape`; out is dense. f maps Blocks to a Block, and is
-/// also handed padding (zeros), whose results are dropped.
+/// out[i] = f(in[i]...) for n dense elements.
 template <class Out, class F, class... In>
-void map(Out* out, const Shape& full_shape, F f, Operand<In>... in) {
-  const int64_t n = full_shape.numel();
+[[gnu::always_inline]] inline void map_dense(int64_t n, Out* out, F& f, const In*... in) {
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) store<Out>(out + i, f(load(in + i)...));
+  if (i < n) store_part<Out>(out + i, f(load_part(in + i, n - i, In(0))...), n - i);
+}
+
+// Rows of a box that are shorter cost more than the buffer that joins them.
+constexpr int64_t shortest_row = 64;
+
+/// map, for the boxes of one piece of a walk.
+template <class Out, class F, class... In>
+void map_boxes(const Walk& walk, int64_t begin, int64_t end, Out* out, const Strides& out_strides,
+               F& f, const Operand<In>&... in) {
+  Buffer<Out> result;
+  std::tuple<Buffer<In>...> buffers;
+  Walk::Box box = walk.box(begin);
+  for (int64_t i = begin; i < end; ++i, walk.advance(box)) {
+    const Strides dense = row_major(box.lengths);
+    const bool in_rows = box.lengths.back() >= shortest_row;
+    const auto in_place = [&](const Strides& strides) {
+      return in_rows ? strides.back() == 1 : lies_densely(strides, box);
+    };
+    // An operand's box where it lies if that can be used, else a copy.
+    const auto seen = [&]<class T>(const Operand<T>& operand, Buffer<T>& buffer) -> Operand<T> {
+      const T* from = operand.data + offset(operand.strides, box);
+      if (in_place(operand.strides)) return {from, operand.strides};
+      T* const copy = buffer.room(walk);
+      gather(from, operand.strides, box, copy);
+      return {copy, dense};
+    };
+    const bool direct = in_place(out_strides);
+    Out* const to = out + offset(out_strides, box);
+    Out* const written = direct ? to : result.room(walk);
+    const auto run = [&](const auto&... from) {
+      if (!in_rows) return map_dense(box.elements, written, f, from.data...);
+      for_each_run<1 + sizeof...(In)>(box, {direct ? out_strides : dense, from.strides...},
+                                      [&](const auto& at, int64_t length) {
+                                        [&]<size_t... k>(std::index_sequence<k...>) {
+                                          map_dense(length, written + at[0], f,
+                                                    (from.data + at[k + 1])...);
+                                        }
+                                        (std::index_sequence_for<In...>());
+                                      });
+    };
+    std::apply([&](auto&... buffer) { run(seen(in, buffer)...); }, buffers);
+    if (!direct) scatter(written, box, out_strides, to);
+  }
+}
+
+/// out[i] = f(in[i]...) for each i of `shape`, which out has strides for (none of them 0); an
+/// operand may be what lies at out. f maps Blocks to a Block, and is also handed padding (zeros),
+/// whose results are dropped.
+template <class Out, class F, class... In>
+void map(Out* out, Strides out_strides, const Shape& shape, F f, Operand<In>... in) {
+  const int64_t n = shape.numel();
   if (n == 0) return;
-  const Shape shape = collapse(full_shape, in...);
-  parallel_for(n, elements_per_piece, [&](int64_t begin, int64_t end) {
-    std::tuple<Chunk<In>...> buffers;
-    for (int64_t at = begin; at < end; at += elements_per_chunk) {
-      const int64_t count = std::min(elements_per_chunk, end - at);
-      // Where each operand's chunk lies densely: in place if it can, else gathered.
-      const auto dense = [&](const auto& operand, auto& buffer) {
-        if (shape.rank() == 1 && operand.strides[0] == 1) return operand.data + at;
-        gather(operand, shape, at, count, buffer.elements);
-        return static_cast<decltype(operand.data)>(buffer.elements);
-      };
-      std::apply(
-          [&](auto&... buffer) {
-            std::tuple<const In*...> from{dense(in, buffer)...};
-            std::apply(
-                [&](const auto*... p) {
-                  int64_t i = 0;
-                  for (; i + lanes <= count; i += lanes) {
-                    store<Out>(out + at + i, f(load(p + i)...));
-                  }
-                  if (i < count) {
-                    store_part<Out>(out + at + i, f(load_part(p + i, count - i, In(0))...),
-                                    count - i);
-                  }
-                },
-                from);
-          },
-          buffers);
-    }
-  });
+  const Walk walk(shape, {&out_strides, &in.strides...});
+  if (walk.is_dense()) {
+    return parallel_for(n, elements_per_piece, [&](int64_t begin, int64_t end) {
+      map_dense(end - begin, out + begin, f, (in.data + begin)...);
+    });
+  }
+  parallel_for(
+      walk.boxes(), elements_per_piece / walk.box_elements(),
+      [&](int64_t begin, int64_t end) { map_boxes(walk, begin, end, out, out_strides, f, in...); });
 }
 
 /// first[i], second[i] = f(x[i], second[i]) for n dense elements; f maps two Blocks to a pair.
@@ -145,46 +113,12 @@ void map_pair(int64_t n, const T* x, T* second, F f, T* first) {
   });
 }
 
-/// out = f(out, from), element by element, where out has strides of its own (none of them 0).
-template <class T, class F>
-void update_strided(T* out, const Strides& out_strides, const Shape& full_shape, Operand<T> from,
-                    F f) {
-  if (full_shape.numel() == 0) return;
-  Operand<T> to{out, out_strides};
-  const Shape shape = collapse(full_shape, to, from);
-  const int64_t last = shape.rank() - 1;
-  const int64_t run = shape[last], out_step = to.strides[last], in_step = from.strides[last];
-  const int64_t rows_per_piece = std::max<int64_t>(1, elements_per_piece / run);
-  parallel_for(shape.numel() / run, rows_per_piece, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      int64_t out_at = 0, in_at = 0;
-      for (int64_t axis = last - 1, rest = row; axis >= 0; --axis) {
-        const int64_t index = rest % shape[axis];
-        rest /= shape[axis];
-        out_at += index * to.strides[axis];
-        in_at += index * from.strides[axis];
-      }
-      T* const o = out + out_at;
-      const T* const i = from.data + in_at;
-      if (out_step == 1 && in_step == 1) {
-        for (int64_t k = 0; k < run; ++k) o[k] = f(o[k], i[k]);
-      } else {
-        for (int64_t k = 0; k < run; ++k) o[k * out_step] = f(o[k * out_step], i[k * in_step]);
-      }
-    }
-  });
-}
-
-/// Writes the operand to memory that has strides of its own.
-template <class T>
-void copy_to_strided(T* out, const Strides& strides, const Shape& shape, const Operand<T>& from) {
-  update_strided(out, strides, shape, from, [](T, T b) { return b; });
-}
-
-/// Adds it to what is there.
+/// Adds the operand to memory that has strides of its own.
 template <class T>
 void add_to_strided(T* out, const Strides& strides, const Shape& shape, const Operand<T>& from) {
-  update_strided(out, strides, shape, from, [](T a, T b) { return static_cast<T>(a + b); });
+  map(
+      out, strides, shape, [](const Block<T>& a, const Block<T>& b) -> Block<T> { return a + b; },
+      Operand<T>{out, strides}, from);
 }
 
 }  // namespace rapt::kernels

@@ -21,9 +21,9 @@ constexpr T infinity = std::numeric_limits<T>::infinity();
 /// it is left scalar by the compiler.)
 template <class T, class F, class... Blocks>
 [[gnu::always_inline]] inline Block<T> per_packet(F f, const Blocks&... x) {
-  using Packet = typename packets::packet_traits<T>::type;
+  using Packet = VectorOf<T>;
   Block<T> out;
-  for (int i = 0; i < lanes; i += packets::unpacket_traits<Packet>::size) {
+  for (int i = 0; i < lanes; i += lanes_of<T>) {
     packets::pstoreu(out.data() + i, f(packets::ploadu<Packet>(x.data() + i)...));
   }
   return out;

@@ -145,7 +145,7 @@ T row_extreme(const T* x, int64_t n) {
   int64_t i = 0;
   if constexpr (!std::is_integral_v<T>) {
     using Packet = VectorOf<T>;
-    constexpr int width = packets::unpacket_traits<Packet>::size;
+    constexpr int width = lanes_of<T>;
     if (n >= width) {
       Packet bests = packets::ploadu<Packet>(x);
       NaNSeen<T> nan;

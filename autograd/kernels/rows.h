@@ -51,10 +51,6 @@ Block<T> load_some(const T* row, int64_t at, int64_t count, T fill) {
   return count == lanes ? load(row + at) : load_part(row + at, count, fill);
 }
 
-/// A vector of the machine's own width.
-template <class T>
-using VectorOf = typename packets::packet_traits<T>::type;
-
 /// What a row adds up to, lane by lane. Vectors of the machine's own, because the compiler lets a
 /// Block that changes in a loop go through memory.
 template <class T>
@@ -79,8 +75,8 @@ class Total {
   }
 
  private:
-  using Packet = typename packets::packet_traits<T>::type;
-  static constexpr int width = packets::unpacket_traits<Packet>::size, count = lanes / width;
+  using Packet = VectorOf<T>;
+  static constexpr int width = lanes_of<T>, count = lanes / width;
   Packet sums_[count];
 };
 
@@ -88,8 +84,8 @@ class Total {
 /// exp, whose sum then is NaN.
 template <class T>
 [[gnu::always_inline]] inline T row_max(const T* x, int64_t n) {
-  using Packet = typename packets::packet_traits<T>::type;
-  constexpr int width = packets::unpacket_traits<Packet>::size;
+  using Packet = VectorOf<T>;
+  constexpr int width = lanes_of<T>;
   Packet best = packets::pset1<Packet>(-infinity<T>);
   int64_t i = 0;
   for (; i + width <= n; i += width) best = packets::pmax(best, packets::ploadu<Packet>(x + i));
@@ -124,7 +120,7 @@ class NaNSeen {
 
  private:
   using Packet = VectorOf<T>;
-  static constexpr int width = packets::unpacket_traits<Packet>::size;
+  static constexpr int width = lanes_of<T>;
   Packet numbers_ = packets::ptrue(packets::pset1<Packet>(T(0)));  // lanes without one so far
   bool rest_ = false;
 };

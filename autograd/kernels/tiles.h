@@ -5,7 +5,7 @@
 #include <cstring>
 #include <utility>
 
-#include "rapt/autograd/kernels/eigen.h"
+#include "rapt/autograd/kernels/block.h"
 #include "rapt/autograd/kernels/matrix.h"
 
 /// The pieces of a matrix product that fit a core: a tile of c held in registers, and the copies of
@@ -15,8 +15,8 @@ namespace rapt::kernels {
 
 template <class T>
 struct Tile {
-  using Packet = typename packets::packet_traits<T>::type;
-  static constexpr int lanes = packets::unpacket_traits<Packet>::size;
+  using Packet = VectorOf<T>;
+  static constexpr int lanes = lanes_of<T>;
   // rows x vectors sums, the vectors of b and one element of a have to fit the registers.
   static constexpr int rows = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 8 : 6;
   static constexpr int vectors = 2;
@@ -64,7 +64,7 @@ inline void compute_tile(int64_t depth, const Strip<T>& a, const T* b, int64_t b
                          int64_t c_stride, int64_t columns, const Finish<T>& finish,
                          const T* bias) {
   using Packet = typename Tile<T>::Packet;
-  constexpr int lanes = Tile<T>::lanes;
+  constexpr int width = Tile<T>::lanes;
   const int64_t row_stride = unit_step ? a.row_stride : 1, step = unit_step ? 1 : a.step;
   Packet sums[rows][vectors];
   for (auto& row : sums) {
@@ -73,7 +73,7 @@ inline void compute_tile(int64_t depth, const Strip<T>& a, const T* b, int64_t b
   const T* at = a.data;
   for (int64_t p = 0; p < depth; ++p, at += step, b += b_stride) {
     Packet right[vectors];
-    for (int j = 0; j < vectors; ++j) right[j] = packets::ploadu<Packet>(b + j * lanes);
+    for (int j = 0; j < vectors; ++j) right[j] = packets::ploadu<Packet>(b + j * width);
 #pragma GCC unroll 8
     for (int i = 0; i < rows; ++i) {
       const Packet left = packets::pset1<Packet>(at[i * row_stride]);
@@ -81,8 +81,8 @@ inline void compute_tile(int64_t depth, const Strip<T>& a, const T* b, int64_t b
     }
   }
   const Packet alpha = packets::pset1<Packet>(finish.alpha);
-  const bool whole = columns == vectors * lanes;
-  alignas(64) T line[vectors * lanes] = {};
+  const bool whole = columns == vectors * width;
+  alignas(64) T line[vectors * width] = {};
 #pragma GCC unroll 8
   for (int i = 0; i < rows; ++i) {
     T* const to = c + i * c_stride;
@@ -94,8 +94,8 @@ inline void compute_tile(int64_t depth, const Strip<T>& a, const T* b, int64_t b
     }
     for (int j = 0; j < vectors; ++j) {
       Packet sum = packets::pmul(sums[i][j], alpha);
-      if (start != nullptr) sum = packets::padd(sum, packets::ploadu<Packet>(start + j * lanes));
-      packets::pstoreu(out + j * lanes, sum);
+      if (start != nullptr) sum = packets::padd(sum, packets::ploadu<Packet>(start + j * width));
+      packets::pstoreu(out + j * width, sum);
     }
     if (!whole) std::copy_n(line, columns, to);
   }
@@ -184,32 +184,22 @@ class PackedPanels {
   /// One panel of a b in any layout; of one stored by columns, squares of lanes x lanes are
   /// transposed in registers.
   static void turn(const Matrix<const T>& b, int64_t depth, int64_t some, int64_t wide, T* to) {
-    constexpr int lanes = Tile<T>::lanes;
-    for (int64_t j = 0; j < wide; j += lanes) {
+    constexpr int side = Tile<T>::lanes;
+    for (int64_t j = 0; j < wide; j += side) {
       int64_t p = 0;
-      if (b.row_stride == 1 && j + lanes <= some) {
-        for (; p + lanes <= depth; p += lanes) {
+      if (b.row_stride == 1 && j + side <= some) {
+        for (; p + side <= depth; p += side) {
           transpose_square(b.data + j * b.column_stride + p, b.column_stride, to + p * wide + j,
                            wide);
         }
       }
-      for (int64_t i = 0; i < lanes; ++i) {
+      for (int64_t i = 0; i < side; ++i) {
         const T* from = b.data + (j + i) * b.column_stride;
         for (int64_t q = p; q < depth; ++q) {
           to[q * wide + j + i] = j + i < some ? from[q * b.row_stride] : T(0);
         }
       }
     }
-  }
-
-  static void transpose_square(const T* from, int64_t from_stride, T* to, int64_t to_stride) {
-    using Packet = typename Tile<T>::Packet;
-    constexpr int lanes = Tile<T>::lanes;
-    packets::PacketBlock<Packet, lanes> square;
-    for (int i = 0; i < lanes; ++i)
-      square.packet[i] = packets::ploadu<Packet>(from + i * from_stride);
-    packets::ptranspose(square);
-    for (int i = 0; i < lanes; ++i) packets::pstoreu(to + i * to_stride, square.packet[i]);
   }
 };
 

@@ -146,11 +146,11 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   require_same_dtype("where", a, b);
   const Shape shape =
       broadcast("where", condition.shape(), broadcast("where", a.shape(), b.shape()));
-  Tensor y = empty(shape, a.dtype());
+  const Tensor y = empty_result(shape, a.dtype(), {&condition, &a, &b});
   visit_any(a.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::map<T>(
-        fresh_data<T>(y), shape,
+    kernels::map(
+        fresh_data<T>(y), y.strides(), shape,
         [](const Block<bool>& c, const Block<T>& u, const Block<T>& v) {
           Block<T> out;
           for (int i = 0; i < lanes; ++i) out[i] = c[i] ? u[i] : v[i];
@@ -172,11 +172,11 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
   if (!broadcasts_to(mask.shape(), x.shape())) {
     fail("masked_fill: wanted a mask that broadcasts to x ", x.shape(), "; got ", mask.shape());
   }
-  Tensor y = empty(x.shape(), x.dtype());
+  const Tensor y = empty_result(x.shape(), x.dtype(), {&x});
   visit_any(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::map<T>(
-        fresh_data<T>(y), x.shape(),
+    kernels::map(
+        fresh_data<T>(y), y.strides(), x.shape(),
         [fill = checked_number<T>("masked_fill", value)](const Block<bool>& m, const Block<T>& u) {
           Block<T> out;
           for (int i = 0; i < lanes; ++i) out[i] = m[i] ? fill : u[i];
@@ -278,9 +278,10 @@ Tensor sigmoid(const Tensor& x) {
 namespace {
 
 Tensor copied(const Tensor& x) {
-  const Tensor y = visit_any(x.dtype(), [&](auto zero) {
+  const Tensor y = empty(x.shape(), x.dtype());
+  visit_any(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    return map_elements<T, T>(x, [](const Block<T>& u) -> const Block<T>& { return u; });
+    kernels::copy(x.data<T>(), x.strides(), x.shape(), y.strides(), fresh_data<T>(y));
   });
   return record("clone", {x}, y, [](const Backward& b) -> Gradients { return {b.grad}; });
 }

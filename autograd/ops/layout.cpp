@@ -21,4 +21,32 @@ Tensor empty_like(const Tensor& like, const Shape& shape) {
   return permute(empty(in_memory, like.dtype()), back);
 }
 
+Axes axes_in_memory(const Tensor& x) {
+  Axes order;
+  for (int64_t axis = 0; axis < x.rank(); ++axis) order.push_back(axis);
+  sort_axes(order.begin(), order.end(),
+            [&](int64_t a, int64_t b) { return x.strides()[a] > x.strides()[b]; });
+  return order;
+}
+
+Tensor empty_result(const Shape& shape, Dtype dtype,
+                    std::initializer_list<const Tensor*> operands) {
+  for (const Tensor* x : operands) {
+    if (x->shape() != shape) continue;
+    if (x->is_contiguous()) break;
+    const Axes order = axes_in_memory(*x);
+    Strides strides = x->strides();
+    int64_t expected = 1;
+    bool dense = true;
+    for (int64_t i = order.size() - 1; i >= 0; --i) {
+      const int64_t axis = order[i];
+      dense &= shape[axis] == 1 || strides[axis] == expected;
+      strides[axis] = expected;
+      expected *= shape[axis];
+    }
+    if (dense) return make_view(empty(shape, dtype), shape, strides);
+  }
+  return empty(shape, dtype);
+}
+
 }  // namespace rapt

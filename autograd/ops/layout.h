@@ -3,6 +3,7 @@
 // Private to the ops: where a new tensor's axes lie in memory.
 
 #include <algorithm>
+#include <initializer_list>
 
 #include "rapt/autograd/tensor.h"
 
@@ -16,9 +17,17 @@ void sort_axes(int64_t* first, int64_t* last, Before before) {
   }
 }
 
+/// The axes of x in the order in which they lie in memory, the outermost first.
+Axes axes_in_memory(const Tensor& x);
+
 /// A tensor of that shape that is not set yet: its last axis dense, the others in memory in the
 /// order of `like`'s (where the ranks agree). So heads that were split off as views are joined
 /// again as views.
 Tensor empty_like(const Tensor& like, const Shape& shape);
+
+/// A tensor that is not set yet, for an op that works element by element: laid out as the first
+/// operand of that shape that is dense in some order of its axes, so that neither is read or
+/// written across memory; without such an operand, row-major.
+Tensor empty_result(const Shape& shape, Dtype dtype, std::initializer_list<const Tensor*> operands);
 
 }  // namespace rapt

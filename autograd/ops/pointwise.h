@@ -4,6 +4,7 @@
 
 #include "rapt/autograd/kernels/elementwise.h"
 #include "rapt/autograd/ops/checks.h"
+#include "rapt/autograd/ops/layout.h"
 #include "rapt/autograd/record.h"
 #include "rapt/autograd/storage.h"
 
@@ -24,11 +25,11 @@ kernels::Operand<T> operand(const Tensor& x, const Shape& shape) {
   return {x.data<T>(), strides};
 }
 
-/// f of each element of x, dense, outside the graph.
+/// f of each element of x, outside the graph.
 template <class Out, class In, class F>
 Tensor map_elements(const Tensor& x, F f) {
-  Tensor y = empty(x.shape(), dtype_of<Out>());
-  kernels::map<Out>(fresh_data<Out>(y), x.shape(), f, operand<In>(x, x.shape()));
+  const Tensor y = empty_result(x.shape(), dtype_of<Out>(), {&x});
+  kernels::map(fresh_data<Out>(y), y.strides(), y.shape(), f, operand<In>(x, y.shape()));
   return y;
 }
 
@@ -36,8 +37,9 @@ Tensor map_elements(const Tensor& x, F f) {
 template <class Out, class A, class B, class F>
 Tensor map_elements(const char* op, const Tensor& a, const Tensor& b, F f) {
   const Shape shape = broadcast(op, a.shape(), b.shape());
-  Tensor y = empty(shape, dtype_of<Out>());
-  kernels::map<Out>(fresh_data<Out>(y), shape, f, operand<A>(a, shape), operand<B>(b, shape));
+  const Tensor y = empty_result(shape, dtype_of<Out>(), {&a, &b});
+  kernels::map(fresh_data<Out>(y), y.strides(), shape, f, operand<A>(a, shape),
+               operand<B>(b, shape));
   return y;
 }
 

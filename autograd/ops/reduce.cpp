@@ -80,9 +80,7 @@ Plan plan(const Tensor& x, const Axes& axes) {
     return p;
   }
   if (!x.is_contiguous()) {
-    Axes in_memory = order;
-    sort_axes(in_memory.begin(), in_memory.end(),
-              [&](int64_t a, int64_t b) { return x.strides()[a] > x.strides()[b]; });
+    const Axes in_memory = axes_in_memory(x);
     if (permute(x, in_memory).is_contiguous()) order = in_memory;
   }
   return plan_in_order(x, axes, stand_together(order, axes) ? order : axes_last(x.rank(), axes));
@@ -269,21 +267,21 @@ int64_t items_per_block(const Shape& rest) {
   return static_cast<int64_t>(std::bit_floor(items));
 }
 
-void add_elements(const Tensor& into, const Tensor& dense) {
-  visit_float(into.dtype(), [&](auto zero) {
+}  // namespace
+
+void add_elements(const Tensor& to, const Tensor& from) {
+  visit_float(to.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::add_to_strided(fresh_data<T>(into), into.strides(), into.shape(),
-                            operand<T>(dense, into.shape()));
+    kernels::add_to_strided(fresh_data<T>(to), to.strides(), to.shape(),
+                            operand<T>(from, to.shape()));
   });
 }
-
-}  // namespace
 
 void copy_elements(const Tensor& to, const Tensor& from) {
   visit_float(to.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::copy_to_strided(fresh_data<T>(to), to.strides(), to.shape(),
-                             operand<T>(from, to.shape()));
+    const auto read = operand<T>(from, to.shape());
+    kernels::copy(read.data, read.strides, to.shape(), to.strides(), fresh_data<T>(to));
   });
 }
 

@@ -302,8 +302,8 @@ Tensor concat(TensorList parts, int64_t axis) {
   for (const Tensor& part : parts) {
     visit_any(y.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      kernels::copy_to_strided(fresh_data<T>(y) + begin * y.strides()[at], y.strides(),
-                               part.shape(), operand<T>(part, part.shape()));
+      kernels::copy(part.data<T>(), part.strides(), part.shape(), y.strides(),
+                    fresh_data<T>(y) + begin * y.strides()[at]);
     });
     lengths.push_back(part.shape()[at]);
     begin += lengths.back();

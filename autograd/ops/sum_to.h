@@ -11,7 +11,9 @@ namespace rapt {
 /// axes, is the left fold of kernels/fold.h.
 Tensor sum_to(const Tensor& gradient, const Shape& shape, const Tensor& into = {});
 
-/// Sets the elements that `to` shows, outside the graph and without a new version: for gradients.
+/// Sets the elements that `to` shows, or adds to them, outside the graph and without a new version:
+/// for gradients.
 void copy_elements(const Tensor& to, const Tensor& from);
+void add_elements(const Tensor& to, const Tensor& from);
 
 }  // namespace rapt

@@ -1,0 +1,58 @@
+// Times single ops on dense and on permuted tensors: ops_bench [THREADS]. One line of JSON each.
+// torch_ops_bench does the same with libtorch; bench/compare_ops runs both in turn.
+#include <cstdlib>
+
+#include "op_cases.h"
+#include "rapt/rapt.h"
+
+namespace {
+
+using namespace rapt;
+
+template <class F>
+bench::Op<Tensor> op(const char* name, F f) {
+  return {name, [f](const Tensor& x, const Tensor&) { return f(x); }};
+}
+
+std::vector<bench::Op<Tensor>> all_ops() {
+  return {op("clone", [](const Tensor& x) { return x.clone(); }),
+          {"x + d", [](const Tensor& x, const Tensor& d) { return x + d; }},
+          op("exp", [](const Tensor& x) { return exp(x); }),
+          op("sqrt", [](const Tensor& x) { return sqrt(x); }),
+          op("pow 0.5", [](const Tensor& x) { return pow(x, 0.5); }),
+          op("pow -1", [](const Tensor& x) { return pow(x, -1); }),
+          op("pow 1.7", [](const Tensor& x) { return pow(x, 1.7); }),
+          op("pow -2.3", [](const Tensor& x) { return pow(x, -2.3); }),
+          op("sum", [](const Tensor& x) { return sum(x); }),
+          op("sum 0", [](const Tensor& x) { return sum(x, {0}); }),
+          op("sum -1", [](const Tensor& x) { return sum(x, {-1}); }),
+          op("mean 0", [](const Tensor& x) { return mean(x, {0}); }),
+          op("mean -1", [](const Tensor& x) { return mean(x, {-1}); }),
+          op("var 0", [](const Tensor& x) { return var(x, {0}, 1); }),
+          op("var -1", [](const Tensor& x) { return var(x, {-1}, 1); }),
+          op("max 0", [](const Tensor& x) { return max(x, {0}); }),
+          op("max -1", [](const Tensor& x) { return max(x, {-1}); }),
+          op("argmax 0", [](const Tensor& x) { return argmax(x, 0); }),
+          op("argmax -1", [](const Tensor& x) { return argmax(x, -1); }),
+          op("logsumexp 0", [](const Tensor& x) { return logsumexp(x, {0}); }),
+          op("logsumexp -1", [](const Tensor& x) { return logsumexp(x, {-1}); }),
+          op("softmax 0", [](const Tensor& x) { return softmax(x, 0); }),
+          op("softmax -1", [](const Tensor& x) { return softmax(x, -1); }),
+          op("log_softmax 0", [](const Tensor& x) { return log_softmax(x, 0); }),
+          op("log_softmax -1", [](const Tensor& x) { return log_softmax(x, -1); }),
+          op("layer_norm", [](const Tensor& x) { return layer_norm(x); })};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  set_num_threads(argc > 1 ? std::atoi(argv[1]) : 1);
+  bench::time_ops(all_ops(), [](const bench::Layout& layout) {
+    Rng rng(1);
+    const auto made = [&] {
+      return rng.uniform(Shape(layout.lengths.begin(), layout.lengths.end()), 0.5, 1.5);
+    };
+    const Tensor x = permute(made(), Axes(layout.order.begin(), layout.order.end()));
+    return std::pair(x, x.clone());
+  });
+}

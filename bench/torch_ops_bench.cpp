@@ -1,0 +1,55 @@
+// The same on libtorch: torch_ops_bench [THREADS].
+#include <torch/torch.h>
+
+#include <cstdlib>
+
+#include "op_cases.h"
+
+namespace {
+
+using torch::Tensor;
+
+template <class F>
+bench::Op<Tensor> op(const char* name, F f) {
+  return {name, [f](const Tensor& x, const Tensor&) { return f(x); }};
+}
+
+std::vector<bench::Op<Tensor>> all_ops() {
+  return {op("clone", [](const Tensor& x) { return x.clone(at::MemoryFormat::Contiguous); }),
+          {"x + d", [](const Tensor& x, const Tensor& d) { return x + d; }},
+          op("exp", [](const Tensor& x) { return x.exp(); }),
+          op("sqrt", [](const Tensor& x) { return x.sqrt(); }),
+          op("pow 0.5", [](const Tensor& x) { return x.pow(0.5); }),
+          op("pow -1", [](const Tensor& x) { return x.pow(-1); }),
+          op("pow 1.7", [](const Tensor& x) { return x.pow(1.7); }),
+          op("pow -2.3", [](const Tensor& x) { return x.pow(-2.3); }),
+          op("sum", [](const Tensor& x) { return x.sum(); }),
+          op("sum 0", [](const Tensor& x) { return x.sum(0); }),
+          op("sum -1", [](const Tensor& x) { return x.sum(-1); }),
+          op("mean 0", [](const Tensor& x) { return x.mean(0); }),
+          op("mean -1", [](const Tensor& x) { return x.mean(-1); }),
+          op("var 0", [](const Tensor& x) { return x.var(0, true); }),
+          op("var -1", [](const Tensor& x) { return x.var(-1, true); }),
+          op("max 0", [](const Tensor& x) { return x.amax(0); }),
+          op("max -1", [](const Tensor& x) { return x.amax(-1); }),
+          op("argmax 0", [](const Tensor& x) { return x.argmax(0); }),
+          op("argmax -1", [](const Tensor& x) { return x.argmax(-1); }),
+          op("logsumexp 0", [](const Tensor& x) { return x.logsumexp(0); }),
+          op("logsumexp -1", [](const Tensor& x) { return x.logsumexp(-1); }),
+          op("softmax 0", [](const Tensor& x) { return x.softmax(0); }),
+          op("softmax -1", [](const Tensor& x) { return x.softmax(-1); }),
+          op("log_softmax 0", [](const Tensor& x) { return x.log_softmax(0); }),
+          op("log_softmax -1", [](const Tensor& x) { return x.log_softmax(-1); }),
+          op("layer_norm", [](const Tensor& x) { return torch::layer_norm(x, {x.size(-1)}); })};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const torch::NoGradGuard no_grad;
+  at::set_num_threads(argc > 1 ? std::atoi(argv[1]) : 1);
+  bench::time_ops(all_ops(), [](const bench::Layout& layout) {
+    const Tensor x = (torch::rand(layout.lengths) + 0.5).permute(layout.order);
+    return std::pair(x, x.clone(at::MemoryFormat::Contiguous));
+  });
+}
