@@ -128,31 +128,6 @@ Block<T> sqrt(const Block<T>& x) {
   return out;
 }
 
-/// x^exponent, as C's pow has its edges. What is one instruction or two is done so.
-template <class T>
-Block<T> pow(const Block<T>& x, T exponent) {
-  if (exponent == 1) return x;
-  if (exponent == 2) return x * x;
-  if (exponent == 3) return x * x * x;
-  if (exponent == -1) return T(1) / x;
-  if (exponent == -2) return (T(1) / x) * (T(1) / x);
-  if (exponent == T(0.5)) {
-    // sqrt's sign of 0 and its NaN at -inf are not pow's.
-    return per_packet<T>(
-        []<class Packet>(const Packet& p, const Packet& root) {
-          const Packet inf = packets::pset1<Packet>(infinity<T>);
-          const Packet lowest = packets::pcmp_eq(p, packets::pset1<Packet>(-infinity<T>));
-          return packets::pselect(lowest, inf, packets::padd(root, packets::pset1<Packet>(T(0))));
-        },
-        x, sqrt(x));
-  }
-  return per_packet<T>(
-      [exponent]<class Packet>(const Packet& p) {
-        return packets::generic_pow(p, packets::pset1<Packet>(exponent));
-      },
-      x);
-}
-
 template <class T>
 Block<T> tanh(const Block<T>& x) {
   return x.tanh();

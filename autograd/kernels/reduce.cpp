@@ -26,15 +26,22 @@ using Wide = std::conditional_t<std::is_same_v<T, float>, double, T>;
 
 template <class T>
 T sum_row(const T* x, int64_t n) {
-  constexpr int64_t chunk = 1024;
+  constexpr int64_t chunk = 4096, at_once = 4 * lanes;
   Wide<T> total = 0;
   for (int64_t at = 0; at < n; at += chunk) {
     const int64_t end = std::min(at + chunk, n);
-    Block<T> partial = Block<T>::Zero();
+    Total<T> a, b, c, d;  // so that no addition waits for another
     int64_t i = at;
-    for (; i + lanes <= end; i += lanes) partial += load(x + i);
-    if (i < end) partial += load_part(x + i, end - i, T(0));
-    for (int lane = 0; lane < lanes; ++lane) total += static_cast<Wide<T>>(partial[lane]);
+    for (; i + at_once <= end; i += at_once) {
+      a += load(x + i);
+      b += load(x + i + lanes);
+      c += load(x + i + 2 * lanes);
+      d += load(x + i + 3 * lanes);
+    }
+    for (; i + lanes <= end; i += lanes) a += load(x + i);
+    if (i < end) b += load_part(x + i, end - i, T(0));
+    a += b, c += d, a += c;
+    total += static_cast<Wide<T>>(a.sum());
   }
   return static_cast<T>(total);
 }
@@ -44,23 +51,33 @@ void add_row(Total* into, const T* row, int64_t n) {
   for (int64_t i = 0; i < n; ++i) into[i] += row[i];
 }
 
+/// into += each of the rows of x [rows, n], one after the other.
+template <class T>
+void add_rows(T* into, const T* x, int64_t rows, int64_t n) {
+  int64_t i = 0;
+  for (; i + 4 <= rows; i += 4) {
+    const T *a = x + i * n, *b = a + n, *c = b + n, *d = c + n;
+    for (int64_t j = 0; j < n; ++j) into[j] = (((into[j] + a[j]) + b[j]) + c[j]) + d[j];
+  }
+  for (; i < rows; ++i) add_row(into, x + i * n, n);
+}
+
 /// out[inner] = the sum of the rows of x [middle, inner].
 template <class T>
 void sum_column(const T* x, int64_t middle, int64_t inner, T* out) {
   const int64_t parts = (middle + rows_per_part - 1) / rows_per_part;
   if (parts <= 1) {
     std::fill_n(out, inner, T(0));
-    for (int64_t i = 0; i < middle; ++i) add_row(out, x + i * inner, inner);
+    add_rows(out, x, middle, inner);
     return;
   }
   std::vector<T, PoolAllocator<T>> partial(static_cast<size_t>(parts * inner), T(0));
   const int64_t grain = std::max<int64_t>(1, elements_per_piece / (rows_per_part * inner));
   parallel_for(parts, grain, [&](int64_t begin, int64_t end) {
     for (int64_t part = begin; part < end; ++part) {
-      const int64_t last = std::min((part + 1) * rows_per_part, middle);
-      for (int64_t i = part * rows_per_part; i < last; ++i) {
-        add_row(partial.data() + part * inner, x + i * inner, inner);
-      }
+      const int64_t first = part * rows_per_part;
+      add_rows(partial.data() + part * inner, x + first * inner,
+               std::min(rows_per_part, middle - first), inner);
     }
   });
   std::vector<Wide<T>, PoolAllocator<Wide<T>>> total(static_cast<size_t>(inner), 0);
@@ -78,7 +95,7 @@ void sum_rows(const T* x, int64_t rows, int64_t inner, T* to) {
     return;
   }
   std::copy_n(x, inner, to);
-  for (int64_t i = 1; i < rows; ++i) add_row(to, x + i * inner, inner);
+  add_rows(to, x + inner, rows - 1, inner);
 }
 
 /// fold, over blocks of less than a share of rows: each piece goes through all rows of some
@@ -165,50 +182,102 @@ T row_extreme(const T* x, int64_t n) {
   return best;
 }
 
+// Columns that are gone through together: what is known of each stays in the first-level cache.
+constexpr int64_t columns_at_once = 1024;
+
+/// f(x, out, columns) for each group of columns of every plane [middle, inner]: where it begins,
+/// and where its results go.
+template <class T, class Out, class F>
+void for_each_columns(const Reduction& r, const T* x, Out* out, F f) {
+  const int64_t groups = (r.inner + columns_at_once - 1) / columns_at_once;
+  const int64_t elements = r.middle * std::min(r.inner, columns_at_once);
+  parallel_for(r.outer * groups, rows_per_piece(elements), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t plane = i / groups, first = i % groups * columns_at_once;
+      f(x + plane * r.middle * r.inner + first, out + plane * r.inner + first,
+        std::min(columns_at_once, r.inner - first));
+    }
+  });
+}
+
+template <bool largest, class T>
+void column_extremes(const Reduction& r, const T* x, T* best, int64_t columns) {
+  std::copy_n(x, columns, best);
+  for (int64_t m = 1; m < r.middle; ++m) {
+    const T* row = x + m * r.inner;
+    for (int64_t i = 0; i < columns; ++i) {
+      const bool better = largest ? row[i] > best[i] : row[i] < best[i];
+      best[i] = better | (row[i] != row[i]) ? row[i] : best[i];  // nothing is better than NaN
+    }
+  }
+}
+
+/// The index of the first element that is `best`, or NaN if that is.
+template <class T>
+int64_t find(const T* x, int64_t n, T best) {
+  int64_t i = 0;
+  if constexpr (!std::is_integral_v<T>) {
+    using Packet = VectorOf<T>;
+    const Packet wanted = packets::pset1<Packet>(best);
+    for (; i + lanes_of<T> <= n; i += lanes_of<T>) {
+      const Packet p = packets::ploadu<Packet>(x + i);
+
+      const Packet hit = best == best ? packets::pcmp_eq(p, wanted) : packets::pcmp_lt_or_nan(p, p);
+      if (packets::predux_any(hit)) break;
+    }
+  }
+  while (i < n && !(x[i] == best || x[i] != x[i])) ++i;
+  return i;
+}
+
+template <class T>
+void column_argmax(const Reduction& r, const T* x, int64_t* out, int64_t columns) {
+  T best[columns_at_once];
+  std::copy_n(x, columns, best);
+  std::fill_n(out, columns, 0);
+  for (int64_t m = 1; m < r.middle; ++m) {
+    const T* row = x + m * r.inner;
+    for (int64_t i = 0; i < columns; ++i) {
+      const bool better = (row[i] > best[i]) | ((row[i] != row[i]) & (best[i] == best[i]));
+      best[i] = better ? row[i] : best[i];
+      out[i] = better ? m : out[i];
+    }
+  }
+}
+
 }  // namespace
 
 template <class T>
 void extreme(const Reduction& r, bool largest, const T* x, T* out) {
-  const int64_t plane = r.middle * r.inner;
   if (r.inner == 1) {
-    return parallel_for(r.outer, rows_per_piece(plane), [&](int64_t begin, int64_t end) {
+    return parallel_for(r.outer, rows_per_piece(r.middle), [&](int64_t begin, int64_t end) {
       for (int64_t o = begin; o < end; ++o) {
-        const T* row = x + o * plane;
-        out[o] = largest ? row_extreme<true>(row, plane) : row_extreme<false>(row, plane);
+        const T* row = x + o * r.middle;
+        out[o] = largest ? row_extreme<true>(row, r.middle) : row_extreme<false>(row, r.middle);
       }
     });
   }
-  parallel_for(r.outer, rows_per_piece(plane), [&](int64_t begin, int64_t end) {
-    for (int64_t o = begin; o < end; ++o) {
-      T* best = out + o * r.inner;
-      std::copy_n(x + o * plane, r.inner, best);
-      for (int64_t m = 1; m < r.middle; ++m) {
-        const T* row = x + o * plane + m * r.inner;
-        for (int64_t i = 0; i < r.inner; ++i) {
-          const bool better = largest ? row[i] > best[i] : row[i] < best[i];
-          // A NaN wins and stays: nothing compares better than it.
-          if (better || row[i] != row[i]) best[i] = row[i];
-        }
-      }
+  for_each_columns(r, x, out, [&](const T* from, T* to, int64_t columns) {
+    if (largest) {
+      column_extremes<true>(r, from, to, columns);
+    } else {
+      column_extremes<false>(r, from, to, columns);
     }
   });
 }
 
 template <class T>
 void argmax(const Reduction& r, const T* x, int64_t* out) {
-  const int64_t plane = r.middle * r.inner;
-  parallel_for(r.outer, rows_per_piece(plane), [&](int64_t begin, int64_t end) {
-    for (int64_t o = begin; o < end; ++o) {
-      for (int64_t i = 0; i < r.inner; ++i) {
-        const T* column = x + o * plane + i;
-        int64_t best = 0;
-        for (int64_t m = 1; m < r.middle && column[best * r.inner] == column[best * r.inner]; ++m) {
-          const T value = column[m * r.inner];
-          if (value > column[best * r.inner] || value != value) best = m;
-        }
-        out[o * r.inner + i] = best;
+  if (r.inner == 1) {
+    return parallel_for(r.outer, rows_per_piece(r.middle), [&](int64_t begin, int64_t end) {
+      for (int64_t o = begin; o < end; ++o) {
+        const T* row = x + o * r.middle;
+        out[o] = find(row, r.middle, row_extreme<true>(row, r.middle));
       }
-    }
+    });
+  }
+  for_each_columns(r, x, out, [&](const T* from, int64_t* to, int64_t columns) {
+    column_argmax(r, from, to, columns);
   });
 }
 

@@ -64,6 +64,9 @@ class Total {
       sums_[i] = packets::padd(sums_[i], packets::ploadu<Packet>(block.data() + i * width));
     }
   }
+  [[gnu::always_inline]] void operator+=(const Total& other) {
+    for (int i = 0; i < count; ++i) sums_[i] = packets::padd(sums_[i], other.sums_[i]);
+  }
   /// The lanes' sum: each half is added to the other until one is left, whatever the width.
   [[gnu::always_inline]] T sum() const {
     Packet sums[count];

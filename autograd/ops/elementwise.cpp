@@ -1,6 +1,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "rapt/autograd/kernels/pow.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/pointwise.h"
 
@@ -219,15 +220,26 @@ Tensor rsqrt(const Tensor& x) {
 }
 
 Tensor pow(const Tensor& x, double exponent) {
-  return pointwise(
-      "pow", x,
-      [exponent]<class U>(const U& u) -> U {
-        return kernels::pow(u, static_cast<Scalar<U>>(exponent));
-      },
-      [x, exponent](const Backward& y) -> Gradients {
-        if (exponent == 0) return {y.grad * 0.0};
-        return {y.grad * (pow(x, exponent - 1) * exponent)};
-      });
+  const auto by = [&](auto value) {
+    return pointwise("pow", x, value, [x, exponent](const Backward& y) -> Gradients {
+      if (exponent == 0) return {y.grad * 0.0};
+      return {y.grad * (pow(x, exponent - 1) * exponent)};
+    });
+  };
+  // What is an instruction or two is done so; chosen here, not once more for every block.
+  if (exponent == 1) return by([]<class U>(const U& u) -> const U& { return u; });
+  if (exponent == 2) return by([](const auto& u) { return u * u; });
+  if (exponent == 3) return by([](const auto& u) { return u * u * u; });
+  if (exponent == -1) return by([]<class U>(const U& u) { return Scalar<U>(1) / u; });
+  if (exponent == -2)
+    return by([]<class U>(const U& u) -> U {
+      const U inverse = Scalar<U>(1) / u;
+      return inverse * inverse;
+    });
+  if (exponent == 0.5) return by([](const auto& u) { return kernels::pow_half(u); });
+  return by([exponent]<class U>(const U& u) -> U {
+    return kernels::pow(u, static_cast<Scalar<U>>(exponent));
+  });
 }
 
 Tensor abs(const Tensor& x) {

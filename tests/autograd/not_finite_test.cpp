@@ -75,6 +75,23 @@ TEST(NotFinite, PowIsThatOfC) {
   }
 }
 
+// Over all of f32, results below the smallest normal number among them.
+TEST(NotFinite, PowIsRoundedOnce) {
+  Rng rng(5);
+  const Tensor x = exp(rng.uniform({4000}, -100, 88, f64)).to(Dtype::f32);
+  for (const double e : {1.7, -2.3, 0.1, -0.01, 5.0, -7.0, 2.5, 31.25, 1000.0}) {
+    const std::vector<float> got = pow(x, e).values<float>(), bases = x.values<float>();
+    for (size_t i = 0; i < got.size(); ++i) {
+      const double wanted = std::pow(double{bases[i]}, double{static_cast<float>(e)});
+      const auto rounded = static_cast<float>(wanted);
+      const double ulp =
+          double{std::nextafter(rounded, std::numeric_limits<float>::infinity())} - rounded;
+      EXPECT_TRUE(rounded == got[i] || std::abs(double{got[i]} - wanted) <= 0.52 * ulp)
+          << bases[i] << " to the " << e << " is " << wanted << "; got " << got[i];
+    }
+  }
+}
+
 // The largest of a row, whole vectors and a rest, with NaN anywhere.
 TEST(NotFinite, ANaNAnywhereInARowIsItsExtreme) {
   for (const int64_t n : {1, 3, 16, 17, 40}) {
@@ -85,6 +102,43 @@ TEST(NotFinite, ANaNAnywhereInARowIsItsExtreme) {
       x.mutable_data<float>()[at] = NAN;
       EXPECT_TRUE(std::isnan(max(x).item())) << n << ", " << at;
       EXPECT_TRUE(std::isnan(min(x).item())) << n << ", " << at;
+    }
+  }
+}
+
+// The same over columns, more than are gone through together, and of their first index.
+TEST(NotFinite, ExtremesOfColumnsWithTiesAndNaN) {
+  Rng rng(11);
+  const Shape shape = {3, 7, 1030};
+  std::vector<double> values(static_cast<size_t>(shape.numel()));
+  const std::vector<double> draws = rng.uniform(shape, 0, 12, f64).values<double>();
+  for (size_t i = 0; i < values.size(); ++i) {
+    values[i] = draws[i] > 11.5 ? nan : std::floor(draws[i]);
+  }
+  for (const Dtype dtype : {Dtype::f32, f64}) {
+    const Tensor x = from_values(values).to(dtype);
+    for (const int64_t axis : {0, 1, 2}) {
+      const Tensor rows = transpose(reshape(x, shape), axis, -1);
+      const int64_t n = shape[axis];
+      const Tensor dense = reshape(rows.contiguous(), {-1, n}).to(f64);
+      const std::vector<double> in = dense.values<double>();
+      std::vector<double> best;
+      std::vector<int64_t> where;
+      for (size_t row = 0; row < in.size() / static_cast<size_t>(n); ++row) {
+        size_t at = row * static_cast<size_t>(n);
+        for (size_t i = at; i < (row + 1) * static_cast<size_t>(n) && !std::isnan(in[at]); ++i) {
+          if (in[i] > in[at] || std::isnan(in[i])) at = i;
+        }
+        best.push_back(in[at]);
+        where.push_back(static_cast<int64_t>(at % static_cast<size_t>(n)));
+      }
+      const auto in_order = [&](const Tensor& over_rows) { return reshape(over_rows, {-1}); };
+      const Tensor over = reshape(x, shape);
+      EXPECT_TRUE(close(in_order(transpose(max(over, {axis}, true), axis, -1)).to(f64),
+                        from_values(best), 0));
+      EXPECT_TRUE(close(in_order(transpose(neg(min(neg(over), {axis}, true)), axis, -1)).to(f64),
+                        from_values(best), 0));
+      EXPECT_EQ(in_order(transpose(argmax(over, axis, true), axis, -1)).values<int64_t>(), where);
     }
   }
 }
