@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "rapt/autograd/kernels/allocator.h"
+#include "rapt/autograd/kernels/columns.h"
 #include "rapt/autograd/kernels/fold.h"
 #include "rapt/autograd/kernels/parallel.h"
 #include "rapt/autograd/kernels/rows.h"
@@ -182,23 +183,8 @@ T row_extreme(const T* x, int64_t n) {
   return best;
 }
 
-// Columns that are gone through together: what is known of each stays in the first-level cache.
+// What is known of so many columns stays in the first-level cache.
 constexpr int64_t columns_at_once = 1024;
-
-/// f(x, out, columns) for each group of columns of every plane [middle, inner]: where it begins,
-/// and where its results go.
-template <class T, class Out, class F>
-void for_each_columns(const Reduction& r, const T* x, Out* out, F f) {
-  const int64_t groups = (r.inner + columns_at_once - 1) / columns_at_once;
-  const int64_t elements = r.middle * std::min(r.inner, columns_at_once);
-  parallel_for(r.outer * groups, rows_per_piece(elements), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t plane = i / groups, first = i % groups * columns_at_once;
-      f(x + plane * r.middle * r.inner + first, out + plane * r.inner + first,
-        std::min(columns_at_once, r.inner - first));
-    }
-  });
-}
 
 template <bool largest, class T>
 void column_extremes(const Reduction& r, const T* x, T* best, int64_t columns) {
@@ -257,12 +243,9 @@ void extreme(const Reduction& r, bool largest, const T* x, T* out) {
       }
     });
   }
-  for_each_columns(r, x, out, [&](const T* from, T* to, int64_t columns) {
-    if (largest) {
-      column_extremes<true>(r, from, to, columns);
-    } else {
-      column_extremes<false>(r, from, to, columns);
-    }
+  for_each_columns(r, columns_at_once, [&](const Columns& c) {
+    const auto extremes = largest ? column_extremes<true, T> : column_extremes<false, T>;
+    extremes(r, x + c.begin, out + c.result, c.count);
   });
 }
 
@@ -276,8 +259,8 @@ void argmax(const Reduction& r, const T* x, int64_t* out) {
       }
     });
   }
-  for_each_columns(r, x, out, [&](const T* from, int64_t* to, int64_t columns) {
-    column_argmax(r, from, to, columns);
+  for_each_columns(r, columns_at_once, [&](const Columns& c) {
+    column_argmax(r, x + c.begin, out + c.result, c.count);
   });
 }
 

@@ -97,6 +97,13 @@ template <class T>
   return top;
 }
 
+/// The largest element where it is finite, else 0: what exp can safely be shifted by.
+template <class T>
+T shift_of(const T* x, int64_t n) {
+  const T top = row_max(x, n);
+  return top == -infinity<T> ? T(0) : top;
+}
+
 /// The smallest element, inf of none.
 template <class T>
 T row_min(const T* x, int64_t n) {

@@ -5,24 +5,16 @@
 #include <vector>
 
 #include "rapt/autograd/kernels/allocator.h"
+#include "rapt/autograd/kernels/columns.h"
 #include "rapt/autograd/kernels/rows.h"
 
 namespace rapt::kernels {
 namespace {
 
-/// The largest element where it is finite, else 0: what exp can safely be shifted by.
-template <class T>
-T shift_of(const T* x, int64_t n) {
-  const T top = row_max(x, n);
-  return top == -infinity<T> ? T(0) : top;
-}
-
-}  // namespace
-
-// ---- softmax -----------------------------------------------------------------------------------
+// ---- along rows --------------------------------------------------------------------------------
 
 template <class T>
-void softmax(int64_t rows, int64_t n, const T* x_all, T* y_all) {
+void softmax_rows(int64_t rows, int64_t n, const T* x_all, T* y_all) {
   for_each_row(rows, n, [&](int64_t row) {
     const T* x = x_all + row * n;
     T* y = y_all + row * n;
@@ -42,7 +34,7 @@ void softmax(int64_t rows, int64_t n, const T* x_all, T* y_all) {
 }
 
 template <class T>
-void softmax_backward(int64_t rows, int64_t n, const T* y_all, const T* g_all, T* dx_all) {
+void softmax_backward_rows(int64_t rows, int64_t n, const T* y_all, const T* g_all, T* dx_all) {
   for_each_row(rows, n, [&](int64_t row) {
     const T *y = y_all + row * n, *g = g_all + row * n;
     const T dot = row_dot(y, g, n);
@@ -53,7 +45,7 @@ void softmax_backward(int64_t rows, int64_t n, const T* y_all, const T* g_all, T
 }
 
 template <class T>
-void log_softmax(int64_t rows, int64_t n, const T* x_all, T* y_all) {
+void log_softmax_rows(int64_t rows, int64_t n, const T* x_all, T* y_all) {
   for_each_row(rows, n, [&](int64_t row) {
     const T* x = x_all + row * n;
     const T shift = shift_of(x, n);
@@ -67,7 +59,7 @@ void log_softmax(int64_t rows, int64_t n, const T* x_all, T* y_all) {
 }
 
 template <class T>
-void log_softmax_backward(int64_t rows, int64_t n, const T* y_all, const T* g_all, T* dx_all) {
+void log_softmax_backward_rows(int64_t rows, int64_t n, const T* y_all, const T* g_all, T* dx_all) {
   for_each_row(rows, n, [&](int64_t row) {
     const T *y = y_all + row * n, *g = g_all + row * n;
     if (row_max(y, n) == -infinity<T>) {
@@ -81,10 +73,6 @@ void log_softmax_backward(int64_t rows, int64_t n, const T* y_all, const T* g_al
   });
 }
 
-// ---- logsumexp ---------------------------------------------------------------------------------
-
-namespace {
-
 /// The largest element where it is a number, else 0: inf then stays inf.
 template <class T>
 T finite_shift_of(const T* x, int64_t n) {
@@ -92,19 +80,23 @@ T finite_shift_of(const T* x, int64_t n) {
   return std::isfinite(top) ? top : T(0);
 }
 
-}  // namespace
+/// The log of a sum of exp(x - shift), with the shift put back.
+template <class T>
+T log_of_sum(T sum, T shift) {
+  return sum == T(0) ? -infinity<T> : shift + (std::isfinite(sum) ? log_one(sum) : sum);
+}
 
 template <class T>
-void logsumexp(int64_t rows, int64_t n, const T* x_all, T* y) {
+void logsumexp_rows(int64_t rows, int64_t n, const T* x_all, T* y) {
   for_each_row(rows, n, [&](int64_t row) {
     const T* x = x_all + row * n;
     const T shift = finite_shift_of(x, n), sum = row_sum_exp(x, n, shift);
-    y[row] = sum == T(0) ? -infinity<T> : shift + (std::isfinite(sum) ? log_one(sum) : sum);
+    y[row] = log_of_sum(sum, shift);
   });
 }
 
 template <class T>
-void logsumexp_backward(int64_t rows, int64_t n, const T* x_all, const T* g, T* dx_all) {
+void logsumexp_backward_rows(int64_t rows, int64_t n, const T* x_all, const T* g, T* dx_all) {
   for_each_row(rows, n, [&](int64_t row) {
     const T* x = x_all + row * n;
     const T shift = finite_shift_of(x, n), sum = row_sum_exp(x, n, shift);
@@ -115,101 +107,240 @@ void logsumexp_backward(int64_t rows, int64_t n, const T* x_all, const T* g, T* 
   });
 }
 
-// ---- cross entropy -----------------------------------------------------------------------------
+// ---- along columns -----------------------------------------------------------------------------
 
-namespace {
+// What is known of so many columns stays in the first-level cache.
+constexpr int64_t columns_at_once = 256;
 
-/// A row's loss is lse * total - sum over classes of share[c] * logits[c]: `on` for the target,
-/// `off` (times the class's weight) for every class.
+/// A number for each of some columns.
 template <class T>
-struct Shares {
-  double on, off, total;
-
-  Shares(const ClassTargets<T>& t, int64_t target, int64_t classes, double weights_sum)
-      : on((1 - t.label_smoothing) * (t.class_weights ? t.class_weights[target] : 1)),
-        off(t.label_smoothing / static_cast<double>(classes)),
-        total(on + off * weights_sum) {}
+struct PerColumn {
+  explicit PerColumn(T fill) { std::fill_n(values, columns_at_once, fill); }
+  Block<T> at(int64_t column) const { return load(values + column); }
+  alignas(64) T values[columns_at_once];
 };
 
+/// Some columns of a plane, of `length` elements each, `stride` apart.
+struct ColumnWalk {
+  int64_t length, stride;
+  Columns columns;
+
+  /// f(offset, column, count, row) for each block of columns, row after row.
+  template <class F>
+  [[gnu::always_inline]] void for_each_block(F f) const {
+    for (int64_t row = 0; row < length; ++row) {
+      const int64_t begin = columns.begin + row * stride;
+      int64_t i = 0;
+      for (; i + lanes <= columns.count; i += lanes) f(begin + i, i, int64_t{lanes}, row);
+      if (i < columns.count) f(begin + i, i, columns.count - i, row);
+    }
+  }
+
+  /// The sum of each column's terms f(offset, column, count): in the order of a row's sum, whose
+  /// lanes are rows here.
+  template <class T, class F>
+  [[gnu::always_inline]] void sum(F f, PerColumn<T>& sums) const {
+    alignas(64) T part[lanes][columns_at_once];
+    for (auto& lane : part) std::fill_n(lane, columns.count, T(0));
+    for_each_block([&](int64_t offset, int64_t column, int64_t count, int64_t row) {
+      T* const lane = part[row % lanes] + column;
+      const Block<T> term = f(offset, column, count);
+      if (count == lanes) {
+        store<T>(lane, load(lane) + term);
+      } else {
+        store_part<T>(lane, load_part(lane, count, T(0)) + term, count);
+      }
+    });
+    for (int half = lanes / 2; half > 0; half /= 2) {
+      for (int i = 0; i < half; ++i) {
+        for (int64_t c = 0; c < columns.count; ++c) part[i][c] += part[i + half][c];
+      }
+    }
+    std::copy_n(part[0], columns.count, sums.values);
+  }
+
+  /// The largest element of each, as row_max has it.
+  template <class T>
+  PerColumn<T> max(const T* x) const {
+    PerColumn<T> best(-infinity<T>);
+    for (int64_t row = 0; row < length; ++row) {
+      const T* const u = x + columns.begin + row * stride;
+      for (int64_t c = 0; c < columns.count; ++c) {
+        best.values[c] = u[c] > best.values[c] ? u[c] : best.values[c];
+      }
+    }
+    return best;
+  }
+};
+
+template <class F>
+void for_each_walk(const Reduction& r, F f) {
+  for_each_columns(r, columns_at_once, [&](const Columns& c) {
+    f(ColumnWalk{r.middle, r.inner, c});
+  });
+}
+
+/// What is subtracted from each column before exp.
 template <class T>
-double sum_of_weights(const ClassTargets<T>& t, int64_t classes) {
-  if (t.class_weights == nullptr) return static_cast<double>(classes);
-  double sum = 0;
-  for (int64_t c = 0; c < classes; ++c) sum += t.class_weights[c];
-  return sum;
+PerColumn<T> shifts_of(const ColumnWalk& w, const T* x, bool only_finite) {
+  PerColumn<T> shift = w.max(x);
+  for (T& s : shift.values) {
+    if (only_finite ? !std::isfinite(s) : s == -infinity<T>) s = T(0);
+  }
+  return shift;
+}
+
+template <class T>
+PerColumn<T> sums_of_exp(const ColumnWalk& w, const T* x, const PerColumn<T>& shift) {
+  PerColumn<T> sums(T(0));
+  w.sum<T>(
+      [&](int64_t offset, int64_t column, int64_t count) -> Block<T> {
+        return exp<T>(load_some(x + offset, 0, count, -infinity<T>) - shift.at(column));
+      },
+      sums);
+  return sums;
+}
+
+template <class T>
+void softmax_columns(const Reduction& r, const T* x, T* y) {
+  for_each_walk(r, [&](const ColumnWalk& w) {
+    const PerColumn<T> shift = shifts_of(w, x, false);
+    PerColumn<T> factor(T(0));
+    w.sum<T>(
+        [&](int64_t offset, int64_t column, int64_t count) -> Block<T> {
+          const Block<T> e =
+              exp<T>(load_some(x + offset, 0, count, -infinity<T>) - shift.at(column));
+          store_some(y + offset, e, count);
+          return e;
+        },
+        factor);
+    for (T& f : factor.values) f = f == T(0) ? T(0) : T(1) / f;
+    w.for_each_block([&](int64_t offset, int64_t column, int64_t count, int64_t) {
+      store_some<T>(y + offset, load_some(y + offset, 0, count, T(0)) * factor.at(column), count);
+    });
+  });
+}
+
+template <class T>
+void softmax_backward_columns(const Reduction& r, const T* y, const T* g, T* dx) {
+  for_each_walk(r, [&](const ColumnWalk& w) {
+    PerColumn<T> dot(T(0));
+    w.sum<T>(
+        [&](int64_t offset, int64_t, int64_t count) -> Block<T> {
+          return load_some(y + offset, 0, count, T(0)) * load_some(g + offset, 0, count, T(0));
+        },
+        dot);
+    w.for_each_block([&](int64_t offset, int64_t column, int64_t count, int64_t) {
+      const Block<T> u = load_some(y + offset, 0, count, T(0));
+      const Block<T> v = load_some(g + offset, 0, count, T(0));
+      store_some<T>(dx + offset, u * (v - dot.at(column)), count);
+    });
+  });
+}
+
+template <class T>
+void log_softmax_columns(const Reduction& r, const T* x, T* y) {
+  for_each_walk(r, [&](const ColumnWalk& w) {
+    const PerColumn<T> shift = shifts_of(w, x, false);
+    PerColumn<T> log_sum = sums_of_exp(w, x, shift);
+    for (T& s : log_sum.values) s = s == T(0) ? T(0) : log_one(s);
+    w.for_each_block([&](int64_t offset, int64_t column, int64_t count, int64_t) {
+      const Block<T> u = load_some(x + offset, 0, count, T(0));
+      store_some<T>(y + offset, (u - shift.at(column)) - log_sum.at(column), count);
+    });
+  });
+}
+
+template <class T>
+void log_softmax_backward_columns(const Reduction& r, const T* y, const T* g, T* dx) {
+  for_each_walk(r, [&](const ColumnWalk& w) {
+    const PerColumn<T> top = w.max(y);
+    PerColumn<T> sum(T(0));
+    w.sum<T>([&](int64_t offset, int64_t,
+                 int64_t count) -> Block<T> { return load_some(g + offset, 0, count, T(0)); },
+             sum);
+    w.for_each_block([&](int64_t offset, int64_t column, int64_t count, int64_t) {
+      const Block<T> u = load_some(y + offset, 0, count, T(0));
+      const Block<T> v = load_some(g + offset, 0, count, T(0));
+      const Block<T> d = v - exp<T>(u) * sum.at(column);
+      store_some<T>(dx + offset, (top.at(column) == -infinity<T>).select(T(0), d), count);
+    });
+  });
+}
+
+template <class T>
+void logsumexp_columns(const Reduction& r, const T* x, T* y) {
+  for_each_walk(r, [&](const ColumnWalk& w) {
+    const PerColumn<T> shift = shifts_of(w, x, true), sum = sums_of_exp(w, x, shift);
+    for (int64_t c = 0; c < w.columns.count; ++c) {
+      y[w.columns.result + c] = log_of_sum(sum.values[c], shift.values[c]);
+    }
+  });
+}
+
+template <class T>
+void logsumexp_backward_columns(const Reduction& r, const T* x, const T* g, T* dx) {
+  for_each_walk(r, [&](const ColumnWalk& w) {
+    const PerColumn<T> shift = shifts_of(w, x, true), sum = sums_of_exp(w, x, shift);
+    PerColumn<T> factor(T(0));
+    for (int64_t c = 0; c < w.columns.count; ++c) {
+      const T s = sum.values[c];
+      factor.values[c] = s == T(0) ? T(0) : g[w.columns.result + c] / s;
+    }
+    w.for_each_block([&](int64_t offset, int64_t column, int64_t count, int64_t) {
+      const Block<T> u = load_some(x + offset, 0, count, T(0));
+      store_some<T>(dx + offset, exp<T>(u - shift.at(column)) * factor.at(column), count);
+    });
+  });
 }
 
 }  // namespace
 
+// ---- either ------------------------------------------------------------------------------------
+
 template <class T>
-double cross_entropy(int64_t rows, int64_t classes, const T* logits, const ClassTargets<T>& t,
-                     Softmax<T> softmax) {
-  const double weights_sum = sum_of_weights(t, classes);
-  std::vector<double, PoolAllocator<double>> losses(static_cast<size_t>(rows), 0.0);
-  for_each_row(rows, classes, [&](int64_t row) {
-    const int64_t target = t.targets[row];
-    softmax.shift[row] = softmax.factor[row] = T(0);
-    if (target == t.ignore_index) return;
-    const T* x = logits + row * classes;
-    const T shift = shift_of(x, classes), sum = row_sum_exp(x, classes, shift);
-    softmax.shift[row] = shift;
-    softmax.factor[row] = sum == T(0) ? T(0) : T(1) / sum;
-    const Shares<T> share(t, target, classes, weights_sum);
-    if (share.total == 0) return;
-    if (sum == T(0)) {  // nothing but -inf: as log_softmax has it
-      losses[static_cast<size_t>(row)] = infinity<double>;
-      return;
-    }
-    double loss = share.total * (shift + log_one(static_cast<double>(sum)));
-    if (share.on != 0) loss -= share.on * x[target];  // 0 * -inf is NaN
-    if (share.off != 0) {
-      for (int64_t c = 0; c < classes; ++c) {
-        const double weight = t.class_weights ? t.class_weights[c] : 1;
-        if (weight != 0) loss -= share.off * weight * x[c];
-      }
-    }
-    losses[static_cast<size_t>(row)] = loss;
-  });
-  double sum = 0;
-  for (const double loss : losses) sum += loss;
-  return sum;
+void softmax(const Reduction& r, const T* x, T* y) {
+  if (r.inner == 1) return softmax_rows(r.outer, r.middle, x, y);
+  softmax_columns(r, x, y);
 }
 
 template <class T>
-void cross_entropy_backward(int64_t rows, int64_t classes, const T* logits,
-                            const ClassTargets<T>& t, Softmax<const T> softmax, double g,
-                            T* dlogits) {
-  const double weights_sum = sum_of_weights(t, classes);
-  for_each_row(rows, classes, [&](int64_t row) {
-    const int64_t target = t.targets[row];
-    T* dx = dlogits + row * classes;
-    if (target == t.ignore_index || softmax.factor[row] == T(0)) {
-      std::fill_n(dx, classes, T(0));
-      return;
-    }
-    const T shift = softmax.shift[row], factor = softmax.factor[row];
-    const Shares<T> share(t, target, classes, weights_sum);
-    const T total = static_cast<T>(g * share.total), off = static_cast<T>(g * share.off);
-    for_each_block(logits + row * classes, classes, T(0),
-                   [&](const Block<T>& u, int64_t at, int64_t count) {
-                     Block<T> d = total * (exp<T>(u - shift) * factor);
-                     if (off != 0) d -= off * load_some(t.class_weights, at, count, T(1));
-                     store_some(dx + at, d, count);
-                   });
-    dx[target] -= static_cast<T>(g * share.on);
-  });
+void softmax_backward(const Reduction& r, const T* y, const T* g, T* dx) {
+  if (r.inner == 1) return softmax_backward_rows(r.outer, r.middle, y, g, dx);
+  softmax_backward_columns(r, y, g, dx);
 }
 
-#define RAPT_INSTANTIATE(T)                                                                      \
-  template void softmax(int64_t, int64_t, const T*, T*);                                         \
-  template void softmax_backward(int64_t, int64_t, const T*, const T*, T*);                      \
-  template void log_softmax(int64_t, int64_t, const T*, T*);                                     \
-  template void log_softmax_backward(int64_t, int64_t, const T*, const T*, T*);                  \
-  template void logsumexp(int64_t, int64_t, const T*, T*);                                       \
-  template void logsumexp_backward(int64_t, int64_t, const T*, const T*, T*);                    \
-  template double cross_entropy(int64_t, int64_t, const T*, const ClassTargets<T>&, Softmax<T>); \
-  template void cross_entropy_backward(int64_t, int64_t, const T*, const ClassTargets<T>&,       \
-                                       Softmax<const T>, double, T*);
+template <class T>
+void log_softmax(const Reduction& r, const T* x, T* y) {
+  if (r.inner == 1) return log_softmax_rows(r.outer, r.middle, x, y);
+  log_softmax_columns(r, x, y);
+}
+
+template <class T>
+void log_softmax_backward(const Reduction& r, const T* y, const T* g, T* dx) {
+  if (r.inner == 1) return log_softmax_backward_rows(r.outer, r.middle, y, g, dx);
+  log_softmax_backward_columns(r, y, g, dx);
+}
+
+template <class T>
+void logsumexp(const Reduction& r, const T* x, T* y) {
+  if (r.inner == 1) return logsumexp_rows(r.outer, r.middle, x, y);
+  logsumexp_columns(r, x, y);
+}
+
+template <class T>
+void logsumexp_backward(const Reduction& r, const T* x, const T* g, T* dx) {
+  if (r.inner == 1) return logsumexp_backward_rows(r.outer, r.middle, x, g, dx);
+  logsumexp_backward_columns(r, x, g, dx);
+}
+
+#define RAPT_INSTANTIATE(T)                                                     \
+  template void softmax(const Reduction&, const T*, T*);                        \
+  template void softmax_backward(const Reduction&, const T*, const T*, T*);     \
+  template void log_softmax(const Reduction&, const T*, T*);                    \
+  template void log_softmax_backward(const Reduction&, const T*, const T*, T*); \
+  template void logsumexp(const Reduction&, const T*, T*);                      \
+  template void logsumexp_backward(const Reduction&, const T*, const T*, T*);
 RAPT_INSTANTIATE(float)
 RAPT_INSTANTIATE(double)
 #undef RAPT_INSTANTIATE

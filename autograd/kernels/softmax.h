@@ -2,7 +2,11 @@
 
 #include <cstdint>
 
-/// Softmax and what is made of it, over the rows of a dense [rows, n] matrix.
+#include "rapt/autograd/kernels/reduce.h"
+
+/// Softmax and what is made of it, along the middle of a dense [outer, middle, inner] tensor.
+/// Whether what is summed lies in a row or in a column, the order is the same,
+/// so that the bits are.
 namespace rapt::kernels {
 
 /// What the softmax of each row is made of, as its backward needs it: exp(x - shift) * factor.
@@ -13,43 +17,25 @@ struct Softmax {
   T* factor;  // [rows]: 1 / sum(exp(x - shift)); 0 where the whole row is -inf
 };
 
-/// y = exp(x) / sum(exp(x)); 0 where the whole row is -inf.
+/// y = exp(x) / sum(exp(x)); 0 where all of x is -inf.
 template <class T>
-void softmax(int64_t rows, int64_t n, const T* x, T* y);
+void softmax(const Reduction& r, const T* x, T* y);
 /// dx = y (g - sum(g y)).
 template <class T>
-void softmax_backward(int64_t rows, int64_t n, const T* y, const T* g, T* dx);
+void softmax_backward(const Reduction& r, const T* y, const T* g, T* dx);
 
-/// y = x - log(sum(exp(x))); -inf where the whole row is.
+/// y = x - log(sum(exp(x))); -inf where all of x is.
 template <class T>
-void log_softmax(int64_t rows, int64_t n, const T* x, T* y);
-/// dx = g - exp(y) sum(g); 0 where the whole row is -inf.
+void log_softmax(const Reduction& r, const T* x, T* y);
+/// dx = g - exp(y) sum(g); 0 where all of x is -inf.
 template <class T>
-void log_softmax_backward(int64_t rows, int64_t n, const T* y, const T* g, T* dx);
+void log_softmax_backward(const Reduction& r, const T* y, const T* g, T* dx);
 
-/// y[i] = log(sum(exp(row i))); -inf where the whole row is.
+/// y [outer, inner] = log(sum(exp(x))); -inf where all of x is.
 template <class T>
-void logsumexp(int64_t rows, int64_t n, const T* x, T* y);
-/// dx = g[i] exp(x) / sum(exp(x)); 0 where the whole row is -inf.
+void logsumexp(const Reduction& r, const T* x, T* y);
+/// dx = g exp(x) / sum(exp(x)), g [outer, inner]; 0 where all of x is -inf.
 template <class T>
-void logsumexp_backward(int64_t rows, int64_t n, const T* x, const T* g, T* dx);
-
-/// How a class counts as a target: see ClassificationOptions.
-template <class T>
-struct ClassTargets {
-  const int64_t* targets;
-  int64_t ignore_index;
-  double label_smoothing;
-  const T* class_weights;
-};
-/// The sum of the losses of all rows.
-template <class T>
-double cross_entropy(int64_t rows, int64_t classes, const T* logits, const ClassTargets<T>& t,
-                     Softmax<T> softmax);
-/// dlogits for the sum's gradient g.
-template <class T>
-void cross_entropy_backward(int64_t rows, int64_t classes, const T* logits,
-                            const ClassTargets<T>& t, Softmax<const T> softmax, double g,
-                            T* dlogits);
+void logsumexp_backward(const Reduction& r, const T* x, const T* g, T* dx);
 
 }  // namespace rapt::kernels

@@ -1,7 +1,7 @@
 #include <cmath>
 #include <limits>
 
-#include "rapt/autograd/kernels/softmax.h"
+#include "rapt/autograd/kernels/cross_entropy.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/pointwise.h"
 

@@ -6,6 +6,7 @@
 #include "rapt/autograd/kernels/softmax.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/checks.h"
+#include "rapt/autograd/ops/reduction.h"
 #include "rapt/autograd/record.h"
 #include "rapt/autograd/storage.h"
 
@@ -29,62 +30,31 @@ T* fresh_or_null(const Tensor& x) {
 
 Tensor contiguous_or_undefined(const Tensor& x) { return x.defined() ? x.contiguous() : x; }
 
-/// Runs `along_rows` with the given axis last.
-template <class F>
-Tensor along_axis(const char* op, const Tensor& x, int64_t axis, F along_rows) {
-  require_float(op, "x", x);
-  const int64_t at = resolve_axis(op, axis, x.rank());
-  if (at == x.rank() - 1) return along_rows(x);
-  return transpose(along_rows(transpose(x, at, -1)), at, -1);
-}
-
-Tensor softmax_rows(const Tensor& x) {
-  const Tensor y = empty(x.shape(), x.dtype());
-  visit_float(x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    kernels::softmax(rows_of(x), x.dim(-1), x.detach().contiguous().data<T>(), fresh_data<T>(y));
-  });
-  return record("softmax", {x}, y,
-                [](const Backward& b) -> Gradients {
-                  const Tensor& p = b.output;
-                  if (b.create_graph) return {p * (b.grad - sum(b.grad * p, {-1}, true))};
-                  const Tensor g = b.grad.contiguous(), dx = empty(p.shape(), p.dtype());
-                  visit_float(p.dtype(), [&](auto zero) {
-                    using T = decltype(zero);
-                    kernels::softmax_backward(rows_of(p), p.dim(-1), p.data<T>(), g.data<T>(),
-                                              fresh_data<T>(dx));
-                  });
-                  return {dx};
-                },
-                {.keep_output = true});
-}
-
 /// -inf, as a tensor.
 Tensor lowest(Dtype dtype) { return full({}, -std::numeric_limits<double>::infinity(), dtype); }
 
-Tensor log_softmax_rows(const Tensor& x) {
-  const Tensor y = empty(x.shape(), x.dtype());
+/// What softmax and log_softmax share: their value along an axis.
+template <class Run>
+Tensor along_axis(const Tensor& x, int64_t axis, Run run) {
+  const ReductionPlan p = plan_reduction(x, {axis});
+  const Tensor y = empty(p.x.shape(), x.dtype());
   visit_float(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::log_softmax(rows_of(x), x.dim(-1), x.detach().contiguous().data<T>(),
-                         fresh_data<T>(y));
+    run(p.reduction, p.x.data<T>(), fresh_data<T>(y));
   });
-  return record("log_softmax", {x}, y,
-                [](const Backward& b) -> Gradients {
-                  const Tensor& l = b.output;
-                  if (b.create_graph && l.numel() > 0) {
-                    const Tensor none = equal(max(l.detach(), {-1}, true), lowest(l.dtype()));
-                    return {masked_fill(b.grad - exp(l) * sum(b.grad, {-1}, true), none, 0)};
-                  }
-                  const Tensor g = b.grad.contiguous(), dx = empty(l.shape(), l.dtype());
-                  visit_float(l.dtype(), [&](auto zero) {
-                    using T = decltype(zero);
-                    kernels::log_softmax_backward(rows_of(l), l.dim(-1), l.data<T>(), g.data<T>(),
-                                                  fresh_data<T>(dx));
-                  });
-                  return {dx};
-                },
-                {.keep_output = true});
+  return p.back(y);
+}
+
+/// And their gradient, of the output y.
+template <class Run>
+Tensor along_axis(const Tensor& y, const Tensor& grad, int64_t axis, Run run) {
+  const ReductionPlan p = plan_reduction(y, {axis});
+  const Tensor g = p.laid_out(grad), dx = empty(p.x.shape(), y.dtype());
+  visit_float(y.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    run(p.reduction, p.x.data<T>(), g.data<T>(), fresh_data<T>(dx));
+  });
+  return p.back(dx);
 }
 
 /// Where the gradient of one input is written: added to what has arrived, or to a tensor of its
@@ -167,11 +137,34 @@ struct RmsNorm {
 }  // namespace
 
 Tensor softmax(const Tensor& x, int64_t axis) {
-  return along_axis("softmax", x, axis, softmax_rows);
+  require_float("softmax", "x", x);
+  const int64_t at = resolve_axis("softmax", axis, x.rank());
+  const Tensor y = along_axis(x, at, [](auto... a) { kernels::softmax(a...); });
+  return record(
+      "softmax", {x}, y,
+      [at](const Backward& b) -> Gradients {
+        const Tensor& p = b.output;
+        if (b.create_graph) return {p * (b.grad - sum(b.grad * p, {at}, true))};
+        return {along_axis(p, b.grad, at, [](auto... a) { kernels::softmax_backward(a...); })};
+      },
+      {.keep_output = true});
 }
 
 Tensor log_softmax(const Tensor& x, int64_t axis) {
-  return along_axis("log_softmax", x, axis, log_softmax_rows);
+  require_float("log_softmax", "x", x);
+  const int64_t at = resolve_axis("log_softmax", axis, x.rank());
+  const Tensor y = along_axis(x, at, [](auto... a) { kernels::log_softmax(a...); });
+  return record(
+      "log_softmax", {x}, y,
+      [at](const Backward& b) -> Gradients {
+        const Tensor& l = b.output;
+        if (b.create_graph && l.numel() > 0) {
+          const Tensor none = equal(max(l.detach(), {at}, true), lowest(l.dtype()));
+          return {masked_fill(b.grad - exp(l) * sum(b.grad, {at}, true), none, 0)};
+        }
+        return {along_axis(l, b.grad, at, [](auto... a) { kernels::log_softmax_backward(a...); })};
+      },
+      {.keep_output = true});
 }
 
 Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& bias, double eps) {

@@ -10,6 +10,7 @@
 #include "rapt/autograd/ops/checks.h"
 #include "rapt/autograd/ops/layout.h"
 #include "rapt/autograd/ops/pointwise.h"
+#include "rapt/autograd/ops/reduction.h"
 #include "rapt/autograd/ops/sum_to.h"
 #include "rapt/autograd/record.h"
 #include "rapt/autograd/storage.h"
@@ -24,79 +25,17 @@ Axes all_axes(const char* op, const Tensor& x) {
   return axes;
 }
 
-/// The order of axes that puts those last.
-Axes axes_last(int64_t rank, const Axes& axes) {
-  Axes order;
-  for (int64_t axis = 0; axis < rank; ++axis) {
-    if (!axes.contains(axis)) order.push_back(axis);
-  }
-  for (const int64_t axis : axes) order.push_back(axis);
-  return order;
-}
-
-/// x laid out densely so that the reduced axes stand together.
-struct Plan {
-  Tensor x;
-  kernels::Reduction reduction;
-  Shape kept;  // the other lengths, in the order in which the reduction leaves them,
-  Axes order;  // and which axes of x those are
-};
-
-/// The plan for an x whose axes lie in memory in that order.
-Plan plan_in_order(const Tensor& x, const Axes& axes, const Axes& order) {
-  Plan p{permute(x, order).contiguous(), {1, 1, 1}, {}, {}};
-  int64_t seen = 0;  // reduced axes so far
-  for (const int64_t axis : order) {
-    const int64_t length = x.shape()[axis];
-    if (axes.contains(axis)) {
-      p.reduction.middle *= length;
-      ++seen;
-      continue;
-    }
-    (seen == 0 ? p.reduction.outer : p.reduction.inner) *= length;
-    p.kept.push_back(length);
-    p.order.push_back(axis);
-  }
-  return p;
-}
-
-/// True when the reduced axes are neighbours in that order.
-bool stand_together(const Axes& order, const Axes& axes) {
-  int64_t runs = 0;
-  for (int64_t i = 0; i < order.size(); ++i) {
-    runs += axes.contains(order[i]) && (i == 0 || !axes.contains(order[i - 1]));
-  }
-  return runs <= 1;
-}
-
-/// Reads x where it lies if it can, in whatever order its axes are.
-Plan plan(const Tensor& x, const Axes& axes) {
-  const NoGrad no_grad;
-  Axes order;
-  for (int64_t axis = 0; axis < x.rank(); ++axis) order.push_back(axis);
-  if (axes.empty()) {
-    Plan p = plan_in_order(x, axes, order);
-    p.reduction = {x.numel(), 1, 1};
-    return p;
-  }
-  if (!x.is_contiguous()) {
-    const Axes in_memory = axes_in_memory(x);
-    if (permute(x, in_memory).is_contiguous()) order = in_memory;
-  }
-  return plan_in_order(x, axes, stand_together(order, axes) ? order : axes_last(x.rank(), axes));
-}
-
 /// run(reduction, dense x, result) over the axes, as a dense tensor of the reduced shape.
 template <class Run>
 Tensor reduced(const Tensor& x, const Axes& axes, bool keepdim, Dtype dtype, Run run) {
   const NoGrad no_grad;
-  const Plan p = plan(x, axes);
+  const ReductionPlan p = plan_reduction(x, axes);
   Tensor y = empty(p.kept, dtype);
   run(p.reduction, p.x, y);
   Axes back;  // where each axis that is kept lies in y
   for (int64_t axis = 0; axis < x.rank(); ++axis) {
-    for (int64_t i = 0; i < p.order.size(); ++i) {
-      if (p.order[i] == axis) back.push_back(i);
+    for (int64_t i = 0; i < p.kept_axes.size(); ++i) {
+      if (p.kept_axes[i] == axis) back.push_back(i);
     }
   }
   y = permute(y, back).contiguous();
@@ -113,17 +52,6 @@ int64_t count_over(const Shape& shape, const Axes& axes) {
   int64_t count = 1;
   for (const int64_t axis : axes) count *= shape[axis];
   return count;
-}
-
-Axes inverse(const Axes& order) {
-  Axes out = order;
-  for (int64_t i = 0; i < order.size(); ++i) out[order[i]] = i;
-  return out;
-}
-
-/// x, dense, with those axes last.
-Tensor with_axes_last(const Tensor& x, const Axes& axes) {
-  return permute(x, axes_last(x.rank(), axes)).contiguous();
 }
 
 /// exp(x) / sum(exp(x)) over axes, in ops; 0 where all is -inf.
@@ -208,22 +136,29 @@ Tensor logsumexp(const Tensor& x) { return logsumexp(x, all_axes("logsumexp", x)
 Tensor logsumexp(const Tensor& x, const Axes& given, bool keepdim) {
   require_float("logsumexp", "x", x);
   const Axes axes = resolve_axes("logsumexp", given, x.rank());
-  Tensor y = empty(reduced_shape(x.shape(), axes, keepdim), x.dtype());
-  visit_float(x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    kernels::logsumexp(y.numel(), count_over(x.shape(), axes),
-                       with_axes_last(x.detach(), axes).template data<T>(), fresh_data<T>(y));
+  const Tensor y = reduced(x, axes, keepdim, x.dtype(), [&](auto& r, auto& dense, auto& out) {
+    visit_float(x.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      kernels::logsumexp(r, dense.template data<T>(), fresh_data<T>(out));
+    });
   });
   return record("logsumexp", {x}, y, [x, axes](const Backward& b) -> Gradients {
     if (b.create_graph) return {restore(b.grad, x.shape(), axes) * softmax_over(x, axes)};
-    const Tensor rows = with_axes_last(x.detach(), axes), dx = empty(rows.shape(), rows.dtype());
-    const Tensor g = b.grad.contiguous();
+    const ReductionPlan p = plan_reduction(x, axes);
+    const Tensor dx = empty(p.x.shape(), p.x.dtype());
+    Axes order;  // of the axes that are kept, among themselves
+    for (const int64_t axis : p.kept_axes) {
+      int64_t place = 0;
+      for (const int64_t other : p.kept_axes) place += other < axis;
+      order.push_back(place);
+    }
+    const Tensor kept = reshape(b.grad, reduced_shape(x.shape(), axes, false));
+    const Tensor g = permute(kept, order).contiguous();
     visit_float(x.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      kernels::logsumexp_backward(g.numel(), count_over(x.shape(), axes), rows.data<T>(),
-                                  g.data<T>(), fresh_data<T>(dx));
+      kernels::logsumexp_backward(p.reduction, p.x.data<T>(), g.data<T>(), fresh_data<T>(dx));
     });
-    return {permute(dx, inverse(axes_last(x.rank(), axes)))};
+    return {p.back(dx)};
   });
 }
 

@@ -1,0 +1,101 @@
+#include "rapt/autograd/kernels/cross_entropy.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "rapt/autograd/kernels/allocator.h"
+#include "rapt/autograd/kernels/rows.h"
+
+namespace rapt::kernels {
+namespace {
+
+/// A row's loss is lse * total - sum over classes of share[c] * logits[c]: `on` for the target,
+/// `off` (times the class's weight) for every class.
+template <class T>
+struct Shares {
+  double on, off, total;
+
+  Shares(const ClassTargets<T>& t, int64_t target, int64_t classes, double weights_sum)
+      : on((1 - t.label_smoothing) * (t.class_weights ? t.class_weights[target] : 1)),
+        off(t.label_smoothing / static_cast<double>(classes)),
+        total(on + off * weights_sum) {}
+};
+
+template <class T>
+double sum_of_weights(const ClassTargets<T>& t, int64_t classes) {
+  if (t.class_weights == nullptr) return static_cast<double>(classes);
+  double sum = 0;
+  for (int64_t c = 0; c < classes; ++c) sum += t.class_weights[c];
+  return sum;
+}
+
+}  // namespace
+
+template <class T>
+double cross_entropy(int64_t rows, int64_t classes, const T* logits, const ClassTargets<T>& t,
+                     Softmax<T> softmax) {
+  const double weights_sum = sum_of_weights(t, classes);
+  std::vector<double, PoolAllocator<double>> losses(static_cast<size_t>(rows), 0.0);
+  for_each_row(rows, classes, [&](int64_t row) {
+    const int64_t target = t.targets[row];
+    softmax.shift[row] = softmax.factor[row] = T(0);
+    if (target == t.ignore_index) return;
+    const T* x = logits + row * classes;
+    const T shift = shift_of(x, classes), sum = row_sum_exp(x, classes, shift);
+    softmax.shift[row] = shift;
+    softmax.factor[row] = sum == T(0) ? T(0) : T(1) / sum;
+    const Shares<T> share(t, target, classes, weights_sum);
+    if (share.total == 0) return;
+    if (sum == T(0)) {  // nothing but -inf: as log_softmax has it
+      losses[static_cast<size_t>(row)] = infinity<double>;
+      return;
+    }
+    double loss = share.total * (shift + log_one(static_cast<double>(sum)));
+    if (share.on != 0) loss -= share.on * x[target];  // 0 * -inf is NaN
+    if (share.off != 0) {
+      for (int64_t c = 0; c < classes; ++c) {
+        const double weight = t.class_weights ? t.class_weights[c] : 1;
+        if (weight != 0) loss -= share.off * weight * x[c];
+      }
+    }
+    losses[static_cast<size_t>(row)] = loss;
+  });
+  double sum = 0;
+  for (const double loss : losses) sum += loss;
+  return sum;
+}
+
+template <class T>
+void cross_entropy_backward(int64_t rows, int64_t classes, const T* logits,
+                            const ClassTargets<T>& t, Softmax<const T> softmax, double g,
+                            T* dlogits) {
+  const double weights_sum = sum_of_weights(t, classes);
+  for_each_row(rows, classes, [&](int64_t row) {
+    const int64_t target = t.targets[row];
+    T* dx = dlogits + row * classes;
+    if (target == t.ignore_index || softmax.factor[row] == T(0)) {
+      std::fill_n(dx, classes, T(0));
+      return;
+    }
+    const T shift = softmax.shift[row], factor = softmax.factor[row];
+    const Shares<T> share(t, target, classes, weights_sum);
+    const T total = static_cast<T>(g * share.total), off = static_cast<T>(g * share.off);
+    for_each_block(logits + row * classes, classes, T(0),
+                   [&](const Block<T>& u, int64_t at, int64_t count) {
+                     Block<T> d = total * (exp<T>(u - shift) * factor);
+                     if (off != 0) d -= off * load_some(t.class_weights, at, count, T(1));
+                     store_some(dx + at, d, count);
+                   });
+    dx[target] -= static_cast<T>(g * share.on);
+  });
+}
+
+#define RAPT_INSTANTIATE(T)                                                                      \
+  template double cross_entropy(int64_t, int64_t, const T*, const ClassTargets<T>&, Softmax<T>); \
+  template void cross_entropy_backward(int64_t, int64_t, const T*, const ClassTargets<T>&,       \
+                                       Softmax<const T>, double, T*);
+RAPT_INSTANTIATE(float)
+RAPT_INSTANTIATE(double)
+#undef RAPT_INSTANTIATE
+
+}  // namespace rapt::kernels
