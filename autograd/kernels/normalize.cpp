@@ -26,7 +26,10 @@ struct Normed {
 template <class T>
 [[gnu::noinline]] Normed<T> normed_of_huge(const T* x, int64_t n, double eps, bool centred) {
   const T top = std::max(std::abs(row_max(x, n)), std::abs(row_min(x, n)));
-  if (!std::isfinite(top)) return {row_sum(x, n), std::numeric_limits<T>::quiet_NaN()};
+  // NaN among zeros has passed both by.
+  if (!std::isfinite(top) || top == 0) {
+    return {row_sum(x, n), std::numeric_limits<T>::quiet_NaN()};
+  }
   const int exponent = std::ilogb(top);
   double mean = 0, squares = 0;
   for (int64_t i = 0; centred && i < n; ++i) mean += std::ldexp(double{x[i]}, -exponent);
@@ -61,9 +64,8 @@ void layer_norm(int64_t rows, int64_t n, const T* x_all, const T* gain, const T*
                 T* y_all, T* mean, T* rstd) {
   for_each_row(rows, n, [&](int64_t row) {
     const T* x = x_all + row * n;
-    const auto [m, r] = normed<true>(x, n, eps);
-    mean[row] = m;
-    rstd[row] = r;
+    const auto moments = normed<true>(x, n, eps);
+    const T m = mean[row] = moments.mean, r = rstd[row] = moments.rstd;
     for_each_block(x, n, T(0), [&](const Block<T>& u, int64_t at, int64_t count) {
       const Block<T> scale = load_some(gain, at, count, T(1));
       const Block<T> shift = load_some(bias, at, count, T(0));

@@ -140,6 +140,7 @@ void fold(int64_t rows, int64_t inner, int64_t block, const T* x, T* out, bool a
 template <class T>
 void sum(const Reduction& r, const T* x, T* out) {
   const int64_t plane = r.middle * r.inner;
+  if (r.inner == 0) return;
   if (r.inner == 1) {
     parallel_for(r.outer, rows_per_piece(r.middle), [&](int64_t begin, int64_t end) {
       for (int64_t o = begin; o < end; ++o) out[o] = sum_row(x + o * plane, r.middle);
@@ -193,7 +194,7 @@ void column_extremes(const Reduction& r, const T* x, T* best, int64_t columns) {
     const T* row = x + m * r.inner;
     for (int64_t i = 0; i < columns; ++i) {
       const bool better = largest ? row[i] > best[i] : row[i] < best[i];
-      best[i] = better | (row[i] != row[i]) ? row[i] : best[i];  // nothing is better than NaN
+      best[i] = (better | (row[i] != row[i])) ? row[i] : best[i];  // nothing is better than NaN
     }
   }
 }

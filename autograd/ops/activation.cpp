@@ -115,7 +115,7 @@ template <class Form>
 Gradients gelu_linear_gradients(const Backward& b, const Tensor& x, const Tensor& weight,
                                 bool x_is_free) {
   const int64_t out = weight.dim(0), in = weight.dim(1);
-  const int64_t rows = b.grad.numel() / std::max<int64_t>(out, 1);
+  const int64_t rows = Shape(x.shape().begin(), x.shape().end() - 1).numel();
   const Tensor g = reshape(b.grad, {rows, out});
   Products products;
   const Tensor dx = products.add(g, weight.detach(), x.shape());

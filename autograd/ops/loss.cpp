@@ -59,6 +59,7 @@ Counted counted_targets(const char* op, const Tensor& scores, const Tensor& targ
 /// What cross_entropy means, in plain ops.
 Tensor cross_entropy_definition(const Tensor& logits, const Tensor& targets,
                                 const ClassificationOptions& options) {
+  if (logits.numel() == 0) return sum(logits);
   const int64_t classes = logits.dim(-1);
   const Tensor ignored =
       equal(targets, full({}, static_cast<double>(options.ignore_index), Dtype::i64));

@@ -56,6 +56,7 @@ int64_t count_over(const Shape& shape, const Axes& axes) {
 
 /// exp(x) / sum(exp(x)) over axes, in ops; 0 where all is -inf.
 Tensor softmax_over(const Tensor& x, const Axes& axes) {
+  if (x.numel() == 0) return x;  // there is no largest
   const Tensor top = max(x.detach(), axes, true);
   const Tensor e = exp(x - masked_fill(top, logical_not(is_finite(top)), 0));
   const Tensor total = sum(e, axes, true);

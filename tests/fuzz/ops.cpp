@@ -1,0 +1,49 @@
+// Every function of ops.h with random arguments. Counts the calls of each that were accepted, and
+// prints them at the end; with RAPT_FUZZ_COUNTS=FILE adds them to that file.
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "calls.h"
+
+namespace rapt::fuzz {
+namespace {
+
+struct Count {
+  int64_t accepted = 0, refused = 0;
+};
+
+std::vector<Count>& counts() {
+  static std::vector<Count> all(calls().size());
+  return all;
+}
+
+void print_counts() {
+  const char* path = std::getenv("RAPT_FUZZ_COUNTS");
+  std::FILE* file = path != nullptr ? std::fopen(path, "a") : stderr;
+  if (file == nullptr) return;
+  for (size_t i = 0; i < calls().size(); ++i) {
+    std::fprintf(file, "%s\t%lld\t%lld\n", calls()[i].function.c_str(),
+                 static_cast<long long>(counts()[i].accepted),
+                 static_cast<long long>(counts()[i].refused));
+  }
+  if (file != stderr) std::fclose(file);
+}
+
+}  // namespace
+}  // namespace rapt::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace rapt::fuzz;
+  static const bool once = [] {
+    counts();
+    std::atexit(print_counts);
+    return true;
+  }();
+  (void)once;
+  if (size < 1) return 0;
+  const size_t which = data[0] % calls().size();
+  const bool accepted = make(calls()[which], data + 1, size - 1);
+  ++(accepted ? counts()[which].accepted : counts()[which].refused);
+  return 0;
+}
