@@ -3,16 +3,19 @@
 # Does nothing, and needs no root, when all of it is there. CXX, if set, names the compiler.
 #   scripts/install.sh --bench    what the benchmarks compare with, too
 #   scripts/install.sh --format   what scripts/check_format.sh needs, too
+#   scripts/install.sh --clang    what scripts/check-all.sh needs, too
 set -euo pipefail
 
 with_bench=false
 with_format=false
+with_clang=false
 case "$*" in
   '') ;;
   --bench) with_bench=true ;;
   --format) with_format=true ;;
+  --clang) with_format=true with_clang=true ;;
   *)
-    echo "scripts/install.sh: wanted --bench, --format or nothing; got $*" >&2
+    echo "scripts/install.sh: wanted --bench, --format, --clang or nothing; got $*" >&2
     exit 2
     ;;
 esac
@@ -67,11 +70,20 @@ missing_for_format() {
   command -v clang-format >/dev/null || echo clang-format
 }
 
+# What scripts/check-all.sh and scripts/fuzz.sh run. libclang-rt has the sanitizers and libFuzzer.
+missing_for_clang() {
+  command -v clang++ >/dev/null || echo clang
+  command -v clang-tidy >/dev/null || echo clang-tidy
+  command -v llvm-cov-14 >/dev/null || echo llvm-14
+  is_installed libclang-rt-14-dev || echo libclang-rt-14-dev
+}
+
 mapfile -t missing < <(
   missing_programs
   missing_libraries
   if $with_bench; then missing_for_bench; fi
   if $with_format; then missing_for_format; fi
+  if $with_clang; then missing_for_clang; fi
 )
 if ((${#missing[@]} == 0)); then exit 0; fi
 

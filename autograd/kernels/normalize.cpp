@@ -114,6 +114,7 @@ void sum_over_rows(int64_t rows, int64_t n, Gradient<T> dgain, Gradient<T> dbias
   for (const Gradient<T>* out : {&dgain, &dbias}) {
     if (out->data == nullptr) continue;
     if (!out->adds) std::fill_n(out->data, n, T(0));
+    if (rows == 0) continue;
     fold_shares(sums.data() + (out == &dbias ? n : 0), shares, terms_per_block / rows_per_share,
                 2 * n, n, out->data);
   }

@@ -28,7 +28,8 @@ class Draw {
   Draw(const uint8_t* data, size_t size, bool dense);
 
   int64_t in(int64_t low, int64_t high);  ///< both included
-  bool chance(int64_t of) { return in(1, of) == 1; }
+  /// One time in `of`; never once the bytes are used up.
+  bool chance(int64_t of) { return in(1, of) == of; }
   template <class T>
   const T& one_of(const std::vector<T>& of) {
     return of[static_cast<size_t>(in(0, static_cast<int64_t>(of.size()) - 1))];

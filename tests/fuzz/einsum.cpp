@@ -79,6 +79,11 @@ void check(const uint8_t* data, size_t size) {
 }  // namespace
 }  // namespace rapt::fuzz
 
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  rapt::set_num_threads(1);
+  return 0;
+}
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   rapt::fuzz::check(data, size);
   return 0;

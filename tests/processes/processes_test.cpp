@@ -56,6 +56,11 @@ TEST(Processes, AChildWorksAsItsParentDoes) {
 
 // Whatever the other threads hold when the child is made, it is not held there.
 TEST(Processes, AForkWhileOtherThreadsCompute) {
+#ifdef RAPT_SANITIZED
+  // Seen in the hung child: it waits for a lock of the sanitizer's allocator, which a thread of the
+  // parent had taken.
+  GTEST_SKIP() << "the sanitizers' allocator does not survive a fork among threads";
+#endif
   const WithThreads scope(2);
   const Tensor wanted = work(1);
   std::atomic<bool> stop{false};

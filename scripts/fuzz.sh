@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Builds the fuzzers with clang and runs one of them, ops, graphs or einsum; the corpus grows in
+# build/fuzz/corpus, from tests/fuzz/seeds. What follows the name goes to libFuzzer.
+#   scripts/fuzz.sh ops -max_total_time=600    then says how many calls of each function it accepted
+#   scripts/fuzz.sh --coverage ops             how much of autograd/ the corpus runs through
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+coverage=false
+if [[ "${1:-}" == --coverage ]]; then
+  coverage=true
+  shift
+fi
+target=${1:-}
+case "$target" in
+  ops | graphs | einsum) shift ;;
+  *)
+    echo "scripts/fuzz.sh: wanted ops, graphs or einsum; got '$target'" >&2
+    exit 2
+    ;;
+esac
+
+"$root/scripts/install.sh" --clang
+corpus=$root/build/fuzz/corpus/$target
+if [[ ! -d "$corpus" ]]; then
+  mkdir -p "$corpus"
+  # A seed is a line of hexadecimal digits.
+  number=0
+  while read -r line; do
+    number=$((number + 1))
+    # shellcheck disable=SC2001
+    printf '%b' "$(sed 's/../\\x&/g' <<<"$line")" >"$corpus/seed$number"
+  done <"$root/tests/fuzz/seeds/$target.txt"
+fi
+
+if $coverage; then
+  configure fuzz-coverage
+  build fuzz-coverage "fuzz_$target"
+  program=$root/build/fuzz-coverage/tests/fuzz/fuzz_$target
+  profile=$root/build/fuzz-coverage/$target
+  LLVM_PROFILE_FILE=$profile.profraw quietly "$program" -runs=0 "$corpus"
+  llvm-profdata-14 merge -o "$profile.profdata" "$profile.profraw"
+  exec llvm-cov-14 report "$program" -instr-profile="$profile.profdata" "$root/autograd"
+fi
+
+configure fuzz
+build fuzz "fuzz_$target"
+counts=$(mktemp)
+trap 'rm -f "$counts"' EXIT
+# Without the schedule that weighs every input anew, which takes most of the time here.
+RAPT_FUZZ_COUNTS=$counts "$root/build/fuzz/tests/fuzz/fuzz_$target" -entropic=0 -max_len=96 \
+  -artifact_prefix="$root/build/fuzz/" "$@" "$corpus"
+if [[ "$target" == ops ]]; then
+  echo "accepted and refused calls of each function, the fewest first:"
+  sort -t $'\t' -n -k 2 "$counts"
+fi
