@@ -36,15 +36,11 @@ struct WorksAtTheEnd {
 }  // namespace
 
 int main(int, char** argv) {
+  static WorksAtTheEnd last;  // destroyed after whatever rapt makes from here on
   set_num_threads(4);
-  if (std::strcmp(argv[1], "op") == 0) {
-    static WorksAtTheEnd last;  // destroyed after whatever rapt makes from here on
-    work();
-  } else if (std::strcmp(argv[1], "loader") == 0) {
-    static WorksAtTheEnd last;
+  if (std::strcmp(argv[1], "op") == 0) work();
+  if (std::strcmp(argv[1], "loader") == 0) {
     static data::Loader loader(std::make_shared<Examples>(), {.batch_size = 2, .prefetch = 8});
     loader.next();
-  } else {  // nothing but at the end
-    static WorksAtTheEnd last;
-  }
+  }  // else nothing but at the end
 }
