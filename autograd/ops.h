@@ -6,9 +6,14 @@
 /// Every function of tensors, family by family, in the order of ops/*.cpp.
 ///
 /// Unless a line says otherwise: arguments are f32 or f64, all of one dtype; shapes broadcast as in
-/// NumPy; the result is new and dense; every function is differentiable to any order; axes may be
-/// negative; a bad argument throws rapt::Error naming it. "View" means that the result shares the
-/// elements of its argument.
+/// NumPy; the result is new, without gaps, in row-major order (of an elementwise function in that
+/// of its first argument, which may be permuted); every function is differentiable to any order;
+/// axes may be negative; a bad argument throws rapt::Error naming it. "View" means that the result
+/// shares the elements of its argument.
+///
+/// NaN in, NaN out, but where a line below says that something has no say. Where everything that
+/// counts is -inf, weights are 0, and so is the gradient, whatever arrives. The gradient by a
+/// kernel and that by create_graph are inf and NaN in the same places.
 namespace rapt {
 
 // ---- elementwise (elementwise.cpp): arithmetic works on i64 too -------------------------------
@@ -91,10 +96,11 @@ Tensor min(const Tensor& x, const Axes& axes, bool keepdim = false);
 /// population's variance.
 Tensor var(const Tensor& x, double correction = 1);
 Tensor var(const Tensor& x, const Axes& axes, double correction = 1, bool keepdim = false);
-/// log(sum(exp(x))), without overflow; -inf over nothing but -inf.
+/// log(sum(exp(x))), without overflow; -inf over nothing but -inf, with gradient 0.
 Tensor logsumexp(const Tensor& x);
 Tensor logsumexp(const Tensor& x, const Axes& axes, bool keepdim = false);
-/// i64: the index of the largest element, the first of equals. No gradient.
+/// i64: the index of the largest element, the first of equals, or of the first NaN. No gradient.
+/// Throws over an empty axis.
 Tensor argmax(const Tensor& x, int64_t axis, bool keepdim = false);
 
 // ---- shape (shape.cpp): any dtype --------------------------------------------------------------
@@ -175,7 +181,7 @@ Tensor einsum(std::string_view equation, TensorList operands);
 /// exp(x) / sum(exp(x)) along an axis. Where everything is -inf (all masked) the result is 0, and
 /// so is the gradient.
 Tensor softmax(const Tensor& x, int64_t axis = -1);
-/// log(softmax(x)) along an axis; -inf where everything is -inf.
+/// log(softmax(x)) along an axis. Where everything is -inf so is the result, and the gradient is 0.
 Tensor log_softmax(const Tensor& x, int64_t axis = -1);
 /// (x - mean) / sqrt(var + eps) * gain + bias over the last axis (arXiv:1607.06450), var with
 /// correction 0.   x [..., d], gain [d], bias [d]; each of the two may be undefined.
@@ -243,7 +249,7 @@ struct Loss {
 struct ClassificationOptions {
   int64_t ignore_index = -100;  ///< targets of this value do not count
   double label_smoothing = 0;   ///< in [0, 1]: the share spread evenly over all classes
-  Tensor class_weights = {};    ///< [C], without a gradient; or undefined for 1 each
+  Tensor class_weights = {};    ///< [C], without a gradient; finite; or undefined for 1 each
 };
 
 /// The count of a loss over these targets: those that are not ignored, or the sum of their class

@@ -93,7 +93,7 @@ Tensor alias(const Tensor& x) {
 }  // namespace
 
 Gradients differentiate(FunctionRef<Tensor(const Tensors&)> definition, const Tensors& inputs,
-                        const Backward& b) {
+                        const Backward& b, const Tensor& cotangent) {
   Tensors own;
   Tensors wanted;
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -102,7 +102,9 @@ Gradients differentiate(FunctionRef<Tensor(const Tensors&)> definition, const Te
     if (differentiable) wanted.push_back(own.back());
   }
   const Tensors found = grad({definition(own)}, wanted,
-                             {.create_graph = true, .allow_unused = true, .cotangents = {b.grad}});
+                             {.create_graph = true,
+                              .allow_unused = true,
+                              .cotangents = {cotangent.defined() ? cotangent : b.grad}});
   Gradients out(inputs.size());
   for (size_t i = 0, next = 0; i < inputs.size(); ++i) {
     if (inputs[i].defined() && b.needs(i)) out[i] = found[next++];

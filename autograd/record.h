@@ -74,9 +74,10 @@ Tensor record(const char* op, TensorList inputs, Tensor value, F&& rule,
   return join_graph(op, inputs, std::move(value), Rule(std::forward<F>(rule)), options);
 }
 
-/// The gradient of `definition(inputs)`, as a graph. What a fused op uses for second order.
+/// The gradient of `definition(inputs)`, as a graph, along b.grad or another cotangent. What a
+/// fused op uses for second order.
 Gradients differentiate(FunctionRef<Tensor(const Tensors&)> definition, const Tensors& inputs,
-                        const Backward& b);
+                        const Backward& b, const Tensor& cotangent = {});
 
 /// Like record, for an op whose value and gradient come from kernels of their own. `definition` is
 /// the same function in plain ops: it is differentiated when a graph of the gradient is wanted, and

@@ -94,7 +94,7 @@ class Attend {
     for (int64_t i = 0; i < rows; ++i) {
       T* line = s_ + i * columns;
       const int64_t some = head_.visible_of(row + i, column, columns);
-      if (masked_) masked_->note(i, line, some, columns);
+      if (masked_) masked_->note(i, head_, row + i, column, columns);
       const T factor = join(seen_[row + i - first_], line, whole_blocks(line, some, columns));
       if (column > 0 && factor != 1) {
         multiply(out.data + i * out.row_stride, a_.value_width, factor);

@@ -90,9 +90,14 @@ class HeadBackward {
     T *p = p_ + i * columns, *ds = ds_ + i * columns;
     const T shift = softmax_.shift[row], factor = softmax_.factor[row], dot = dots_[row];
     const int64_t some = head_.visible_of(row, column, columns);
-    if (masked_) masked_->note(i, p, some, columns);
+    if (masked_) masked_->note(i, head_, row, column, columns);
     const int64_t whole = whole_blocks(p, some, columns);
     std::fill(ds + some, ds + columns, T(0));
+    if (factor == T(0)) {  // no weight on any key, and no gradient, whatever arrives
+      std::fill_n(p, columns, T(0));
+      std::fill_n(ds, columns, T(0));
+      return;
+    }
     if (a_.dropout == 0) {
       for_each_block(p, ds, whole,
                      [&](const Block<T>& u, const Block<T>& v, int64_t at, int64_t count) {
@@ -201,10 +206,10 @@ class AllHeads {
   /// Once more without the masked terms, where NaN may have come from one.
   void settle_masked(int64_t head) const {
     if (!Head<T>(a_, head).masks()) return;
-    // What is not finite in k, v or g shows in dq; in q, for a query that sees nothing, in dk
-    // alone.
+    // For a query that sees nothing, what is not finite shows in dk (its q) or dv (its g) alone.
     if (!has_nan(of(dq_, head), a_.queries, a_.width) &&
-        !has_nan(of(dk_, head), a_.keys, a_.width)) {
+        !has_nan(of(dk_, head), a_.keys, a_.width) &&
+        !has_nan(of(dv_, head), a_.keys, a_.value_width)) {
       return;
     }
     HeadBackward<T> one = backward_of(head);

@@ -115,6 +115,14 @@ class Head {
     }
   }
 
+  /// True where the mask or causality keeps query `row` from a key: no score decides that, not even
+  /// one of -inf.
+  bool is_masked(int64_t row, int64_t key) const {
+    if (key >= visible_keys(row)) return true;
+    if (may_attend_.data != nullptr && !*may_attend_.at(row, key).data) return true;
+    return added_.data != nullptr && *added_.at(row, key).data == -infinity<T>;
+  }
+
   /// True when some query may be kept from some key.
   bool masks() const { return a_.causal || may_attend_.data != nullptr || added_.data != nullptr; }
 

@@ -13,10 +13,10 @@ namespace rapt::kernels {
 template <class T>
 class MaskedScores {
  public:
-  /// scores: `count` of the row's, of which the first `visible` may be seen.
-  void note(int64_t i, const T* scores, int64_t visible, int64_t count) {
+  /// The block's row i is query `row`, and its keys are the `count` from `column` on.
+  void note(int64_t i, const Head<T>& head, int64_t row, int64_t column, int64_t count) {
     for (int64_t j = 0; j < count; ++j) {
-      masked_[i * keys_per_block + j] = j >= visible || scores[j] == -infinity<T>;
+      masked_[i * keys_per_block + j] = head.is_masked(row, column + j);
     }
   }
   /// Zeros where the row is masked.

@@ -25,10 +25,12 @@ struct Normed {
 /// The same where a sum is beyond what T holds: of the row scaled by a power of two.
 template <class T>
 [[gnu::noinline]] Normed<T> normed_of_huge(const T* x, int64_t n, double eps, bool centred) {
+  NaNSeen<T> nan;
+  nan.add(x, n);
   const T top = std::max(std::abs(row_max(x, n)), std::abs(row_min(x, n)));
-  // NaN among zeros has passed both by.
-  if (!std::isfinite(top) || top == 0) {
-    return {row_sum(x, n), std::numeric_limits<T>::quiet_NaN()};
+  if (nan.any() || !std::isfinite(top)) {
+    constexpr T no_number = std::numeric_limits<T>::quiet_NaN();
+    return {no_number, nan.any() || centred ? no_number : T(0)};
   }
   const int exponent = std::ilogb(top);
   double mean = 0, squares = 0;

@@ -33,11 +33,21 @@ void softmax_rows(int64_t rows, int64_t n, const T* x_all, T* y_all) {
   });
 }
 
+/// True of the softmax of nothing but -inf. Its gradient is 0, whatever arrives: 0 * inf is NaN.
+template <class T>
+bool has_no_weight(const T* y, int64_t n) {
+  return std::all_of(y, y + n, [](T weight) { return weight == T(0); });
+}
+
 template <class T>
 void softmax_backward_rows(int64_t rows, int64_t n, const T* y_all, const T* g_all, T* dx_all) {
   for_each_row(rows, n, [&](int64_t row) {
     const T *y = y_all + row * n, *g = g_all + row * n;
     const T dot = row_dot(y, g, n);
+    if (std::isnan(dot) && has_no_weight(y, n)) {
+      std::fill_n(dx_all + row * n, n, T(0));
+      return;
+    }
     for_each_block(y, g, n, [&](const Block<T>& u, const Block<T>& v, int64_t at, int64_t count) {
       store_some<T>(dx_all + row * n + at, u * (v - dot), count);
     });
@@ -62,7 +72,8 @@ template <class T>
 void log_softmax_backward_rows(int64_t rows, int64_t n, const T* y_all, const T* g_all, T* dx_all) {
   for_each_row(rows, n, [&](int64_t row) {
     const T *y = y_all + row * n, *g = g_all + row * n;
-    if (row_max(y, n) == -infinity<T>) {
+    // A row of all NaN is none of all -inf, though row_max may pass NaN over.
+    if (n > 0 && y[0] == -infinity<T> && row_max(y, n) == -infinity<T>) {
       std::fill_n(dx_all + row * n, n, T(0));
       return;
     }
@@ -221,6 +232,19 @@ void softmax_columns(const Reduction& r, const T* x, T* y) {
   });
 }
 
+/// The largest of y in the columns where `dot` is NaN, 1 in the others.
+template <class T>
+PerColumn<T> largest_where_nan(const ColumnWalk& w, const T* y, const PerColumn<T>& dot) {
+  PerColumn<T> out(T(1));
+  const auto is_nan = [](T d) { return std::isnan(d); };
+  if (std::none_of(std::begin(dot.values), std::end(dot.values), is_nan)) return out;
+  const PerColumn<T> top = w.max(y);
+  for (int64_t c = 0; c < columns_at_once; ++c) {
+    if (is_nan(dot.values[c])) out.values[c] = top.values[c];
+  }
+  return out;
+}
+
 template <class T>
 void softmax_backward_columns(const Reduction& r, const T* y, const T* g, T* dx) {
   for_each_walk(r, [&](const ColumnWalk& w) {
@@ -230,10 +254,12 @@ void softmax_backward_columns(const Reduction& r, const T* y, const T* g, T* dx)
           return load_some(y + offset, 0, count, T(0)) * load_some(g + offset, 0, count, T(0));
         },
         dot);
+    const PerColumn<T> top = largest_where_nan(w, y, dot);
     w.for_each_block([&](int64_t offset, int64_t column, int64_t count, int64_t) {
       const Block<T> u = load_some(y + offset, 0, count, T(0));
       const Block<T> v = load_some(g + offset, 0, count, T(0));
-      store_some<T>(dx + offset, u * (v - dot.at(column)), count);
+      const Block<T> d = u * (v - dot.at(column)), most = top.at(column);
+      store_some<T>(dx + offset, (most == T(0) && u == most).select(T(0), d), count);
     });
   });
 }
@@ -263,7 +289,8 @@ void log_softmax_backward_columns(const Reduction& r, const T* y, const T* g, T*
       const Block<T> u = load_some(y + offset, 0, count, T(0));
       const Block<T> v = load_some(g + offset, 0, count, T(0));
       const Block<T> d = v - exp<T>(u) * sum.at(column);
-      store_some<T>(dx + offset, (top.at(column) == -infinity<T>).select(T(0), d), count);
+      const Block<T> most = top.at(column);
+      store_some<T>(dx + offset, (most == -infinity<T> && u == most).select(T(0), d), count);
     });
   });
 }

@@ -42,7 +42,12 @@ Tensor fused_pointwise(const char* op, const Tensor& x, Definition definition, F
     using T = decltype(zero);
     return map_elements<T, T>(x, [curve](const Block<T>& u) -> Block<T> { return curve(u).value; });
   });
-  return fused(op, {x}, definition, y, [op, x, curve](const Backward& b) -> Gradients {
+  return record(op, {x}, y, [op, x, definition, curve](const Backward& b) -> Gradients {
+    if (b.create_graph) {
+      // The slope first, as the kernel has it: a gradient of inf over its terms may be inf - inf.
+      const Gradients slope = differentiate(definition, {x}, b, ones(x.shape(), x.dtype()));
+      return {b.grad * slope[0]};
+    }
     return {visit_float(x.dtype(), [&](auto zero) {
       using T = decltype(zero);
       return map_elements<T, T, T>(
@@ -140,7 +145,7 @@ Tensor gelu_linear_by(const Tensor& x, const Tensor& weight, const Tensor& bias)
       "gelu_linear", {x, weight, bias}, y, [x, weight, bias](const Backward& b) -> Gradients {
         if (b.create_graph) {
           return differentiate(
-              [](const Tensors& in) { return linear(Form::definition(in[0]), in[1], in[2]); },
+              [](const Tensors& in) { return linear(gelu_by<Form>(in[0]), in[1], in[2]); },
               {x, weight, bias}, b);
         }
         return gelu_linear_gradients<Form>(b, x, weight, b.last && is_last_handle(x));

@@ -23,6 +23,10 @@ Counted counted(const char* op, const Tensor& targets, int64_t classes,
   const int64_t* at = out.targets.data<int64_t>();
   const Tensor& weights = options.class_weights;
   const Tensor table = weights.defined() ? weights.to(Dtype::f64).contiguous() : Tensor();
+  for (int64_t c = 0; table.defined() && c < table.numel(); ++c) {
+    const double weight = table.data<double>()[c];
+    if (!std::isfinite(weight)) fail(op, ": wanted finite class_weights; got ", weight, " at ", c);
+  }
   for (int64_t i = 0, n = targets.numel(); i < n; ++i) {
     if (at[i] == options.ignore_index) continue;
     if (at[i] < 0 || at[i] >= classes) {

@@ -144,7 +144,10 @@ Tensor softmax(const Tensor& x, int64_t axis) {
       "softmax", {x}, y,
       [at](const Backward& b) -> Gradients {
         const Tensor& p = b.output;
-        if (b.create_graph) return {p * (b.grad - sum(b.grad * p, {at}, true))};
+        if (b.create_graph && p.numel() > 0) {
+          const Tensor none = equal(max(p.detach(), {at}, true), zeros({}, p.dtype()));
+          return {masked_fill(p * (b.grad - sum(b.grad * p, {at}, true)), none, 0)};
+        }
         return {along_axis(p, b.grad, at, [](auto... a) { kernels::softmax_backward(a...); })};
       },
       {.keep_output = true});

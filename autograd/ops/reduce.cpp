@@ -54,13 +54,14 @@ int64_t count_over(const Shape& shape, const Axes& axes) {
   return count;
 }
 
-/// exp(x) / sum(exp(x)) over axes, in ops; 0 where all is -inf.
-Tensor softmax_over(const Tensor& x, const Axes& axes) {
+/// g * exp(x) / sum(exp(x)) over axes, in ops; 0 where all is -inf, whatever g.   g of x's shape
+Tensor times_softmax(const Tensor& g, const Tensor& x, const Axes& axes) {
   if (x.numel() == 0) return x;  // there is no largest
   const Tensor top = max(x.detach(), axes, true);
   const Tensor e = exp(x - masked_fill(top, logical_not(is_finite(top)), 0));
   const Tensor total = sum(e, axes, true);
-  return e / masked_fill(total, equal(total, zeros({}, x.dtype())), 1);
+  const Tensor none = equal(total, zeros({}, x.dtype()));
+  return masked_fill(g * (e / masked_fill(total, none, 1)), none, 0);
 }
 
 Tensor extreme(const char* op, bool largest, const Tensor& x, const Axes& given, bool keepdim) {
@@ -144,7 +145,7 @@ Tensor logsumexp(const Tensor& x, const Axes& given, bool keepdim) {
     });
   });
   return record("logsumexp", {x}, y, [x, axes](const Backward& b) -> Gradients {
-    if (b.create_graph) return {restore(b.grad, x.shape(), axes) * softmax_over(x, axes)};
+    if (b.create_graph) return {times_softmax(restore(b.grad, x.shape(), axes), x, axes)};
     const ReductionPlan p = plan_reduction(x, axes);
     const Tensor dx = empty(p.x.shape(), p.x.dtype());
     Axes order;  // of the axes that are kept, among themselves

@@ -120,6 +120,35 @@ TEST(AttentionMasks, WhatComesLaterHasNoSay) {
   }
 }
 
+// What a mask keeps away is masked; a score of -inf that the numbers made is not: its weight of 0
+// meets NaN as in any product.
+TEST(AttentionMasks, AScoreOfMinusInfIsNoMask) {
+  const Tensor q = tensor({{-1, 0}}), k = tensor({{1, 0}, {infinity, 1}, {2, 0}});
+  const Tensor v = tensor({{1, 2}, {3, 4}, {5, 6}});
+  const AttentionOptions options{.mask = from_values<bool>({true, true, false}, {1, 3})};
+  const Attended found = attended({q, k, v}, options, tensor({{1, 1}}));
+  EXPECT_TRUE(close(found.y, tensor({{1, 2}}), 1e-6));
+  for (const Tensors& gradients : {found.gradients, found.by_graph}) {
+    EXPECT_TRUE(close(gradients[0], tensor({{std::nan(""), 0}}), 1e-6));
+    EXPECT_TRUE(close(gradients[1], zeros({3, 2}), 1e-6));
+    EXPECT_TRUE(close(gradients[2], tensor({{1, 1}, {0, 0}, {0, 0}}), 1e-6));
+  }
+}
+
+// More queries than keys: the first see nothing, and what arrives there goes nowhere.
+TEST(AttentionMasks, AQueryThatSeesNothingPassesNothingOn) {
+  const Tensors in = qkv({2}, 5, 3);
+  const Tensor cotangent = normal({2, 5, 8}, 4);
+  const Attended wanted = attended(in, {.causal = true}, cotangent);
+  for (const double value : {std::nan(""), infinity}) {
+    const Attended found = attended(in, {.causal = true}, with_row(cotangent, 1, value));
+    for (size_t i = 0; i < 3; ++i) {
+      EXPECT_TRUE(close(found.gradients[i], wanted.gradients[i], 1e-12)) << value << ", " << i;
+      EXPECT_TRUE(close(found.by_graph[i], wanted.gradients[i], 1e-11)) << value << ", " << i;
+    }
+  }
+}
+
 // Far from zero, weights keep the digits of the sums: against f64 of the rounded scores.
 TEST(AttentionMasks, GradientsFarFromZeroKeepTheirDigits) {
   for (const double offset : {0.0, 100.0, 10000.0, 100000.0}) {

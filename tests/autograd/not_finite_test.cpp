@@ -172,6 +172,56 @@ TEST(NotFinite, SoftmaxesOfNothingButMinusInf) {
   EXPECT_TRUE(close(gradient(plain, full({2}, -inf)), tensor({0, 0}), 1e-6));
 }
 
+// NaN in, NaN out: not the 0 of a row that is all -inf. Along rows, and along columns.
+TEST(NotFinite, SoftmaxesOfNaN) {
+  const Tensor x = tensor({{1, nan}, {-inf, -inf}, {nan, nan}, {2, inf}});
+  const Tensor wanted = tensor({{nan, nan}, {0, 0}, {nan, nan}, {nan, nan}});
+  for (const auto f : {+[](const Tensor&t, int64_t axis) { return log_softmax(t, axis); },
+                       +[](const Tensor&t, int64_t axis) { return softmax(t, axis); }}) {
+    EXPECT_TRUE(close(gradient([&](const Tensor& t) { return f(t, 1); }, x), wanted, 1e-6));
+    EXPECT_TRUE(close(gradient([&](const Tensor& t) { return f(t, 0); }, transpose(x)),
+                      transpose(wanted), 1e-6));
+  }
+}
+
+// And the 0 of a row that is all -inf stays, whatever arrives.
+TEST(NotFinite, NothingButMinusInfGivesNoGradient) {
+  const Tensor arrives = tensor({inf, nan, 2}), none = full({3}, -inf);
+  for (const bool rows : {true, false}) {
+    const int64_t axis = rows ? 0 : 1;
+    const Tensor x = rows ? none : expand(none, {2, 3});
+    const auto weighted = [&](const Tensor& y) { return rows ? y * arrives : y * nan; };
+    const auto soft = [&](const Tensor& t) { return weighted(softmax(t, axis)); };
+    const auto log_soft = [&](const Tensor& t) { return weighted(log_softmax(t, axis)); };
+    const auto log_sum = [&](const Tensor& t) { return weighted(logsumexp(t, {axis})); };
+    EXPECT_TRUE(close(gradient(soft, x), zeros(x.shape()), 1e-6));
+    EXPECT_TRUE(close(gradient(log_soft, x), zeros(x.shape()), 1e-6));
+    EXPECT_TRUE(close(gradient(log_sum, x), zeros(x.shape()), 1e-6));
+  }
+}
+
+// As the formula has it: 1 / inf is 0, and inf * 0 is NaN.
+TEST(NotFinite, RmsNormOfInf) {
+  const Tensor x = tensor({1, -inf, 2});
+  EXPECT_TRUE(close(rms_norm(x), tensor({0, nan, 0}), 1e-6));
+  EXPECT_TRUE(close(layer_norm(x), full({3}, nan), 1e-6));
+  const auto of_gain = [&](const Tensor& gain) { return rms_norm(x, gain); };
+  EXPECT_TRUE(close(gradient(of_gain, tensor({1, 2, 3})), tensor({0, nan, 0}), 1e-6));
+}
+
+// The slope is one number: inf * (a - b), not inf * a - inf * b.
+TEST(NotFinite, CurvesUnderAnInfiniteGradient) {
+  for (const auto f : {+[](const Tensor& x) { return gelu(x); },
+                       +[](const Tensor& x) { return gelu(x, Gelu::tanh); },
+                       +[](const Tensor& x) { return silu(x); },
+                       +[](const Tensor& x) {
+                         return gelu_linear(x, ones({1, 2}));
+                       }}) {
+    const auto times_inf = [&](const Tensor& x) { return f(x) * inf; };
+    EXPECT_TRUE(close(gradient(times_inf, tensor({1, -2})), tensor({inf, -inf}), 1e-6));
+  }
+}
+
 TEST(NotFinite, VarianceWithNothingToDivideBy) {
   EXPECT_TRUE(std::isnan(var(zeros({0})).item()));
   EXPECT_EQ(var(tensor({1, 3}), 3).item(), inf);
@@ -256,6 +306,19 @@ TEST(NotFinite, NumbersThatI64AndB8CannotHold) {
 }
 
 // A class of weight 0 has no say, whatever its logits: 0 * -inf is NaN.
+TEST(NotFinite, ClassWeightsAreNumbers) {
+  const Tensor x = tensor({{1, 2, 3}}), targets = from_values<int64_t>({0});
+  for (const double bad : {inf, nan}) {
+    const ClassificationOptions options{.class_weights = tensor({1, 2, bad})};
+    for (const auto& message : {error_of([&] { cross_entropy(x, targets, options); }),
+                                error_of([&] { nll_loss(x, targets, options); }),
+                                error_of([&] { count_targets(targets, options); })}) {
+      EXPECT_NE(message.find("wanted finite class_weights; got "), std::string::npos) << message;
+      EXPECT_NE(message.find(" at 2"), std::string::npos) << message;
+    }
+  }
+}
+
 TEST(NotFinite, ClassesWithoutWeight) {
   const Tensor weights = tensor({0, 1, 1}), targets = from_values<int64_t>({0, 1});
   const ClassificationOptions options{.class_weights = weights};

@@ -9,7 +9,7 @@ Draw::Draw(const uint8_t* data, size_t size, bool dense)
     : at_(data), end_(data + size), dense_(dense) {
   const int64_t kind = in(0, 7);
   if (kind % 4 == 3) dtype_ = Dtype::f64;
-  tame_ = kind < 6;
+  numbers_ = kind < 6 ? Numbers::tame : kind == 6 ? Numbers::not_finite : Numbers::wild;
   noise_ = static_cast<uint64_t>(in(0, 255));
 }
 
@@ -30,10 +30,11 @@ uint64_t Draw::noise() {  // splitmix64
 double Draw::value() {
   constexpr double inf = std::numeric_limits<double>::infinity();
   static const std::vector<double> awkward = {
-      0,     -0.0, inf, -inf, std::numeric_limits<double>::quiet_NaN(), 1e38, -1e38,
-      1e-40, 1,    88,  -104};
+      inf,  -inf, 0,     -0.0,  1,  std::numeric_limits<double>::quiet_NaN(),
+      -inf, 1e38, -1e38, 1e-40, 88, -104};
   const uint64_t bits = noise();
-  if (!tame_ && bits % 4 == 0) return awkward[bits / 4 % awkward.size()];
+  const size_t kinds = numbers_ == Numbers::wild ? awkward.size() : 7;
+  if (numbers_ != Numbers::tame && bits % 4 == 0) return awkward[bits / 4 % kinds];
   return static_cast<double>(static_cast<int64_t>(bits % 65536) - 32768) / 10000.0;
 }
 
@@ -41,7 +42,7 @@ double Draw::number() {
   static const std::vector<double> usual = {0, 1, -1, 0.5, 2, 3, -2, 1.7, -2.3, 0.1, 1e-5, 1000};
   static const std::vector<double> odd = {-1e30, 1e300, std::numeric_limits<double>::infinity(),
                                           std::numeric_limits<double>::quiet_NaN()};
-  return chance(16) && !tame_ ? one_of(odd) : one_of(usual);
+  return chance(16) && numbers_ == Numbers::wild ? one_of(odd) : one_of(usual);
 }
 
 Shape Draw::shape(int64_t least_rank, int64_t most_rank) {

@@ -54,8 +54,9 @@ class Draw {
 
   /// The leaves that floats() has made.
   const Tensors& leaves() const { return leaves_; }
-  /// True when no leaf holds inf, NaN, or what soon leads there.
-  bool is_tame() const { return tame_; }
+  /// What the leaves hold: numbers near 1; those, inf and NaN; or whatever may overflow.
+  enum class Numbers { tame, not_finite, wild };
+  Numbers numbers_drawn() const { return numbers_; }
   /// True when the bytes have been used up.
   bool is_over() const { return at_ == end_; }
 
@@ -72,7 +73,7 @@ class Draw {
   const bool dense_;
   uint64_t noise_ = 0;
   Dtype dtype_ = Dtype::f32;
-  bool tame_ = true;
+  Numbers numbers_ = Numbers::tame;
   Tensors leaves_;
 };
 
