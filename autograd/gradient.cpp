@@ -77,7 +77,7 @@ class Targets {
     for (const Tensor& output : outputs) {
       if (!ends_.contains(place_of(output))) visit(output.impl()->node.get());
     }
-    for (size_t i = 0; i < reachable.size(); ++i) {
+    for (size_t i = 0; i < reachable.size(); ++i) {  // NOLINT(modernize-loop-convert): it grows
       if (slots_.size() == 1 && slots_.contains(reachable[i])) continue;  // nothing is wanted above
       // What was freed no longer says whether it leads to a target: nothing may be missed.
       reachable[i]->require_not_freed();
@@ -251,7 +251,7 @@ class Walk {
     }
   }
 
-  void accumulate(Tensor& into, Tensor gradient) const {
+  void accumulate(Tensor& into, const Tensor& gradient) const {
     if (!create_graph_ && is_sole_owner(into)) {
       add_elements(into, gradient);
     } else {

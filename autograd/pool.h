@@ -25,8 +25,10 @@ struct PoolAllocator {
   PoolAllocator() = default;
   template <class U>
   PoolAllocator(const PoolAllocator<U>&) {}
+  // NOLINTBEGIN(bugprone-sizeof-expression): T may well be a pointer.
   T* allocate(size_t n) { return static_cast<T*>(kernels::allocate(n * sizeof(T))); }
   void deallocate(T* p, size_t n) noexcept { kernels::release(p, n * sizeof(T)); }
+  // NOLINTEND(bugprone-sizeof-expression)
   template <class U>
   bool operator==(const PoolAllocator<U>&) const {
     return true;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
@@ -46,7 +47,7 @@ double seconds_now() {
 }
 
 std::string duration_text(double seconds) {
-  const auto whole = static_cast<int64_t>(std::max(seconds, 0.0) + 0.5);
+  const auto whole = static_cast<int64_t>(std::llround(std::max(seconds, 0.0)));
   const std::string s = std::to_string(whole % 60) + " s";
   const std::string min = std::to_string(whole / 60 % 60) + " min";
   if (whole < 60) return s;

@@ -36,7 +36,7 @@ RunFolder RunFolder::open(std::string path) {
 }
 
 RunFolder::RunFolder(RunFolder&& other) noexcept
-    : path_(other.path_),
+    : path_(std::move(other.path_)),
       made_(std::exchange(other.made_, {})),
       lock_(std::exchange(other.lock_, -1)) {}
 

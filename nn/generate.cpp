@@ -42,6 +42,7 @@ int64_t draw(const std::vector<double>& logits, const GenerateOptions& options, 
   double top = -INFINITY;
   for (const int64_t i : order) top = std::max(top, logits[static_cast<size_t>(i)]);
   std::vector<double> weights;
+  weights.reserve(order.size());
   for (const int64_t i : order) {
     weights.push_back(
         kernels::portable::exp((logits[static_cast<size_t>(i)] - top) / options.temperature));

@@ -87,10 +87,8 @@ std::vector<ParameterGroup> one_group(const NamedTensors& parameters) {
 
 }  // namespace
 
-Adam::Adam(std::vector<ParameterGroup> groups, const AdamOptions& options, Decay decay)
-    : Optimizer(std::move(groups), options.lr, options.weight_decay),
-      options_(options),
-      decay_(decay) {
+Adam::Adam(const std::vector<ParameterGroup>& groups, const AdamOptions& options, Decay decay)
+    : Optimizer(groups, options.lr, options.weight_decay), options_(options), decay_(decay) {
   check_options(options);
   for (const Slot& slot : slots()) {
     const Tensor& p = slot.parameter;
@@ -98,14 +96,14 @@ Adam::Adam(std::vector<ParameterGroup> groups, const AdamOptions& options, Decay
   }
 }
 
-Adam::Adam(std::vector<ParameterGroup> groups, const AdamOptions& options)
-    : Adam(std::move(groups), options, Decay::l2) {}
+Adam::Adam(const std::vector<ParameterGroup>& groups, const AdamOptions& options)
+    : Adam(groups, options, Decay::l2) {}
 
 Adam::Adam(const NamedTensors& parameters, const AdamOptions& options)
     : Adam(one_group(parameters), options) {}
 
-AdamW::AdamW(std::vector<ParameterGroup> groups, const AdamWOptions& options)
-    : Adam(std::move(groups), shared_options(options), Decay::decoupled) {}
+AdamW::AdamW(const std::vector<ParameterGroup>& groups, const AdamWOptions& options)
+    : Adam(groups, shared_options(options), Decay::decoupled) {}
 
 AdamW::AdamW(const NamedTensors& parameters, const AdamWOptions& options)
     : AdamW(one_group(parameters), options) {}

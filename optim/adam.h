@@ -32,7 +32,7 @@ struct AdamWOptions {
 class Adam : public Optimizer {
  public:
   explicit Adam(const NamedTensors& parameters, const AdamOptions& options = {});
-  explicit Adam(std::vector<ParameterGroup> groups, const AdamOptions& options = {});
+  explicit Adam(const std::vector<ParameterGroup>& groups, const AdamOptions& options = {});
 
   /// "lr"; and for each parameter its "step.", "exp_avg." and "exp_avg_sq.".
   NamedTensors state() const override;
@@ -40,7 +40,7 @@ class Adam : public Optimizer {
 
  protected:
   enum class Decay { l2, decoupled };
-  Adam(std::vector<ParameterGroup> groups, const AdamOptions& options, Decay decay);
+  Adam(const std::vector<ParameterGroup>& groups, const AdamOptions& options, Decay decay);
   void update(double gradient_factor) override;
 
  private:
@@ -59,7 +59,7 @@ class Adam : public Optimizer {
 class AdamW : public Adam {
  public:
   explicit AdamW(const NamedTensors& parameters, const AdamWOptions& options = {});
-  explicit AdamW(std::vector<ParameterGroup> groups, const AdamWOptions& options = {});
+  explicit AdamW(const std::vector<ParameterGroup>& groups, const AdamWOptions& options = {});
 };
 
 }  // namespace rapt::optim

@@ -26,7 +26,7 @@ std::vector<ParameterGroup> decay_groups(const NamedTensors& parameters, double 
   return {matrices, others};
 }
 
-Optimizer::Optimizer(std::vector<ParameterGroup> groups, double lr, double weight_decay) {
+Optimizer::Optimizer(const std::vector<ParameterGroup>& groups, double lr, double weight_decay) {
   set_lr(lr);
   std::unordered_set<const TensorImpl*> seen;
   for (const ParameterGroup& group : groups) {

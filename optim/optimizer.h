@@ -51,7 +51,7 @@ class Optimizer {
  protected:
   /// Throws when there is no parameter at all, one is given twice, is not a dense leaf of f32 or
   /// f64, or a setting is negative.
-  Optimizer(std::vector<ParameterGroup> groups, double lr, double weight_decay);
+  Optimizer(const std::vector<ParameterGroup>& groups, double lr, double weight_decay);
 
   /// One parameter with the settings of its group.
   struct Slot {

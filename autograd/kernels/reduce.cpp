@@ -27,7 +27,7 @@ using Wide = std::conditional_t<std::is_same_v<T, float>, double, T>;
 
 template <class T>
 T sum_row(const T* x, int64_t n) {
-  constexpr int64_t chunk = 4096, at_once = 4 * lanes;
+  constexpr int64_t chunk = 4096, at_once = int64_t{4} * lanes;
   Wide<T> total = 0;
   for (int64_t at = 0; at < n; at += chunk) {
     const int64_t end = std::min(at + chunk, n);

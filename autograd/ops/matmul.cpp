@@ -178,11 +178,11 @@ Gradients linear_gradients(const Backward& b, const Kept& x, const Tensor& weigh
 }  // namespace
 
 Tensors linear_each(const Tensor& x, TensorList weights, TensorList biases) {
-  if (biases.size() != 0 && biases.size() != weights.size()) {
+  if (!biases.empty() && biases.size() != weights.size()) {
     fail("linear_each: wanted a bias for each of ", weights.size(), " weights, or none; got ",
          biases.size());
   }
-  const auto bias_of = [&](size_t i) { return biases.size() == 0 ? Tensor() : biases[i]; };
+  const auto bias_of = [&](size_t i) { return biases.empty() ? Tensor() : biases[i]; };
   for (size_t i = 0; i < weights.size(); ++i) check_linear(x, weights[i], bias_of(i));
   Products products;
   Tensors out;

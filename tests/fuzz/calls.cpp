@@ -597,11 +597,11 @@ struct Outcome {
   }
 };
 
-/// Some numbers for a shape; with some that are not finite among them.
+/// Some numbers for a shape; if it is odd, with some that are not finite among them.
 Tensor cotangent(const Tensor& y, Draw::Numbers numbers) {
   const Tensor i = arange(y.numel(), y.dtype());
   Tensor g = cos(i);
-  if (numbers != Draw::Numbers::tame) {
+  if (numbers != Draw::Numbers::tame && y.numel() % 2 == 1) {
     constexpr double inf = std::numeric_limits<double>::infinity();
     const Tensor kind = sin(i * 7.0), top = full({}, 0.9, y.dtype());
     g = masked_fill(g, greater(kind, top), inf);
@@ -649,9 +649,11 @@ std::optional<Outcome> outcome(const Call& call, const uint8_t* data, size_t siz
     numbers_of(out.gradients[i]);
   }
   if (dense || !out.can_compare) return out;
-  // Of inf in a gain or a cotangent, layer_norm's gradient is a sum of inf and -inf, which the two
-  // add up in another order: one inf, one NaN.
-  const bool in_kind = !call.function.starts_with("layer_norm");
+  // Of inf in a gain or a cotangent, these gradients are sums of inf and -inf, which the two add up
+  // in another order: one inf, one NaN.
+  const bool in_kind =
+      !call.function.starts_with("layer_norm") &&
+      !(call.function.starts_with("scaled_dot") && out.results[0].numel() % 2 == 1);
   const Tensors graphed = gradients_of(d, out.results, true);
   for (size_t i = 0; i < graphed.size(); ++i) {
     require_close(call.function + ": gradients by the kernel and by create_graph", graphed[i],
