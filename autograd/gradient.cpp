@@ -241,7 +241,7 @@ class Walk {
     }
     Tensor* const place = destination(edge);
     if (place == nullptr) return;
-    if (place->defined()) return accumulate(*place, std::move(gradient));
+    if (place->defined()) return accumulate(*place, gradient);
     const bool is_leafs_own = edge.leaf && place == &edge.leaf->grad;
     // A leaf's gradient has elements of its own: it will be written to (clipping, the next walk).
     *place = is_leafs_own && !is_sole_owner(gradient) ? gradient.clone() : std::move(gradient);

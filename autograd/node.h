@@ -78,6 +78,7 @@ class RuleReads {
  private:
   void check_one(const TensorImpl& x) const;
 
+  // NOLINTNEXTLINE(readability-identifier-naming): a static member is a variable to clang-tidy
   static thread_local constinit const RuleReads* current_;
   const Node& node_;
   const Storage* const gradient_;

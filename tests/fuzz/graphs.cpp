@@ -212,9 +212,8 @@ Tensors moved(const Tensors& values, const Tensors& direction, double by) {
 }
 
 /// The derivative along `direction`, by differences of the fourth order.
-double slope(const Program& program, const Tensors& direction) {
+double slope(const Program& program, const Tensors& direction, double h) {
   const NoGrad no_grad;
-  constexpr double h = 1e-3;
   const auto at = [&](double by) {
     return program.run(moved(program.values(), direction, by)).item();
   };
@@ -259,9 +258,13 @@ void check(const uint8_t* data, size_t size) {
   Tensors direction;
   for (const Tensor& leaf : leaves)
     direction.push_back(Rng(3).normal(leaf.shape(), 0, 1, Dtype::f64));
-  const double numeric = slope(program, direction), exact = dot(found, direction);
-  require(std::abs(numeric - exact) <= 1e-5 * (1 + size_of(found)),
-          "along a direction, the graph gives ", exact, ", finite differences give ", numeric);
+  const double exact = dot(found, direction), allowed = 1e-5 * (1 + size_of(found));
+  // Where the curve turns within a step, a shorter one is right.
+  const double far = slope(program, direction, 1e-3);
+  require(std::abs(far - exact) <= allowed ||
+              std::abs(slope(program, direction, 1e-4) - exact) <= allowed ||
+              std::abs(slope(program, direction, 1e-5) - exact) <= allowed,
+          "along a direction, the graph gives ", exact, ", finite differences give ", far);
   check_overwritten(program, found, size > 0 ? data[size - 1] : 0);
 }
 
