@@ -94,13 +94,6 @@ Tensor alias(const Tensor& x) {
 
 Gradients differentiate(FunctionRef<Tensor(const Tensors&)> definition, const Tensors& inputs,
                         const Backward& b, const Tensor& cotangent) {
-  Gradients out(inputs.size());
-  if (b.grad.numel() == 0) {  // a sum of no terms: not of 0 * inf, inside the definition
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      if (inputs[i].defined() && b.needs(i)) out[i] = zeros(inputs[i].shape(), inputs[i].dtype());
-    }
-    return out;
-  }
   Tensors own;
   Tensors wanted;
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -112,6 +105,7 @@ Gradients differentiate(FunctionRef<Tensor(const Tensors&)> definition, const Te
                              {.create_graph = true,
                               .allow_unused = true,
                               .cotangents = {cotangent.defined() ? cotangent : b.grad}});
+  Gradients out(inputs.size());
   for (size_t i = 0, next = 0; i < inputs.size(); ++i) {
     if (inputs[i].defined() && b.needs(i)) out[i] = found[next++];
   }
