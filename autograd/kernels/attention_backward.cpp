@@ -205,11 +205,12 @@ class AllHeads {
 
   /// Once more without the masked terms, where NaN may have come from one.
   void settle_masked(int64_t head) const {
-    if (!Head<T>(a_, head).masks()) return;
+    const Head<T> of_head(a_, head);
+    if (!of_head.masks()) return;
     // For a query that sees nothing, what is not finite shows in dk (its q) or dv (its g) alone.
     if (!has_nan(of(dq_, head), a_.queries, a_.width) &&
-        !has_nan(of(dk_, head), a_.keys, a_.width) &&
-        !has_nan(of(dv_, head), a_.keys, a_.value_width)) {
+        (!of_head.may_see_nothing() || (!has_nan(of(dk_, head), a_.keys, a_.width) &&
+                                        !has_nan(of(dv_, head), a_.keys, a_.value_width)))) {
       return;
     }
     HeadBackward<T> one = backward_of(head);

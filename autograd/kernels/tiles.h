@@ -81,8 +81,9 @@ inline void compute_tile(int64_t depth, const Strip<T>& a, const T* b, int64_t b
     }
   }
   const Packet alpha = packets::pset1<Packet>(finish.alpha);
-  const bool whole = columns == int64_t{vectors} * width;
-  alignas(64) T line[size_t{vectors} * width] = {};
+  // NOLINTNEXTLINE(bugprone-implicit-widening-of-multiplication-result): a tile is small
+  const bool whole = columns == vectors * width;
+  alignas(64) T line[vectors * width] = {};
 #pragma GCC unroll 8
   for (int i = 0; i < rows; ++i) {
     T* const to = c + i * c_stride;
