@@ -13,7 +13,8 @@
 ///
 /// NaN in, NaN out, but where a line below says that something has no say. Where everything that
 /// counts is -inf, weights are 0, and so is the gradient, whatever arrives. The gradient by a
-/// kernel and that by create_graph are inf and NaN in the same places.
+/// kernel and that by create_graph are inf and NaN in the same places; docs/design.md, "Numbers at
+/// the edge", has the exceptions.
 namespace rapt {
 
 // ---- elementwise (elementwise.cpp): arithmetic works on i64 too -------------------------------
