@@ -121,6 +121,7 @@ Tensor Draw::laid_out(const Shape& shape, Make make) {
 }
 
 Tensor Draw::floats(const Shape& shape) {
+  floats_drawn_ += shape.numel();
   return laid_out(shape, [this](const Shape& s) {
     std::vector<double> values(static_cast<size_t>(s.numel()));
     for (double& v : values) v = value();

@@ -54,9 +54,13 @@ class Draw {
 
   /// The leaves that floats() has made.
   const Tensors& leaves() const { return leaves_; }
+  /// How many numbers floats() has made, a stretched one as often as it is seen.
+  int64_t floats_drawn() const { return floats_drawn_; }
   /// What the leaves hold: numbers near 1; those, inf and NaN; or whatever may overflow.
   enum class Numbers { tame, not_finite, wild };
   Numbers numbers_drawn() const { return numbers_; }
+  /// A call says so whose results come near the largest number.
+  void set_wild() { numbers_ = Numbers::wild; }
   /// True when the bytes have been used up.
   bool is_over() const { return at_ == end_; }
 
@@ -75,6 +79,7 @@ class Draw {
   Dtype dtype_ = Dtype::f32;
   Numbers numbers_ = Numbers::tame;
   Tensors leaves_;
+  int64_t floats_drawn_ = 0;
 };
 
 }  // namespace rapt::fuzz
