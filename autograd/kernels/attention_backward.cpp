@@ -207,15 +207,23 @@ class AllHeads {
   void settle_masked(int64_t head) const {
     const Head<T> of_head(a_, head);
     if (!of_head.masks()) return;
-    // For a query that sees nothing, what is not finite shows in dk (its q) or dv (its g) alone.
+    // What is not finite in the q or g of a query shows in its dq; but where it has no weights, or
+    // dq no columns, in dk or dv alone.
+    const bool may_hide = a_.width == 0 || has_query_without_weights(head);
     if (!has_nan(of(dq_, head), a_.queries, a_.width) &&
-        (!of_head.may_see_nothing() || (!has_nan(of(dk_, head), a_.keys, a_.width) &&
-                                        !has_nan(of(dv_, head), a_.keys, a_.value_width)))) {
+        !(may_hide && (has_nan(of(dk_, head), a_.keys, a_.width) ||
+                       has_nan(of(dv_, head), a_.keys, a_.value_width)))) {
       return;
     }
     HeadBackward<T> one = backward_of(head);
     one.leave_out_masked();
     all_blocks(one, head);
+  }
+
+  /// One that may see nothing, or only scores of -inf.
+  bool has_query_without_weights(int64_t head) const {
+    const T* const factors = softmax_.factor + head * a_.queries;
+    return std::find(factors, factors + a_.queries, T(0)) != factors + a_.queries;
   }
 
   /// Some blocks of every head.

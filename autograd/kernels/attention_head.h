@@ -126,13 +126,6 @@ class Head {
   /// True when some query may be kept from some key.
   bool masks() const { return a_.causal || may_attend_.data != nullptr || added_.data != nullptr; }
 
-  /// True when some query may be kept from all keys: causality alone leaves each one, unless there
-  /// are more queries than keys.
-  bool may_see_nothing() const {
-    return may_attend_.data != nullptr || added_.data != nullptr ||
-           (a_.causal && a_.queries > a_.keys);
-  }
-
   void dropout(int64_t row, int64_t column, int64_t columns, T* keep) const {
     dropout_row(a_.dropout, a_.draws, index_ * a_.queries + row, a_.keys, column, columns, keep);
   }

@@ -149,6 +149,30 @@ TEST(AttentionMasks, AQueryThatSeesNothingPassesNothingOn) {
   }
 }
 
+// A query of inf whose scores are all -inf: it weighs nothing, and reaches no key that it may not
+// see.
+TEST(AttentionMasks, AQueryOfNothingButMinusInfReachesNoMaskedKey) {
+  const Tensor q = tensor({{-infinity, -1}, {1, 2}});
+  const Tensor k = tensor({{1, 1}, {2, 1}}), v = tensor({{1, 2}, {3, 4}});
+  const Attended found = attended({q, k, v}, {.causal = true}, tensor({{1, 1}, {1, 2}}));
+  const Attended second = attended({slice(q, 0, 1, 2), k, v}, AttentionOptions{}, tensor({{1.0, 2.0}}));
+  for (const auto& [gradients, wanted] : {std::pair{found.gradients, second.gradients},
+                                          std::pair{found.by_graph, second.by_graph}}) {
+    EXPECT_TRUE(close(select(gradients[1], 0, 1), select(wanted[1], 0, 1), 1e-6));
+    EXPECT_TRUE(close(select(gradients[2], 0, 1), select(wanted[2], 0, 1), 1e-6));
+  }
+}
+
+// Without columns in q and k every weight is the same, and no dq shows what arrives.
+TEST(AttentionMasks, WithoutColumnsAnInfiniteCotangentReachesNoMaskedKey) {
+  const Tensor none = zeros({2, 0}), v = tensor({{1, 2}, {3, 4}});
+  const AttentionOptions options{.causal = true, .scale = 1};
+  const Attended found = attended({none, none, v}, options, tensor({{infinity, 1}, {1, 2}}));
+  for (const Tensors& gradients : {found.gradients, found.by_graph}) {
+    EXPECT_TRUE(close(gradients[2], tensor({{infinity, 2}, {0.5, 1}}), 1e-6));
+  }
+}
+
 // Far from zero, weights keep the digits of the sums: against f64 of the rounded scores.
 TEST(AttentionMasks, GradientsFarFromZeroKeepTheirDigits) {
   for (const double offset : {0.0, 100.0, 10000.0, 100000.0}) {

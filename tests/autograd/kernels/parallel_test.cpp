@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <set>
 #include <stdexcept>
@@ -130,16 +131,21 @@ TEST(ParallelFor, WhatIsThrownReachesTheCaller) {
 
 TEST(ParallelFor, OfSeveralExceptionsTheFirstPiecesIsThrown) {
   const WithThreads scope(4);
-  std::atomic<int> waiting{0};
-  try {
-    parallel_for(4, 1, [&](int64_t begin, int64_t) {
-      ++waiting;
-      while (waiting < 4) std::this_thread::yield();  // all four pieces have begun
-      throw std::runtime_error(std::to_string(begin));
-    });
-    FAIL() << "nothing thrown";
-  } catch (const std::runtime_error& error) {
-    EXPECT_STREQ(error.what(), "0");
+  for (const bool ascending : {true, false}) {  // the order in which they are thrown
+    std::atomic<int64_t> waiting{0}, turn{0};
+    try {
+      parallel_for(4, 1, [&](int64_t begin, int64_t) {
+        ++waiting;
+        while (waiting < 4) std::this_thread::yield();  // all four pieces have begun
+        while (turn != (ascending ? begin : 3 - begin)) std::this_thread::yield();
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));  // the one before is thrown
+        ++turn;
+        throw std::runtime_error(std::to_string(begin));
+      });
+      FAIL() << "nothing thrown";
+    } catch (const std::runtime_error& error) {
+      EXPECT_STREQ(error.what(), "0");
+    }
   }
 }
 
