@@ -155,9 +155,10 @@ TEST(AttentionMasks, AQueryOfNothingButMinusInfReachesNoMaskedKey) {
   const Tensor q = tensor({{-infinity, -1}, {1, 2}});
   const Tensor k = tensor({{1, 1}, {2, 1}}), v = tensor({{1, 2}, {3, 4}});
   const Attended found = attended({q, k, v}, {.causal = true}, tensor({{1, 1}, {1, 2}}));
-  const Attended second = attended({slice(q, 0, 1, 2), k, v}, AttentionOptions{}, tensor({{1.0, 2.0}}));
-  for (const auto& [gradients, wanted] : {std::pair{found.gradients, second.gradients},
-                                          std::pair{found.by_graph, second.by_graph}}) {
+  const Attended second =
+      attended({slice(q, 0, 1, 2), k, v}, AttentionOptions{}, tensor({{1.0, 2.0}}));
+  for (const auto& [gradients, wanted] :
+       {std::pair{found.gradients, second.gradients}, std::pair{found.by_graph, second.by_graph}}) {
     EXPECT_TRUE(close(select(gradients[1], 0, 1), select(wanted[1], 0, 1), 1e-6));
     EXPECT_TRUE(close(select(gradients[2], 0, 1), select(wanted[2], 0, 1), 1e-6));
   }
