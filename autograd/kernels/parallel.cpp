@@ -79,6 +79,7 @@ class Workers {
       share.next.store(pieces * i / count, std::memory_order_relaxed);
       share.end = pieces * (i + 1) / count;
     }
+    failed_ = false;
     open_.store(true);
     generation_.fetch_add(1);
     generation_.notify_all();
@@ -94,10 +95,7 @@ class Workers {
         std::this_thread::yield();
       }
     }
-    if (failed_.load(std::memory_order_relaxed)) {
-      failed_ = false;
-      std::rethrow_exception(std::exchange(error_, nullptr));
-    }
+    if (failed_) std::rethrow_exception(std::exchange(error_, nullptr));
     return true;
   }
 
@@ -194,15 +192,14 @@ class Workers {
   std::mutex region_;  // held by the caller whose loop is running
   std::vector<std::thread> helpers_;
   std::atomic<int> threads_{usable_cores()};
+  std::atomic<bool> stopping_{false};
+  std::atomic<uint64_t> generation_{0};
+  std::atomic<bool> open_{false};
+  std::atomic<int> inside_{0};
+  std::atomic<bool> failed_{false};
   std::mutex error_mutex_;
   std::exception_ptr error_;
   int64_t error_piece_ = 0;
-  // What is written while a loop runs has a line of the cache apart from what is only read.
-  alignas(64) std::atomic<uint64_t> generation_{0};  // loops so far; the helpers watch it
-  std::atomic<bool> open_{false};                    // may a helper begin with the loop's pieces?
-  alignas(64) std::atomic<int> inside_{0};           // helpers that have begun
-  alignas(64) std::atomic<bool> failed_{false};
-  std::atomic<bool> stopping_{false};
   Body* body_ = nullptr;
   int64_t n_ = 0;
   int64_t grain_ = 1;
