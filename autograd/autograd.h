@@ -3,10 +3,12 @@
 /// Tensors, every function of them, and their gradients: all public headers of this folder.
 
 #include "rapt/autograd/assign.h"
+#include "rapt/autograd/create.h"
 #include "rapt/autograd/dtype.h"
 #include "rapt/autograd/error.h"
 #include "rapt/autograd/gradient.h"
 #include "rapt/autograd/gradient_check.h"
+#include "rapt/autograd/named_tensors.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/pool.h"
 #include "rapt/autograd/random.h"

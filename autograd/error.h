@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace rapt {
 
@@ -32,6 +33,18 @@ template <class T>
 requires requires(const T& t) { std::string_view(t.str()); }
 void append_text(std::string& out, const T& part) {
   append_text(out, std::string_view(part.str()));
+}
+
+/// A list: "[2, 3]".
+template <class T>
+void append_text(std::string& out, const std::vector<T>& list) {
+  const char* before = "[";
+  for (const T& part : list) {
+    append_text(out, before);
+    append_text(out, part);
+    before = ", ";
+  }
+  append_text(out, list.empty() ? "[]" : "]");
 }
 
 /// The parts, one after another.

@@ -31,7 +31,7 @@ Tensor strided(const Tensor& x) {
 }
 
 std::string place(int64_t flat, const Shape& shape) {
-  Dims index = Dims::filled(shape.rank(), 0);
+  Dims index = filled<Dims>(shape.rank(), 0);
   for (int64_t axis = shape.rank() - 1; axis >= 0; --axis) {
     index[axis] = flat % shape[axis];
     flat /= shape[axis];

@@ -1,7 +1,12 @@
 #pragma once
 
+#include <string_view>
+#include <vector>
+
+#include "rapt/autograd/create.h"
 #include "rapt/autograd/random.h"
 #include "rapt/autograd/tensor.h"
+#include "rapt/autograd/tensor_or_number.h"
 
 /// Every function of tensors, family by family, in the order of ops/*.cpp.
 ///
@@ -19,25 +24,20 @@ namespace rapt {
 
 // ---- elementwise (elementwise.cpp): arithmetic works on i64 too -------------------------------
 
-Tensor add(const Tensor& a, const Tensor& b);
-Tensor sub(const Tensor& a, const Tensor& b);
-Tensor mul(const Tensor& a, const Tensor& b);
+Tensor add(TensorOrNumber a, TensorOrNumber b);
+Tensor sub(TensorOrNumber a, TensorOrNumber b);
+Tensor mul(TensorOrNumber a, TensorOrNumber b);
 /// f32 and f64 only.
-Tensor div(const Tensor& a, const Tensor& b);
+Tensor div(TensorOrNumber a, TensorOrNumber b);
 Tensor neg(const Tensor& x);
-Tensor add(const Tensor& a, double b);
-Tensor mul(const Tensor& a, double b);
-/// f32 and f64 only.
-Tensor div(const Tensor& a, double b);
-Tensor div(double a, const Tensor& b);
 /// The larger of the two; where they are equal each gets half of the gradient.
-Tensor maximum(const Tensor& a, const Tensor& b);
+Tensor maximum(TensorOrNumber a, TensorOrNumber b);
 /// The smaller of the two; where they are equal each gets half of the gradient.
-Tensor minimum(const Tensor& a, const Tensor& b);
+Tensor minimum(TensorOrNumber a, TensorOrNumber b);
 /// x held inside [low, high]; the gradient passes where low <= x <= high.
 Tensor clamp(const Tensor& x, double low, double high);
 /// a where `condition` (b8) is true, else b.
-Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
+Tensor where(const Tensor& condition, TensorOrNumber a, TensorOrNumber b);
 /// x, with `value` where `mask` (b8, broadcast to x's shape) is true.
 Tensor masked_fill(const Tensor& x, const Tensor& mask, double value);
 
@@ -66,12 +66,12 @@ Tensor silu(const Tensor& x);
 
 // ---- comparison (compare.cpp): b8 results, no gradient; any dtype, both the same --------------
 
-Tensor equal(const Tensor& a, const Tensor& b);
-Tensor not_equal(const Tensor& a, const Tensor& b);
-Tensor less(const Tensor& a, const Tensor& b);
-Tensor less_equal(const Tensor& a, const Tensor& b);
-Tensor greater(const Tensor& a, const Tensor& b);
-Tensor greater_equal(const Tensor& a, const Tensor& b);
+Tensor equal(TensorOrNumber a, TensorOrNumber b);
+Tensor not_equal(TensorOrNumber a, TensorOrNumber b);
+Tensor less(TensorOrNumber a, TensorOrNumber b);
+Tensor less_equal(TensorOrNumber a, TensorOrNumber b);
+Tensor greater(TensorOrNumber a, TensorOrNumber b);
+Tensor greater_equal(TensorOrNumber a, TensorOrNumber b);
 /// b8 arguments.
 Tensor logical_and(const Tensor& a, const Tensor& b);
 Tensor logical_or(const Tensor& a, const Tensor& b);
@@ -79,30 +79,37 @@ Tensor logical_not(const Tensor& a);
 /// True where x is neither inf nor NaN.
 Tensor is_finite(const Tensor& x);
 
-// ---- reductions (reduce.cpp): over `axes`, which become 1 (keepdim) or vanish; without axes,
-// ---- over all. NaN in, NaN out. ----------------------------------------------------------------
+// ---- reductions (reduce.cpp): over `axes`, which vanish, or stay with length 1 (keepdim); without
+// ---- the argument over all, with a list of none over none. NaN in, NaN out. --------------------
+
+struct ReduceOptions {
+  bool keepdim = false;  ///< the axes stay, with length 1
+};
+struct VarOptions {
+  double correction = 1;  ///< 1 gives the unbiased estimate, 0 the population's variance
+  bool keepdim = false;
+};
 
 /// i64 too.
 Tensor sum(const Tensor& x);
-Tensor sum(const Tensor& x, const Axes& axes, bool keepdim = false);
+Tensor sum(const Tensor& x, const Axes& axes, ReduceOptions options = {});
 /// NaN over an empty axis.
 Tensor mean(const Tensor& x);
-Tensor mean(const Tensor& x, const Axes& axes, bool keepdim = false);
+Tensor mean(const Tensor& x, const Axes& axes, ReduceOptions options = {});
 /// Ties share the gradient equally. Throws over an empty axis.
 Tensor max(const Tensor& x);
-Tensor max(const Tensor& x, const Axes& axes, bool keepdim = false);
+Tensor max(const Tensor& x, const Axes& axes, ReduceOptions options = {});
 Tensor min(const Tensor& x);
-Tensor min(const Tensor& x, const Axes& axes, bool keepdim = false);
-/// Sum of squared deviations over (count - correction): 1 gives the unbiased estimate, 0 the
-/// population's variance.
-Tensor var(const Tensor& x, double correction = 1);
-Tensor var(const Tensor& x, const Axes& axes, double correction = 1, bool keepdim = false);
+Tensor min(const Tensor& x, const Axes& axes, ReduceOptions options = {});
+/// Sum of squared deviations over (count - correction).
+Tensor var(const Tensor& x);
+Tensor var(const Tensor& x, const Axes& axes, VarOptions options = {});
 /// log(sum(exp(x))), without overflow; -inf over nothing but -inf, with gradient 0.
 Tensor logsumexp(const Tensor& x);
-Tensor logsumexp(const Tensor& x, const Axes& axes, bool keepdim = false);
+Tensor logsumexp(const Tensor& x, const Axes& axes, ReduceOptions options = {});
 /// i64: the index of the largest element, the first of equals, or of the first NaN. No gradient.
 /// Throws over an empty axis.
-Tensor argmax(const Tensor& x, int64_t axis, bool keepdim = false);
+Tensor argmax(const Tensor& x, Int axis, ReduceOptions options = {});
 
 // ---- shape (shape.cpp): any dtype --------------------------------------------------------------
 
@@ -112,47 +119,47 @@ Tensor reshape(const Tensor& x, const Shape& shape);
 /// View: axis i of the result is axis order[i] of x.
 Tensor permute(const Tensor& x, const Axes& order);
 /// View with two axes exchanged; by default the last two.
-Tensor transpose(const Tensor& x, int64_t a = -2, int64_t b = -1);
+Tensor transpose(const Tensor& x, Int a = -2, Int b = -1);
 /// View in which axes of length 1 are stretched, and new ones put in front. -1 keeps a length.
 Tensor expand(const Tensor& x, const Shape& shape);
 /// View without an axis of length 1; throws when its length is another.
-Tensor squeeze(const Tensor& x, int64_t axis);
+Tensor squeeze(const Tensor& x, Int axis);
 /// View with a new axis of length 1 at that place of the result.
-Tensor unsqueeze(const Tensor& x, int64_t axis);
+Tensor unsqueeze(const Tensor& x, Int axis);
 /// View of the indices begin, begin + step, ... below end along one axis. Negative begin and end
 /// count from the end; both are cut to the axis. step >= 1.
-Tensor slice(const Tensor& x, int64_t axis, int64_t begin, int64_t end, int64_t step = 1);
+Tensor slice(const Tensor& x, Int axis, Int begin, Int end, Int step = 1);
 /// View of one index along an axis, which vanishes.
-Tensor select(const Tensor& x, int64_t axis, int64_t index);
+Tensor select(const Tensor& x, Int axis, Int index);
 /// Views of consecutive pieces along an axis; the sizes add up to its length.
-Tensors split(const Tensor& x, const Dims& sizes, int64_t axis = 0);
+Tensors split(const Tensor& x, const std::vector<int64_t>& sizes, Int axis = 0);
 /// View of the elements whose indices along both axes agree; the diagonal is the last axis.
-Tensor diagonal(const Tensor& x, int64_t a = -2, int64_t b = -1);
+Tensor diagonal(const Tensor& x, Int a = -2, Int b = -1);
 /// One after another along an axis; the other lengths agree.
-Tensor concat(TensorList parts, int64_t axis = 0);
+Tensor concat(TensorList parts, Int axis = 0);
 /// Side by side along a new axis; the shapes agree.
-Tensor stack(TensorList parts, int64_t axis = 0);
+Tensor stack(TensorList parts, Int axis = 0);
 /// The lower triangle of the last two axes, 0 elsewhere; diagonal > 0 keeps more.
-Tensor tril(const Tensor& x, int64_t diagonal = 0);
+Tensor tril(const Tensor& x, Int diagonal = 0);
 /// The upper triangle of the last two axes, 0 elsewhere; diagonal > 0 keeps less.
-Tensor triu(const Tensor& x, int64_t diagonal = 0);
+Tensor triu(const Tensor& x, Int diagonal = 0);
 
 // ---- indexing (index.cpp): `index` is i64; an index outside the axis throws, naming it ---------
 
 /// The slices of x at index [N] along an axis, which gets length N.
-Tensor index_select(const Tensor& x, int64_t axis, const Tensor& index);
+Tensor index_select(const Tensor& x, Int axis, const Tensor& index);
 /// x, with source's i-th slice added at index[i] along an axis; repeated indices add up.
-Tensor index_add(const Tensor& x, int64_t axis, const Tensor& index, const Tensor& source);
+Tensor index_add(const Tensor& x, Int axis, const Tensor& index, const Tensor& source);
 /// out[.., i, ..] = x[.., index[.., i, ..], ..]: index has x's rank, and on the other axes lengths
 /// no larger than x's.
-Tensor gather(const Tensor& x, int64_t axis, const Tensor& index);
+Tensor gather(const Tensor& x, Int axis, const Tensor& index);
 /// x, with source[.., i, ..] added at [.., index[.., i, ..], ..]; the adjoint of gather. source has
 /// index's shape.
-Tensor scatter_add(const Tensor& x, int64_t axis, const Tensor& index, const Tensor& source);
+Tensor scatter_add(const Tensor& x, Int axis, const Tensor& index, const Tensor& source);
 /// weight [V, ...], ids i64 of any shape -> ids' shape + [...].
 Tensor embedding(const Tensor& weight, const Tensor& ids);
 /// ids i64 of any shape -> that shape + [classes]: 1 at the id, else 0. No gradient.
-Tensor one_hot(const Tensor& ids, int64_t classes, Dtype dtype = Dtype::f32);
+Tensor one_hot(const Tensor& ids, Int classes, Dtype dtype = Dtype::f32);
 
 // ---- products (matmul.cpp, einsum.cpp) ---------------------------------------------------------
 
@@ -181,9 +188,9 @@ Tensor einsum(std::string_view equation, TensorList operands);
 
 /// exp(x) / sum(exp(x)) along an axis. Where everything is -inf (all masked) the result is 0, and
 /// so is the gradient.
-Tensor softmax(const Tensor& x, int64_t axis = -1);
+Tensor softmax(const Tensor& x, Int axis = -1);
 /// log(softmax(x)) along an axis. Where everything is -inf so is the result, and the gradient is 0.
-Tensor log_softmax(const Tensor& x, int64_t axis = -1);
+Tensor log_softmax(const Tensor& x, Int axis = -1);
 /// (x - mean) / sqrt(var + eps) * gain + bias over the last axis (arXiv:1607.06450), var with
 /// correction 0.   x [..., d], gain [d], bias [d]; each of the two may be undefined.
 Tensor layer_norm(const Tensor& x, const Tensor& gain = {}, const Tensor& bias = {},
@@ -270,20 +277,7 @@ Loss mse_loss(const Tensor& prediction, const Tensor& target);
 /// in [0, 1].
 Loss binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& targets);
 
-// ---- operators ---------------------------------------------------------------------------------
-
-inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
-inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }
-inline Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }
-inline Tensor operator/(const Tensor& a, const Tensor& b) { return div(a, b); }
-inline Tensor operator-(const Tensor& x) { return neg(x); }
-inline Tensor operator+(const Tensor& a, double b) { return add(a, b); }
-inline Tensor operator+(double a, const Tensor& b) { return add(b, a); }
-inline Tensor operator-(const Tensor& a, double b) { return add(a, -b); }
-inline Tensor operator-(double a, const Tensor& b) { return add(neg(b), a); }
-inline Tensor operator*(const Tensor& a, double b) { return mul(a, b); }
-inline Tensor operator*(double a, const Tensor& b) { return mul(b, a); }
-inline Tensor operator/(const Tensor& a, double b) { return div(a, b); }
-inline Tensor operator/(double a, const Tensor& b) { return div(a, b); }
-
 }  // namespace rapt
+
+#include "rapt/autograd/misuse.h"
+#include "rapt/autograd/operators.h"

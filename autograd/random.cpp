@@ -5,6 +5,7 @@
 #include <numbers>
 #include <numeric>
 
+#include "rapt/autograd/create.h"
 #include "rapt/autograd/draws.h"
 #include "rapt/autograd/kernels/math.h"
 #include "rapt/autograd/kernels/parallel.h"

@@ -6,16 +6,6 @@
 
 namespace rapt {
 
-Dims::Dims(std::initializer_list<int64_t> values) {
-  for (const int64_t v : values) push_back(v);
-}
-
-Dims Dims::filled(int64_t count, int64_t value) {
-  Dims out;
-  for (int64_t i = 0; i < count; ++i) out.push_back(value);
-  return out;
-}
-
 void Dims::fail_rank() const {
   fail("shape: wanted at most ", max_rank, " axes; got more than ", str());
 }
@@ -52,7 +42,7 @@ std::string Dims::str() const {
 }
 
 Strides row_major(const Shape& shape) {
-  Strides strides = Strides::filled(shape.rank(), 1);
+  Strides strides = filled<Strides>(shape.rank(), 1);
   for (int64_t i = shape.rank() - 2; i >= 0; --i) {
     strides[i] = strides[i + 1] * std::max<int64_t>(shape[i + 1], 1);
   }

@@ -1,24 +1,53 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <iterator>
 #include <string>
 #include <string_view>
+#include <type_traits>
+
+#include "rapt/autograd/error.h"
 
 namespace rapt {
 
-/// A short list of integers, one per axis, held inline: no heap. At most max_rank of them.
+/// A whole number given to a function: a length, an index or an axis. A bool or a floating-point
+/// number does not become one.
+class Int {
+ public:
+  template <class T>
+  requires std::is_arithmetic_v<T>
+  constexpr Int(T value) : value_(static_cast<int64_t>(value)) {
+    static_assert(
+        std::is_integral_v<T> && !std::is_same_v<T, bool>,
+        "rapt: a length, an index or an axis is an integer, and neither a bool nor a "
+        "floating-point number; what can be switched on stands in braces behind it, as in "
+        "sum(x, axes, {.keepdim = true})");
+  }
+  constexpr operator int64_t() const { return value_; }
+
+ private:
+  int64_t value_;
+};
+
+inline void append_text(std::string& out, Int part) { append_integer(out, part); }
+
+/// A short list of integers, one per axis, held inline: no heap. At most max_rank of them. What
+/// they are says the class derived from it: no such list becomes one of another kind.
 class Dims {
  public:
   static constexpr int64_t max_rank = 8;
 
   Dims() = default;
-  Dims(std::initializer_list<int64_t> values);
-  Dims(int64_t value) : Dims({value}) {}
-  /// `count` times `value`.
-  static Dims filled(int64_t count, int64_t value);
-  template <class Iterator>
+  Dims(std::initializer_list<Int> values) {
+    for (const int64_t value : values) push_back(value);
+  }
+  /// One of them.
+  template <class T>
+  requires std::is_arithmetic_v<T> Dims(T value) { push_back(Int(value)); }
+  template <std::input_iterator Iterator>
   Dims(Iterator first, Iterator last) {
     for (; first != last; ++first) push_back(*first);
   }
@@ -63,7 +92,6 @@ class Dims {
 class Shape : public Dims {
  public:
   using Dims::Dims;
-  Shape(const Dims& dims) : Dims(dims) {}
   /// Elements in all: 1 for a scalar, 0 as soon as one axis is empty. Throws when the lengths other
   /// than 0 multiply to more than an int64_t holds, as no tensor's do.
   int64_t numel() const {
@@ -85,14 +113,35 @@ class Shape : public Dims {
   [[noreturn]] void fail_size() const;
 };
 
-/// a + b, for lengths along an axis; throws naming the op when int64_t does not hold it.
-int64_t add_lengths(std::string_view op, int64_t a, int64_t b);
-
 /// The step, in elements, from one index to the next along each axis. 0 where an axis is expanded.
-using Strides = Dims;
+class Strides : public Dims {
+ public:
+  using Dims::Dims;
+};
 
 /// Axes of a tensor by number; a negative one counts from the last.
-using Axes = Dims;
+class Axes : public Dims {
+ public:
+  using Dims::Dims;
+  template <std::same_as<Shape> T>
+  Axes(const T&) {
+    static_assert(
+        !std::is_same_v<T, Shape>,
+        "rapt: a Shape is a list of lengths, not of axes; write the axes by number, as in "
+        "sum(x, {0, 1})");
+  }
+};
+
+/// `count` times `value`.
+template <std::derived_from<Dims> List>
+List filled(int64_t count, int64_t value) {
+  List out;
+  for (int64_t i = 0; i < count; ++i) out.push_back(value);
+  return out;
+}
+
+/// a + b, for lengths along an axis; throws naming the op when int64_t does not hold it.
+int64_t add_lengths(std::string_view op, int64_t a, int64_t b);
 
 /// The strides of a dense row-major tensor of that shape.
 Strides row_major(const Shape& shape);

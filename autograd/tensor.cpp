@@ -109,9 +109,9 @@ Dtype Tensor::dtype() const { return checked(impl_).dtype; }
 const Strides& Tensor::strides() const { return checked(impl_).strides; }
 bool Tensor::is_contiguous() const { return checked(impl_).contiguous; }
 
-int64_t Tensor::dim(int64_t axis) const {
+int64_t Tensor::size(Int axis) const {
   const Shape& s = shape();
-  return s[resolve_axis("dim", axis, s.rank())];
+  return s[resolve_axis("size", axis, s.rank())];
 }
 
 const void* Tensor::raw_data(Dtype wanted) const {
@@ -212,6 +212,8 @@ void Tensor::set_grad(const Tensor& gradient) {
   if (impl.leaf) impl.leaf->grad = gradient;
 }
 
+Tensor Tensor::operator[](Int index) const { return select(*this, 0, index); }
+
 Tensor Tensor::detach() const { return make_view(*this, shape(), strides()); }
 
 namespace {
@@ -256,119 +258,6 @@ std::string Tensor::str() const {
   visit_any(dtype(), [&](auto zero) {
     append_elements(out, data<decltype(zero)>(), shape(), strides(), 0);
   });
-  return out;
-}
-
-// ---- creation ----------------------------------------------------------------------------------
-
-Tensor full(const Shape& shape, double value, Dtype dtype) {
-  Tensor out = empty(shape, dtype);
-  visit_any(dtype, [&](auto zero) {
-    using T = decltype(zero);
-    std::fill_n(fresh_data<T>(out), out.numel(), checked_number<T>("full", value));
-  });
-  return out;
-}
-
-Tensor zeros(const Shape& shape, Dtype dtype) { return full(shape, 0, dtype); }
-Tensor ones(const Shape& shape, Dtype dtype) { return full(shape, 1, dtype); }
-
-Tensor arange(int64_t n, Dtype dtype) {
-  Tensor out = empty({n}, dtype);
-  visit_any(dtype, [&](auto zero) {
-    using T = decltype(zero);
-    for (int64_t i = 0; i < n; ++i) fresh_data<T>(out)[i] = static_cast<T>(i);
-  });
-  return out;
-}
-
-Tensor eye(int64_t n, Dtype dtype) {
-  Tensor out = zeros({n, n}, dtype);
-  visit_any(dtype, [&](auto zero) {
-    for (int64_t i = 0; i < n; ++i) fresh_data<decltype(zero)>(out)[i * n + i] = 1;
-  });
-  return out;
-}
-
-Tensor tensor(double value, Dtype dtype) { return full({}, value, dtype); }
-
-namespace {
-
-void write_values(const Tensor& out, int64_t at, std::initializer_list<double> values) {
-  visit_any(out.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    T* to = fresh_data<T>(out) + at;
-    for (const double v : values) *to++ = checked_number<T>("tensor", v);
-  });
-}
-
-}  // namespace
-
-Tensor tensor(std::initializer_list<double> values, Dtype dtype) {
-  Tensor out = empty({static_cast<int64_t>(values.size())}, dtype);
-  write_values(out, 0, values);
-  return out;
-}
-
-Tensor tensor(std::initializer_list<std::initializer_list<double>> rows, Dtype dtype) {
-  const int64_t width = rows.size() == 0 ? 0 : static_cast<int64_t>(rows.begin()->size());
-  Tensor out = empty({static_cast<int64_t>(rows.size()), width}, dtype);
-  int64_t at = 0;
-  for (const auto& row : rows) {
-    if (static_cast<int64_t>(row.size()) != width) {
-      fail("tensor: wanted rows of one length; got ", width, " and ", row.size());
-    }
-    write_values(out, at, row);
-    at += width;
-  }
-  return out;
-}
-
-template <class T>
-Tensor from_values(const std::vector<T>& values, const Shape& shape) {
-  Tensor out = empty(shape, dtype_of<T>());
-  if (out.numel() != static_cast<int64_t>(values.size())) {
-    fail("from_values: wanted ", out.numel(), " values for shape ", shape, "; got ", values.size());
-  }
-  std::copy(values.begin(), values.end(), fresh_data<T>(out));
-  return out;
-}
-template Tensor from_values(const std::vector<float>&, const Shape&);
-template Tensor from_values(const std::vector<double>&, const Shape&);
-template Tensor from_values(const std::vector<int64_t>&, const Shape&);
-template Tensor from_values(const std::vector<bool>&, const Shape&);
-
-// ---- NamedTensors ------------------------------------------------------------------------------
-
-NamedTensors::NamedTensors(std::initializer_list<Entry> entries) {
-  for (const Entry& e : entries) add(e.first, e.second);
-}
-
-void NamedTensors::add(std::string name, Tensor tensor) {
-  if (!places_.try_emplace(name, entries_.size()).second) {
-    fail("named tensors: wanted each name once; got ", name, " twice");
-  }
-  entries_.emplace_back(std::move(name), std::move(tensor));
-}
-
-void NamedTensors::add_all(std::string_view prefix, const NamedTensors& other) {
-  for (const auto& [name, tensor] : other) add(text(prefix, name), tensor);
-}
-
-bool NamedTensors::contains(std::string_view name) const { return places_.contains(name); }
-
-const Tensor& NamedTensors::operator[](std::string_view name) const {
-  if (const auto at = places_.find(name); at != places_.end()) return entries_[at->second].second;
-  std::string names;
-  for (const auto& [other, tensor] : entries_) names += (names.empty() ? "" : ", ") + other;
-  fail("named tensors: wanted ", name, "; got ", names.empty() ? "none at all" : names);
-}
-
-NamedTensors NamedTensors::with_prefix(std::string_view prefix) const {
-  NamedTensors out;
-  for (const auto& [name, tensor] : entries_) {
-    if (std::string_view(name).starts_with(prefix)) out.add(name.substr(prefix.size()), tensor);
-  }
   return out;
 }
 

@@ -3,10 +3,8 @@
 #include <cstdint>
 #include <initializer_list>
 #include <iterator>
-#include <map>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -38,16 +36,26 @@ class Tensor {
   /// No tensor at all: defined() is false.
   Tensor() = default;
 
+  Tensor(const Tensor&) = default;
+  Tensor(Tensor&&) noexcept = default;
+  ~Tensor() = default;
+  // Not to what a function returns: x[0] = y, say, would change nothing that anybody sees.
+  Tensor& operator=(const Tensor&) & = default;
+  Tensor& operator=(Tensor&&) & noexcept = default;
+
   bool defined() const { return impl_ != nullptr; }
   const Shape& shape() const;
   /// The length of one axis; a negative axis counts from the last.
-  int64_t dim(int64_t axis) const;
+  int64_t size(Int axis) const;
   int64_t rank() const { return shape().rank(); }
   int64_t numel() const { return shape().numel(); }
   Dtype dtype() const;
   const Strides& strides() const;
   /// True when the elements lie densely in row-major order.
   bool is_contiguous() const;
+  /// View of one index along the first axis, which vanishes: select(x, 0, index). To write there,
+  /// see copy_from.
+  Tensor operator[](Int index) const;
   /// "f32[2, 3] {{1, 2, 3}, {4, 5, 6}}", long axes cut in the middle.
   std::string str() const;
 
@@ -157,58 +165,5 @@ class NoGrad {
 
 /// True unless this thread is inside a NoGrad.
 bool grad_enabled();
-
-// Creation. The result is dense and needs no gradient.
-
-Tensor zeros(const Shape& shape, Dtype dtype = Dtype::f32);
-Tensor ones(const Shape& shape, Dtype dtype = Dtype::f32);
-Tensor full(const Shape& shape, double value, Dtype dtype = Dtype::f32);
-/// 0, 1, ..., n - 1.
-Tensor arange(int64_t n, Dtype dtype = Dtype::i64);
-/// The n x n identity.
-Tensor eye(int64_t n, Dtype dtype = Dtype::f32);
-/// A scalar, a vector or a matrix from numbers: tensor(3.0), tensor({1, 2}), tensor({{1, 2}, {3,
-/// 4}}).
-Tensor tensor(double value, Dtype dtype = Dtype::f32);
-Tensor tensor(std::initializer_list<double> values, Dtype dtype = Dtype::f32);
-Tensor tensor(std::initializer_list<std::initializer_list<double>> rows, Dtype dtype = Dtype::f32);
-/// Elements in row-major order, copied. The dtype is T's: float, double, int64_t or bool.
-template <class T>
-Tensor from_values(const std::vector<T>& values, const Shape& shape);
-/// As above, one axis.
-template <class T>
-Tensor from_values(const std::vector<T>& values) {
-  return from_values(values, Shape{static_cast<int64_t>(values.size())});
-}
-
-/// Tensors by name, in the order they were added: what modules, optimizers, datasets and files
-/// exchange. Names are dotted paths such as "blocks.0.attention.query.weight".
-class NamedTensors {
- public:
-  using Entry = std::pair<std::string, Tensor>;
-
-  NamedTensors() = default;
-  NamedTensors(std::initializer_list<Entry> entries);
-
-  size_t size() const { return entries_.size(); }
-  bool empty() const { return entries_.empty(); }
-  auto begin() const { return entries_.begin(); }
-  auto end() const { return entries_.end(); }
-  /// Adds at the end; throws when the name is already there.
-  void add(std::string name, Tensor tensor);
-  /// Adds all of `other`, each name behind `prefix`.
-  void add_all(std::string_view prefix, const NamedTensors& other);
-  bool contains(std::string_view name) const;
-  /// The tensor of that name; throws, listing the names there are, when it is missing.
-  const Tensor& operator[](std::string_view name) const;
-  /// Those whose names begin with `prefix`, without it.
-  NamedTensors with_prefix(std::string_view prefix) const;
-
- private:
-  using Place = std::pair<const std::string, size_t>;
-  PoolVector<Entry> entries_;
-  // Of the names among the entries.
-  std::map<std::string, size_t, std::less<>, PoolAllocator<Place>> places_;
-};
 
 }  // namespace rapt

@@ -14,7 +14,7 @@ Matches count_matches(const Tensor& logits, const Tensor& targets) {
   const NoGrad no_grad;
   const std::vector<int64_t> predicted = argmax(logits, -1).values<int64_t>();
   const std::vector<int64_t> wanted = targets.values<int64_t>();
-  const auto length = static_cast<size_t>(targets.dim(1));
+  const auto length = static_cast<size_t>(targets.size(1));
   Matches out;
   for (size_t begin = 0; begin < wanted.size(); begin += length) {
     bool all_right = true;
@@ -42,7 +42,7 @@ Evaluation evaluate(nn::Transformer& model, std::shared_ptr<const data::Dataset>
   double loss = 0, targets = 0, right = 0, exact = 0;
   while (out.sequences < wanted) {
     NamedTensors batch = loader.next();
-    const int64_t some = std::min(batch["tokens"].dim(0), wanted - out.sequences);
+    const int64_t some = std::min(batch["tokens"].size(0), wanted - out.sequences);
     const Tensor logits = model(slice(batch["tokens"], 0, 0, some));
     const Tensor wanted_tokens = slice(batch["targets"], 0, 0, some);
     const Loss batch_loss = cross_entropy(logits, wanted_tokens);

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "rapt/autograd/tensor.h"
+#include "rapt/autograd/named_tensors.h"
 #include "rapt/data/values.h"
 
 namespace rapt::data {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "rapt/autograd/create.h"
 #include "rapt/autograd/error.h"
 
 namespace rapt::data {
@@ -47,8 +48,8 @@ Tensor stack_padded(const std::string& name, const Tensors& parts, double paddin
   bool varies = false;
   if (shape.rank() > 0) {
     for (const Tensor& part : parts) {
-      varies = varies || part.dim(0) != shape[0];
-      out_shape[0] = std::max(out_shape[0], part.dim(0));
+      varies = varies || part.size(0) != shape[0];
+      out_shape[0] = std::max(out_shape[0], part.size(0));
     }
   }
   const int64_t row = out_shape.numel();
@@ -73,7 +74,7 @@ Tensor lengths_of(const std::vector<NamedTensors>& examples) {
     if (first.rank() == 0) continue;
     Tensor lengths = zeros({static_cast<int64_t>(examples.size())}, Dtype::i64);
     int64_t* to = lengths.mutable_data<int64_t>();
-    for (const NamedTensors& example : examples) *to++ = example[name].dim(0);
+    for (const NamedTensors& example : examples) *to++ = example[name].size(0);
     return lengths;
   }
   return {};

@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "rapt/autograd/tensor.h"
+#include "rapt/autograd/named_tensors.h"
 
 namespace rapt::data {
 

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "rapt/autograd/tensor.h"
+#include "rapt/autograd/named_tensors.h"
 
 namespace rapt::data {
 

@@ -10,6 +10,7 @@
 #include <optional>
 #include <thread>
 
+#include "rapt/autograd/create.h"
 #include "rapt/autograd/error.h"
 #include "rapt/data/shuffle.h"
 

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "rapt/autograd/create.h"
 #include "rapt/autograd/error.h"
 #include "rapt/data/atomic_file.h"
 #include "rapt/data/detail/half.h"

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "rapt/autograd/tensor.h"
+#include "rapt/autograd/named_tensors.h"
 #include "rapt/data/values.h"
 
 /// Files that PyTorch and others read and write: https://github.com/huggingface/safetensors

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "rapt/autograd/create.h"
 #include "rapt/autograd/error.h"
 #include "rapt/autograd/random.h"
 #include "rapt/data/detail/hash.h"

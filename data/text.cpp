@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "rapt/autograd/create.h"
 #include "rapt/autograd/error.h"
 #include "rapt/data/detail/input_file.h"
 #include "rapt/data/utf8.h"

@@ -56,10 +56,10 @@ int main(int argc, char** argv) {
   const Tensor ids = unsqueeze(from_values(tokens), 0);  // [1, T]
   const Tensors layers = model.attention_weights(ids);   // each [1, heads, T, T]
   for (size_t layer = 0; layer < layers.size(); ++layer) {
-    for (int64_t head = 0; head < layers[layer].dim(1); ++head) {
+    for (int64_t head = 0; head < layers[layer].size(1); ++head) {
       std::printf("layer %d, head %d\n", static_cast<int>(layer), static_cast<int>(head));
       const Tensor weights = select(select(layers[layer], 0, 0), 0, head);  // [T, T]
-      for (int64_t row = 0; row < weights.dim(0); ++row) {
+      for (int64_t row = 0; row < weights.size(0); ++row) {
         const std::string line = picture(select(weights, 0, row));
         std::printf("%c %s\n", letters[static_cast<size_t>(row)], line.c_str());
       }

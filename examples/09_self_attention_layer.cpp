@@ -27,7 +27,7 @@ class Averager : public nn::Module {
 
   // x [N, T, width] -> the same
   Tensor operator()(const Tensor& x) const {
-    return attention(x, x, x, nn::causal_mask(x.dim(1), x.dim(1)));
+    return attention(x, x, x, nn::causal_mask(x.size(1), x.size(1)));
   }
 
   nn::SelfAttention attention;
@@ -42,9 +42,9 @@ int main(int argc, char** argv) {
     std::printf("%-24s %s\n", name.c_str(), parameter.shape().str().c_str());
   }
 
-  const auto loss_on = [&](const Tensor& x) {                                // x [N, T, width]
-    const Tensor seen = nn::causal_mask(x.dim(1), x.dim(1)).to(Dtype::f32);  // [T, T]
-    const Tensor mean_so_far = matmul(seen / sum(seen, -1, true), x);        // [N, T, width]
+  const auto loss_on = [&](const Tensor& x) {                                  // x [N, T, width]
+    const Tensor seen = nn::causal_mask(x.size(1), x.size(1)).to(Dtype::f32);  // [T, T]
+    const Tensor mean_so_far = matmul(seen / sum(seen, -1, {.keepdim = true}), x);  // [N, T, width]
     return mse_loss(model(x), mean_so_far).mean();
   };
   const Tensor unseen = rng.normal({50, 10, 16});

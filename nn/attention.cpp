@@ -26,7 +26,7 @@ int64_t memory_width(const MultiHeadAttentionOptions& options) {
 }
 
 void check_input(const char* name, const Tensor& x, int64_t width) {
-  if (x.rank() != 3 || x.dim(-1) != width) {
+  if (x.rank() != 3 || x.size(-1) != width) {
     fail("MultiHeadAttention: wanted ", name, " [B, T, ", width, "]; got ", x.shape());
   }
 }
@@ -45,7 +45,7 @@ Tensor padding_mask(const Tensor& lengths, int64_t length) {
   if (lengths.rank() != 1 || lengths.dtype() != Dtype::i64) {
     fail("padding_mask: wanted lengths i64 [B]; got ", lengths.dtype(), lengths.shape());
   }
-  return less(arange(length), reshape(lengths, {lengths.dim(0), 1, 1, 1}));
+  return less(arange(length), reshape(lengths, {lengths.size(0), 1, 1, 1}));
 }
 
 MultiHeadAttention::MultiHeadAttention(const MultiHeadAttentionOptions& options, Rng& rng)
@@ -60,11 +60,11 @@ MultiHeadAttention::MultiHeadAttention(const MultiHeadAttentionOptions& options,
       rotary_(options.rotary) {}
 
 Tensor MultiHeadAttention::heads_of(const Tensor& x) const {
-  return transpose(reshape(x, {x.dim(0), x.dim(1), heads_, x.dim(2) / heads_}), 1, 2);
+  return transpose(reshape(x, {x.size(0), x.size(1), heads_, x.size(2) / heads_}), 1, 2);
 }
 
 Tensor MultiHeadAttention::operator()(const Tensor& x, const AttendOptions& how) const {
-  check_input("x", x, query.weight.dim(1));
+  check_input("x", x, query.weight.size(1));
   const Tensors maps =
       linear_each(x, {query.weight, key.weight, value.weight}, {query.bias, key.bias, value.bias});
   Tensor q = heads_of(maps[0]);  // [B, H, T, d]
@@ -79,8 +79,8 @@ Tensor MultiHeadAttention::operator()(const Tensor& x, const AttendOptions& how)
 Tensor MultiHeadAttention::operator()(const Tensor& x, const Tensor& memory,
                                       const AttendOptions& how) const {
   if (rotary_) fail("MultiHeadAttention: rotary positions are for self-attention only");
-  check_input("x", x, query.weight.dim(1));
-  check_input("memory", memory, key.weight.dim(1));
+  check_input("x", x, query.weight.size(1));
+  check_input("memory", memory, key.weight.size(1));
   const Tensors maps = linear_each(memory, {key.weight, value.weight}, {key.bias, value.bias});
   return attend(heads_of(query(x)), heads_of(maps[0]), heads_of(maps[1]), how);
 }
@@ -94,7 +94,7 @@ Tensor MultiHeadAttention::attend(const Tensor& q, const Tensor& k, const Tensor
   if (how.weights) *how.weights = attention_weights(q, k, options);
   const Tensor heads = scaled_dot_product_attention(q, k, v, options);  // [B, H, Tq, d]
   const Tensor sides = transpose(heads, 1, 2);                          // [B, Tq, H, d]
-  return output(reshape(sides, {q.dim(0), q.dim(2), query.weight.dim(0)}));
+  return output(reshape(sides, {q.size(0), q.size(2), query.weight.size(0)}));
 }
 
 }  // namespace rapt::nn

@@ -5,8 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "rapt/autograd/named_tensors.h"
 #include "rapt/autograd/random.h"
-#include "rapt/autograd/tensor.h"
 
 namespace rapt::nn {
 

@@ -33,16 +33,16 @@ SelfAttention::SelfAttention(int64_t embed_size, int64_t heads, Rng& rng,
 
 Tensor SelfAttention::operator()(const Tensor& value, const Tensor& key, const Tensor& query,
                                  const Tensor& mask) const {
-  const int64_t embed_size = fc_out.weight.dim(0);
+  const int64_t embed_size = fc_out.weight.size(0);
   for (const Tensor& x : {value, key, query}) {
-    if (x.rank() != 3 || x.dim(2) != embed_size) {
+    if (x.rank() != 3 || x.size(2) != embed_size) {
       fail("SelfAttention: wanted values, keys and query [N, T, ", embed_size, "]; got ",
            value.shape(), ", ", key.shape(), " and ", query.shape());
     }
   }
 
   const auto heads_of = [&](const Tensor& x, const Linear& map) {
-    const Tensor heads = reshape(x, {x.dim(0), x.dim(1), heads_, embed_size / heads_});
+    const Tensor heads = reshape(x, {x.size(0), x.size(1), heads_, embed_size / heads_});
     return maps_ ? map(heads) : heads;
   };
   const Tensor v = heads_of(value, values);   // [N, Tk, H, d]

@@ -108,7 +108,7 @@ Tensor Transformer::features(const Tensor& ids, const Tensor& mask, Tensors* wei
   if (ids.rank() != 2 || ids.dtype() != Dtype::i64) {
     fail("Transformer: wanted ids i64 [B, T]; got ", ids.dtype(), ids.shape());
   }
-  const int64_t length = ids.dim(1);
+  const int64_t length = ids.size(1);
   if (length > options_.context) {
     fail("Transformer: wanted at most ", options_.context, " tokens, the context; got ", length);
   }

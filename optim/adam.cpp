@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "rapt/autograd/assign.h"
+#include "rapt/autograd/create.h"
 #include "rapt/autograd/kernels/portable.h"
 #include "rapt/optim/block.h"
 

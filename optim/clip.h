@@ -1,6 +1,6 @@
 #pragma once
 
-#include "rapt/autograd/tensor.h"
+#include "rapt/autograd/named_tensors.h"
 
 namespace rapt::optim {
 

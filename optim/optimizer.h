@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "rapt/autograd/tensor.h"
+#include "rapt/autograd/named_tensors.h"
 
 namespace rapt::optim {
 

@@ -192,7 +192,8 @@ TEST_P(SteadyTraining, ALayerOfOnesOwn) {
   expect_steady([&] {
     const Tensor x = rng.normal({20, 10, 16});
     const Tensor seen = nn::causal_mask(10, 10);
-    const Tensor mean_so_far = matmul(seen.to(Dtype::f32) / sum(seen.to(Dtype::f32), -1, true), x);
+    const Tensor mean_so_far =
+        matmul(seen.to(Dtype::f32) / sum(seen.to(Dtype::f32), -1, {.keepdim = true}), x);
     adam.zero_grad();
     mse_loss(layer(x, x, x, seen), mean_so_far).mean().backward();
     optim::clip_grad_value(parameters, 0.01);

@@ -84,7 +84,7 @@ void Walk::choose_lengths(std::initializer_list<Strides*> strides) {
     const int64_t axis = fast_axis(*s, shape_);
     if (axis >= 0 && !fast.contains(axis)) fast.push_back(axis);
   }
-  lengths_ = Dims::filled(shape_.rank(), 1);
+  lengths_ = filled<Shape>(shape_.rank(), 1);
   int64_t room = max_elements;
   for (const int64_t axis : fast) {
     lengths_[axis] = std::min(shape_[axis], fast_length(fast.size()));

@@ -74,7 +74,7 @@ void for_each_run(const Walk::Box& box, const std::array<Strides, n>& strides, F
     length *= box.lengths[--outer];
   }
   std::array<int64_t, n> at{};
-  Dims index = Dims::filled(outer, 0);
+  Dims index = filled<Dims>(outer, 0);
   while (true) {
     f(at, length);
     int64_t axis = outer - 1;

@@ -119,7 +119,7 @@ void gelu_and_slope(const Tensor& x, const Tensor& value, const Tensor& gradient
 template <class Form>
 Gradients gelu_linear_gradients(const Backward& b, const Tensor& x, const Tensor& weight,
                                 bool x_is_free) {
-  const int64_t out = weight.dim(0), in = weight.dim(1);
+  const int64_t out = weight.size(0), in = weight.size(1);
   const int64_t rows = Shape(x.shape().begin(), x.shape().end() - 1).numel();
   const Tensor g = reshape(b.grad, {rows, out});
   Products products;

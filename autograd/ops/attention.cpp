@@ -29,13 +29,13 @@ struct Setup {
 Setup set_up(const char* op, const Tensor& q, const Tensor& k, const AttentionOptions& options) {
   require_float(op, "q", q);
   require_same_dtype(op, q, k);
-  if (q.rank() < 2 || k.rank() < 2 || q.dim(-1) != k.dim(-1)) {
+  if (q.rank() < 2 || k.rank() < 2 || q.size(-1) != k.size(-1)) {
     fail(op, ": wanted q [..., Tq, d] and k [..., Tk, d]; got q ", q.shape(), " and k ", k.shape());
   }
   Setup s{broadcast(op, leading(q), leading(k)),
-          q.dim(-2),
-          k.dim(-2),
-          q.dim(-1),
+          q.size(-2),
+          k.size(-2),
+          q.size(-1),
           options.mask,
           options.causal,
           options.scale};
@@ -119,7 +119,7 @@ Tensor empty_like(const Tensor& like, const Shape& batch, int64_t rows, int64_t 
 
 Tensor readable(const Tensor& x) {
   const int64_t last = x.rank() - 1;
-  const bool fits = x.strides()[last] == 1 && x.strides()[last - 1] >= x.dim(-1);
+  const bool fits = x.strides()[last] == 1 && x.strides()[last - 1] >= x.size(-1);
   return fits ? x.detach() : x.detach().contiguous();
 }
 
@@ -130,11 +130,12 @@ kernels::Matrices<T> matrices(T* data, const Tensor& x, const Shape& batch) {
     const int64_t own = x.rank() - axis;
     return own < 0 || x.shape()[own] == 1 ? 0 : x.strides()[own];
   };
-  Strides steps = Strides::filled(batch.rank(), 0);
+  Strides steps = filled<Strides>(batch.rank(), 0);
   for (int64_t i = 0; i < batch.rank(); ++i) steps[i] = stride(batch.rank() - i + 2);
   // A single row or column has no stride of its own; BLAS still wants a plausible one.
-  const int64_t row = x.rank() >= 2 && x.dim(-2) > 1 ? stride(2) : (x.rank() >= 1 ? x.dim(-1) : 1);
-  return {{data, row, x.rank() >= 1 && x.dim(-1) > 1 ? stride(1) : 1}, steps};
+  const int64_t row =
+      x.rank() >= 2 && x.size(-2) > 1 ? stride(2) : (x.rank() >= 1 ? x.size(-1) : 1);
+  return {{data, row, x.rank() >= 1 && x.size(-1) > 1 ? stride(1) : 1}, steps};
 }
 
 template <class T>
@@ -167,7 +168,7 @@ kernels::Attention<T> problem(const Setup& s, const Tensor& q, const Tensor& k, 
   a.queries = s.queries;
   a.keys = s.keys;
   a.width = s.width;
-  a.value_width = v.dim(-1);
+  a.value_width = v.size(-1);
   a.q = read<T>(q, s.batch);
   a.k = read<T>(k, s.batch);
   a.v = read<T>(v, s.batch);
@@ -195,7 +196,7 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
   constexpr const char* op = "scaled_dot_product_attention";
   Setup s = set_up(op, q, k, options);
   require_same_dtype(op, q, v);
-  if (v.rank() < 2 || v.dim(-2) != s.keys) {
+  if (v.rank() < 2 || v.size(-2) != s.keys) {
     fail(op, ": wanted v [..., Tk, dv] for k ", k.shape(), "; got ", v.shape());
   }
   s.batch = broadcast(op, s.batch, leading(v));
@@ -228,7 +229,7 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
     return definition({q, k, v}, true);
 
   const Tensor qr = readable(q), kr = readable(k), vr = readable(v);
-  const Tensor y = empty_like(q, s.batch, s.queries, v.dim(-1));
+  const Tensor y = empty_like(q, s.batch, s.queries, v.size(-1));
   const Tensor shift = empty({batches, s.queries}, q.dtype());
   const Tensor factor = empty({batches, s.queries}, q.dtype());
   visit_float(q.dtype(), [&](auto zero) {
@@ -247,7 +248,7 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
                   const Tensor g = readable(b.grad), out = b.output.detach();
                   const Tensor dq = empty_like(qr, s.batch, s.queries, s.width);
                   const Tensor dk = empty_like(kr, s.batch, s.keys, s.width);
-                  const Tensor dv = empty_like(vr, s.batch, s.keys, vr.dim(-1));
+                  const Tensor dv = empty_like(vr, s.batch, s.keys, vr.size(-1));
                   visit_float(g.dtype(), [&](auto zero) {
                     using T = decltype(zero);
                     kernels::attention_backward(

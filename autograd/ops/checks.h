@@ -4,9 +4,12 @@
 
 #include <cmath>
 #include <type_traits>
+#include <utility>
 
+#include "rapt/autograd/create.h"
 #include "rapt/autograd/error.h"
 #include "rapt/autograd/tensor.h"
+#include "rapt/autograd/tensor_or_number.h"
 
 namespace rapt {
 
@@ -59,6 +62,33 @@ inline void require_same_dtype(const char* op, const Tensor& a, const Tensor& b)
     fail(op, ": wanted arguments of one dtype; got ", a.dtype(), a.shape(), " and ", b.dtype(),
          b.shape(), " (convert one with to())");
   }
+}
+
+/// One of the two is a tensor, and a number fits its dtype: what it lost would be lost without a
+/// word.
+inline void require_operands(const char* op, TensorOrNumber a, TensorOrNumber b) {
+  if (!a.tensor() && !b.tensor()) {
+    fail(op, ": wanted at least one tensor; got the numbers ", a.number(), " and ", b.number());
+  }
+  if (a.tensor()) require_defined(op, "the first argument", *a.tensor());
+  if (b.tensor()) require_defined(op, "the second argument", *b.tensor());
+  if (a.tensor() && b.tensor()) return;
+  const Tensor& x = a.tensor() ? *a.tensor() : *b.tensor();
+  const double number = a.tensor() ? b.number() : a.number();
+  const char* wanted = nullptr;
+  if (x.dtype() == Dtype::i64 && !is_whole_i64(number)) wanted = "a whole number";
+  if (x.dtype() == Dtype::b8 && number != 0 && number != 1) wanted = "0 or 1";
+  if (wanted == nullptr) return;
+  fail(op, ": wanted ", wanted, " beside ", x.dtype(), x.shape(), "; got ", number,
+       " (convert the tensor with to())");
+}
+
+/// Both as tensors: a number as a scalar of the other's dtype.
+inline std::pair<Tensor, Tensor> as_tensors(const char* op, TensorOrNumber a, TensorOrNumber b) {
+  require_operands(op, a, b);
+  if (!a.tensor()) return {full({}, a.number(), b.tensor()->dtype()), *b.tensor()};
+  if (!b.tensor()) return {*a.tensor(), full({}, b.number(), a.tensor()->dtype())};
+  return {*a.tensor(), *b.tensor()};
 }
 
 }  // namespace rapt

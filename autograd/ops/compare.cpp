@@ -8,7 +8,8 @@ using kernels::Block;
 namespace {
 
 template <class F>
-Tensor compare(const char* op, const Tensor& a, const Tensor& b, F f) {
+Tensor compare(const char* op, TensorOrNumber first, TensorOrNumber second, F f) {
+  const auto [a, b] = as_tensors(op, first, second);
   require_same_dtype(op, a, b);
   return visit_any(a.dtype(), [&](auto zero) {
     using T = decltype(zero);
@@ -31,22 +32,22 @@ Tensor combine(const char* op, const Tensor& a, const Tensor& b, F f) {
 
 }  // namespace
 
-Tensor equal(const Tensor& a, const Tensor& b) {
+Tensor equal(TensorOrNumber a, TensorOrNumber b) {
   return compare("equal", a, b, [](auto u, auto v) { return u == v; });
 }
-Tensor not_equal(const Tensor& a, const Tensor& b) {
+Tensor not_equal(TensorOrNumber a, TensorOrNumber b) {
   return compare("not_equal", a, b, [](auto u, auto v) { return u != v; });
 }
-Tensor less(const Tensor& a, const Tensor& b) {
+Tensor less(TensorOrNumber a, TensorOrNumber b) {
   return compare("less", a, b, [](auto u, auto v) { return u < v; });
 }
-Tensor less_equal(const Tensor& a, const Tensor& b) {
+Tensor less_equal(TensorOrNumber a, TensorOrNumber b) {
   return compare("less_equal", a, b, [](auto u, auto v) { return u <= v; });
 }
-Tensor greater(const Tensor& a, const Tensor& b) {
+Tensor greater(TensorOrNumber a, TensorOrNumber b) {
   return compare("greater", a, b, [](auto u, auto v) { return u > v; });
 }
-Tensor greater_equal(const Tensor& a, const Tensor& b) {
+Tensor greater_equal(TensorOrNumber a, TensorOrNumber b) {
   return compare("greater_equal", a, b, [](auto u, auto v) { return u >= v; });
 }
 

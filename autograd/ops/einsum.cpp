@@ -24,7 +24,7 @@ struct Part {
   int64_t axis_of(int64_t label) const {
     return std::find(labels.begin(), labels.end(), label) - labels.begin();
   }
-  int64_t length(int64_t label) const { return tensor.dim(axis_of(label)); }
+  int64_t length(int64_t label) const { return tensor.size(axis_of(label)); }
   int64_t stride(int64_t label) const { return tensor.strides()[axis_of(label)]; }
 };
 
@@ -49,8 +49,8 @@ Part without_ones(const Part& part) {
   Shape shape;
   Labels labels;
   for (int64_t i = 0; i < part.labels.size(); ++i) {
-    if (part.tensor.dim(i) == 1) continue;
-    shape.push_back(part.tensor.dim(i));
+    if (part.tensor.size(i) == 1) continue;
+    shape.push_back(part.tensor.size(i));
     labels.push_back(part.labels[i]);
   }
   if (labels.size() == part.labels.size()) return part;

@@ -12,23 +12,68 @@ using kernels::lanes;
 
 // ---- arithmetic --------------------------------------------------------------------------------
 
-Tensor add(const Tensor& a, const Tensor& b) {
+namespace {
+
+Tensor add_number(const Tensor& a, double b) {
   return pointwise<Takes::numbers>(
-      "add", a, b, [](const auto& u, const auto& v) { return u + v; },
+      "add", a, [b]<class U>(const U& u) { return u + static_cast<Scalar<U>>(b); },
+      [](const Backward& y) -> Gradients { return {y.grad}; });
+}
+
+Tensor subtract_from_number(double a, const Tensor& b) {
+  return pointwise<Takes::numbers>(
+      "sub", b, [a]<class U>(const U& u) { return static_cast<Scalar<U>>(a) - u; },
+      [](const Backward& y) -> Gradients { return {neg(y.grad)}; });
+}
+
+Tensor mul_by_number(const Tensor& a, double b) {
+  return pointwise<Takes::numbers>(
+      "mul", a, [b]<class U>(const U& u) { return u * static_cast<Scalar<U>>(b); },
+      [b](const Backward& y) -> Gradients { return {y.grad * b}; });
+}
+
+Tensor div_by_number(const Tensor& a, double b) {
+  return pointwise(
+      "div", a, [b]<class U>(const U& u) { return u / static_cast<Scalar<U>>(b); },
+      [b](const Backward& y) -> Gradients { return {y.grad / b}; });
+}
+
+Tensor div_number_by(double a, const Tensor& b) {
+  return pointwise(
+      "div", b, [a]<class U>(const U& u) { return static_cast<Scalar<U>>(a) / u; },
+      [b](const Backward& y) -> Gradients { return {-(y.grad * y.output) / b}; },
+      {.keep_output = true});
+}
+
+}  // namespace
+
+Tensor add(TensorOrNumber first, TensorOrNumber second) {
+  require_operands("add", first, second);
+  if (!first.tensor()) return add_number(*second.tensor(), first.number());
+  if (!second.tensor()) return add_number(*first.tensor(), second.number());
+  return pointwise<Takes::numbers>(
+      "add", *first.tensor(), *second.tensor(), [](const auto& u, const auto& v) { return u + v; },
       [](const Backward& y) -> Gradients {
         return {y.grad, y.grad};
       });
 }
 
-Tensor sub(const Tensor& a, const Tensor& b) {
+Tensor sub(TensorOrNumber first, TensorOrNumber second) {
+  require_operands("sub", first, second);
+  if (!first.tensor()) return subtract_from_number(first.number(), *second.tensor());
+  if (!second.tensor()) return add_number(*first.tensor(), -second.number());
   return pointwise<Takes::numbers>(
-      "sub", a, b, [](const auto& u, const auto& v) { return u - v; },
+      "sub", *first.tensor(), *second.tensor(), [](const auto& u, const auto& v) { return u - v; },
       [](const Backward& y) -> Gradients {
         return {y.grad, y.needs(1) ? neg(y.grad) : Tensor()};
       });
 }
 
-Tensor mul(const Tensor& a, const Tensor& b) {
+Tensor mul(TensorOrNumber first, TensorOrNumber second) {
+  require_operands("mul", first, second);
+  if (!first.tensor()) return mul_by_number(*second.tensor(), first.number());
+  if (!second.tensor()) return mul_by_number(*first.tensor(), second.number());
+  const Tensor &a = *first.tensor(), &b = *second.tensor();
   return pointwise<Takes::numbers>(
       "mul", a, b, [](const auto& u, const auto& v) { return u * v; },
       [a, b](const Backward& y) -> Gradients {
@@ -36,7 +81,11 @@ Tensor mul(const Tensor& a, const Tensor& b) {
       });
 }
 
-Tensor div(const Tensor& a, const Tensor& b) {
+Tensor div(TensorOrNumber first, TensorOrNumber second) {
+  require_operands("div", first, second);
+  if (!first.tensor()) return div_number_by(first.number(), *second.tensor());
+  if (!second.tensor()) return div_by_number(*first.tensor(), second.number());
+  const Tensor &a = *first.tensor(), &b = *second.tensor();
   return pointwise(
       "div", a, b, [](const auto& u, const auto& v) { return u / v; },
       [b](const Backward& y) -> Gradients {
@@ -50,45 +99,6 @@ Tensor neg(const Tensor& x) {
   return pointwise<Takes::numbers>(
       "neg", x, [](const auto& u) { return -u; },
       [](const Backward& y) -> Gradients { return {-y.grad}; });
-}
-
-namespace {
-
-/// i64 takes whole numbers: the share behind the point would be lost without a word.
-void require_fits(const char* op, const Tensor& a, double b) {
-  require_defined(op, "the argument", a);
-  if (a.dtype() != Dtype::i64 || is_whole_i64(b)) return;
-  fail(op, ": wanted a whole number beside i64", a.shape(), "; got ", b,
-       " (convert the tensor with to())");
-}
-
-}  // namespace
-
-Tensor add(const Tensor& a, double b) {
-  require_fits("add", a, b);
-  return pointwise<Takes::numbers>(
-      "add", a, [b]<class U>(const U& u) { return u + static_cast<Scalar<U>>(b); },
-      [](const Backward& y) -> Gradients { return {y.grad}; });
-}
-
-Tensor mul(const Tensor& a, double b) {
-  require_fits("mul", a, b);
-  return pointwise<Takes::numbers>(
-      "mul", a, [b]<class U>(const U& u) { return u * static_cast<Scalar<U>>(b); },
-      [b](const Backward& y) -> Gradients { return {y.grad * b}; });
-}
-
-Tensor div(const Tensor& a, double b) {
-  return pointwise(
-      "div", a, [b]<class U>(const U& u) { return u / static_cast<Scalar<U>>(b); },
-      [b](const Backward& y) -> Gradients { return {y.grad / b}; });
-}
-
-Tensor div(double a, const Tensor& b) {
-  return pointwise(
-      "div", b, [a]<class U>(const U& u) { return static_cast<Scalar<U>>(a) / u; },
-      [b](const Backward& y) -> Gradients { return {-(y.grad * y.output) / b}; },
-      {.keep_output = true});
 }
 
 namespace {
@@ -110,17 +120,19 @@ auto pick(Better better) {
 
 }  // namespace
 
-Tensor maximum(const Tensor& a, const Tensor& b) {
+Tensor maximum(TensorOrNumber first, TensorOrNumber second) {
+  const auto [a, b] = as_tensors("maximum", first, second);
   return pointwise<Takes::numbers>("maximum", a, b, pick([](auto u, auto v) { return u > v; }),
-                                   [a, b](const Backward& y) -> Gradients {
+                                   [a = a, b = b](const Backward& y) -> Gradients {
                                      const Tensor w = preference(a, b);
                                      return {y.grad * w, y.grad * (1.0 - w)};
                                    });
 }
 
-Tensor minimum(const Tensor& a, const Tensor& b) {
+Tensor minimum(TensorOrNumber first, TensorOrNumber second) {
+  const auto [a, b] = as_tensors("minimum", first, second);
   return pointwise<Takes::numbers>("minimum", a, b, pick([](auto u, auto v) { return u < v; }),
-                                   [a, b](const Backward& y) -> Gradients {
+                                   [a = a, b = b](const Backward& y) -> Gradients {
                                      const Tensor w = preference(b, a);
                                      return {y.grad * w, y.grad * (1.0 - w)};
                                    });
@@ -142,8 +154,9 @@ Tensor clamp(const Tensor& x, double low, double high) {
       {.keep_output = true});
 }
 
-Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
+Tensor where(const Tensor& condition, TensorOrNumber first, TensorOrNumber second) {
   require_dtype("where", "condition", condition, Dtype::b8);
+  const auto [a, b] = as_tensors("where", first, second);
   require_same_dtype("where", a, b);
   const Shape shape =
       broadcast("where", condition.shape(), broadcast("where", a.shape(), b.shape()));

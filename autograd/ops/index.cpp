@@ -81,7 +81,7 @@ void for_each_gathered(const Shape& x, int64_t axis, const Tensor& index, F f) {
   const Shape& shape = index.shape();
   const Strides strides = row_major(x);
   const int64_t* at = index.data<int64_t>();
-  Dims position = Dims::filled(shape.rank(), 0);
+  Dims position = filled<Dims>(shape.rank(), 0);
   for (int64_t i = 0, n = index.numel(); i < n; ++i) {
     int64_t offset = 0;
     for (int64_t d = 0; d < shape.rank(); ++d) {
@@ -137,14 +137,14 @@ Tensor take_slices(const Tensor& x, int64_t axis, const Tensor& chosen) {
 
 }  // namespace
 
-Tensor index_select(const Tensor& x, int64_t axis, const Tensor& index) {
+Tensor index_select(const Tensor& x, Int axis, const Tensor& index) {
   require_defined("index_select", "x", x);
   require_vector("index_select", index);
   const int64_t at = resolve_axis("index_select", axis, x.rank());
   return take_slices(x, at, checked_index("index_select", index, x.shape()[at]));
 }
 
-Tensor index_add(const Tensor& x, int64_t axis, const Tensor& index, const Tensor& source) {
+Tensor index_add(const Tensor& x, Int axis, const Tensor& index, const Tensor& source) {
   require_same_dtype("index_add", x, source);
   require_vector("index_add", index);
   const int64_t at = resolve_axis("index_add", axis, x.rank());
@@ -157,7 +157,7 @@ Tensor index_add(const Tensor& x, int64_t axis, const Tensor& index, const Tenso
   return x + index_sum(x.shape(), at, checked_index("index_add", index, x.shape()[at]), source);
 }
 
-Tensor gather(const Tensor& x, int64_t axis, const Tensor& index) {
+Tensor gather(const Tensor& x, Int axis, const Tensor& index) {
   require_defined("gather", "x", x);
   require_defined("gather", "index", index);
   const int64_t at = resolve_axis("gather", axis, x.rank());
@@ -176,7 +176,7 @@ Tensor gather(const Tensor& x, int64_t axis, const Tensor& index) {
   });
 }
 
-Tensor scatter_add(const Tensor& x, int64_t axis, const Tensor& index, const Tensor& source) {
+Tensor scatter_add(const Tensor& x, Int axis, const Tensor& index, const Tensor& source) {
   require_same_dtype("scatter_add", x, source);
   require_defined("scatter_add", "index", index);
   const int64_t at = resolve_axis("scatter_add", axis, x.rank());
@@ -192,14 +192,14 @@ Tensor embedding(const Tensor& weight, const Tensor& ids) {
   require_float("embedding", "weight", weight);
   require_dtype("embedding", "ids", ids, Dtype::i64);
   if (weight.rank() == 0) fail("embedding: wanted weight [V, ...]; got a scalar");
-  const Tensor chosen = checked_index("embedding", ids, weight.dim(0));
+  const Tensor chosen = checked_index("embedding", ids, weight.size(0));
   const Tensor rows = take_slices(weight, 0, reshape(chosen, {ids.numel()}));
   Shape shape = ids.shape();
   for (int64_t axis = 1; axis < weight.rank(); ++axis) shape.push_back(weight.shape()[axis]);
   return reshape(rows, shape);
 }
 
-Tensor one_hot(const Tensor& ids, int64_t classes, Dtype dtype) {
+Tensor one_hot(const Tensor& ids, Int classes, Dtype dtype) {
   if (classes < 0) fail("one_hot: wanted classes >= 0; got ", classes);
   const Tensor chosen = checked_index("one_hot", ids, classes);
   Shape shape = ids.shape();

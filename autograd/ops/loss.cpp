@@ -48,7 +48,7 @@ Counted counted_targets(const char* op, const Tensor& scores, const Tensor& targ
     fail(op, ": wanted scores [..., C] and targets [...]; got ", scores.shape(), " and ",
          targets.shape());
   }
-  const int64_t classes = scores.dim(-1);
+  const int64_t classes = scores.size(-1);
   const Tensor& weights = options.class_weights;
   if (weights.defined()) {
     require_same_dtype(op, scores, weights);
@@ -64,7 +64,7 @@ Counted counted_targets(const char* op, const Tensor& scores, const Tensor& targ
 Tensor cross_entropy_definition(const Tensor& logits, const Tensor& targets,
                                 const ClassificationOptions& options) {
   if (logits.numel() == 0) return sum(logits);
-  const int64_t classes = logits.dim(-1);
+  const int64_t classes = logits.size(-1);
   const Tensor ignored =
       equal(targets, full({}, static_cast<double>(options.ignore_index), Dtype::i64));
   const Tensor safe = masked_fill(targets, ignored, 0);
@@ -91,7 +91,7 @@ double count_targets(const Tensor& targets, const ClassificationOptions& options
       fail("count_targets: wanted class_weights [C]; got ", weights.shape());
     }
   }
-  const int64_t classes = weights.defined() ? weights.dim(0) : std::numeric_limits<int64_t>::max();
+  const int64_t classes = weights.defined() ? weights.size(0) : std::numeric_limits<int64_t>::max();
   return counted("count_targets", targets, classes, options).weight;
 }
 
@@ -102,7 +102,7 @@ Loss cross_entropy(const Tensor& logits, const Tensor& targets,
   if (!(smoothing >= 0 && smoothing <= 1)) {
     fail("cross_entropy: wanted 0 <= label_smoothing <= 1; got ", smoothing);
   }
-  const int64_t rows = targets.numel(), classes = logits.dim(-1);
+  const int64_t rows = targets.numel(), classes = logits.size(-1);
   const Tensor weights =
       options.class_weights.defined() ? options.class_weights.detach().contiguous() : Tensor();
   const Tensor shift = empty({rows}, logits.dtype()), factor = empty({rows}, logits.dtype());

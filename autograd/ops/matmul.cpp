@@ -17,7 +17,7 @@ Tensor readable(const Tensor& x) {
   const Strides& s = x.strides();
   const int64_t last = x.rank() - 1;
   const auto fits = [&](auto zero) {
-    return kernels::is_readable<decltype(zero)>(x.dim(-2), x.dim(-1), s[last - 1], s[last]);
+    return kernels::is_readable<decltype(zero)>(x.size(-2), x.size(-1), s[last - 1], s[last]);
   };
   return visit_float(x.dtype(), fits) ? x : x.contiguous();
 }
@@ -30,7 +30,7 @@ kernels::Matrix<const T> matrix(const Tensor& x) {
 
 /// The strides of x's leading axes along `batch`, 0 where they are stretched.
 Strides batch_strides(const Tensor& x, const Shape& batch) {
-  Strides out = Strides::filled(batch.rank(), 0);
+  Strides out = filled<Strides>(batch.rank(), 0);
   const int64_t own = x.rank() - 2;
   for (int64_t i = 0; i < own; ++i) {
     if (x.shape()[i] != 1) out[batch.rank() - own + i] = x.strides()[i];
@@ -53,7 +53,7 @@ Gradients matrix_gradients(const Backward& b, const Tensor& left, const Tensor& 
 /// [..., m, k] x [..., k, n], each with at least two axes.
 Tensor batched(const Tensor& a, const Tensor& b) {
   const Shape batch = broadcast("matmul", leading(a), leading(b));
-  const int64_t m = a.dim(-2), k = a.dim(-1), n = b.dim(-1);
+  const int64_t m = a.size(-2), k = a.size(-1), n = b.size(-1);
   Shape shape = batch;
   shape.push_back(m);
   shape.push_back(n);
@@ -98,7 +98,7 @@ void Products::run() {
     using T = decltype(zero);
     PoolVector<kernels::Product<T>> products;
     for (const One& one : all_) {
-      const int64_t m = one.a.dim(0), k = one.a.dim(1), n = one.b.dim(1);
+      const int64_t m = one.a.size(0), k = one.a.size(1), n = one.b.size(1);
       kernels::Product<T> product{
           m, n, k, matrix<T>(one.a), matrix<T>(one.b), {fresh_data<T>(one.out), n, 1}};
       product.add = one.adds;
@@ -119,14 +119,14 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   }
   if (a.rank() == 1) return squeeze(matmul(unsqueeze(a, 0), b), b.rank() == 1 ? 0 : -2);
   if (b.rank() == 1) return squeeze(matmul(a, unsqueeze(b, 1)), -1);
-  if (a.dim(-1) != b.dim(-2)) {
+  if (a.size(-1) != b.size(-2)) {
     fail("matmul: wanted a [..., m, k] and b [..., k, n]; got a ", a.shape(), " and b ", b.shape());
   }
   if (b.rank() == 2 && a.rank() > 2 && a.numel() > 0) {
     // One tall product instead of many; b's gradient is then one product too.
     Shape shape = a.shape();
-    shape.back() = b.dim(-1);
-    return reshape(batched(reshape(a, {-1, a.dim(-1)}), b), shape);
+    shape.back() = b.size(-1);
+    return reshape(batched(reshape(a, {-1, a.size(-1)}), b), shape);
   }
   return batched(a, b);
 }
@@ -136,14 +136,14 @@ namespace {
 void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   require_float("linear", "x", x);
   require_same_dtype("linear", x, weight);
-  if (weight.rank() != 2 || x.rank() == 0 || x.dim(-1) != weight.dim(1)) {
+  if (weight.rank() != 2 || x.rank() == 0 || x.size(-1) != weight.size(1)) {
     fail("linear: wanted x [..., in] and weight [out, in]; got x ", x.shape(), " and weight ",
          weight.shape());
   }
   if (!bias.defined()) return;
   require_same_dtype("linear", x, bias);
-  if (bias.shape() != Shape{weight.dim(0)}) {
-    fail("linear: wanted bias [", weight.dim(0), "], the first axis of weight ", weight.shape(),
+  if (bias.shape() != Shape{weight.size(0)}) {
+    fail("linear: wanted bias [", weight.size(0), "], the first axis of weight ", weight.shape(),
          "; got ", bias.shape());
   }
 }
@@ -152,14 +152,14 @@ void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
 Tensor as_matrix(const Tensor& x) {
   int64_t rows = 1;
   for (int64_t axis = 0; axis + 1 < x.rank(); ++axis) rows *= x.shape()[axis];
-  return reshape(x, {rows, x.dim(-1)});
+  return reshape(x, {rows, x.size(-1)});
 }
 
 Gradients linear_gradients(const Backward& b, const Kept& x, const Tensor& weight) {
   const Tensor g = as_matrix(b.grad);  // [rows, out]
-  const auto bias = [&] { return b.needs(2) ? sum_to(g, {weight.dim(0)}, b.into(2)) : Tensor(); };
+  const auto bias = [&] { return b.needs(2) ? sum_to(g, {weight.size(0)}, b.into(2)) : Tensor(); };
   Shape x_shape = b.grad.shape();
-  x_shape.back() = weight.dim(1);
+  x_shape.back() = weight.size(1);
   if (b.create_graph) {
     return {b.needs(0) ? reshape(matmul(g, weight), x_shape) : Tensor(),
             b.needs(1) ? matmul(transpose(g), as_matrix(x.get())) : Tensor(), bias()};
@@ -189,7 +189,7 @@ Tensors linear_each(const Tensor& x, TensorList weights, TensorList biases) {
   for (size_t i = 0; i < weights.size(); ++i) {
     const NoGrad no_grad;
     Shape shape = x.shape();
-    shape.back() = weights[i].dim(0);
+    shape.back() = weights[i].size(0);
     out.push_back(products.add(as_matrix(x), transpose(weights[i]), shape, {}, bias_of(i)));
   }
   products.run();

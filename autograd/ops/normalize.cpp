@@ -14,7 +14,7 @@ namespace rapt {
 namespace {
 
 int64_t rows_of(const Tensor& x) {
-  const int64_t n = x.dim(-1);
+  const int64_t n = x.size(-1);
   return n == 0 ? 0 : x.numel() / n;
 }
 
@@ -81,8 +81,8 @@ class Into {
 void require_last_axis(const char* op, const char* argument, const Tensor& x, const Tensor& part) {
   if (!part.defined()) return;
   require_same_dtype(op, x, part);
-  if (part.shape() != Shape{x.dim(-1)}) {
-    fail(op, ": wanted ", argument, " [", x.dim(-1), "], the last axis of x ", x.shape(), "; got ",
+  if (part.shape() != Shape{x.size(-1)}) {
+    fail(op, ": wanted ", argument, " [", x.size(-1), "], the last axis of x ", x.shape(), "; got ",
          part.shape());
   }
 }
@@ -91,7 +91,7 @@ void require_last_axis(const char* op, const char* argument, const Tensor& x, co
 /// constant: rows divided by it have the same norm.
 Tensor size_of_rows(const Tensor& x) {
   if (x.numel() == 0) return ones({}, x.dtype());
-  const Tensor top = max(abs(x.detach()), {-1}, true);
+  const Tensor top = max(abs(x.detach()), {-1}, {.keepdim = true});
   const Tensor large = full({}, x.dtype() == Dtype::f32 ? 1e15 : 1e150, x.dtype());
   return where(logical_and(greater(top, large), is_finite(top)), top, ones({}, x.dtype()));
 }
@@ -113,7 +113,7 @@ struct LayerNorm {
         rstd(empty({rows_of(x)}, x.dtype())) {
     visit_float(x.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      kernels::layer_norm(rows_of(x), x.dim(-1), x.data<T>(), data_or_null<T>(gain),
+      kernels::layer_norm(rows_of(x), x.size(-1), x.data<T>(), data_or_null<T>(gain),
                           data_or_null<T>(bias), eps, fresh_data<T>(y), fresh_data<T>(mean),
                           fresh_data<T>(rstd));
     });
@@ -127,7 +127,7 @@ struct RmsNorm {
       : y(empty(x.shape(), x.dtype())), rstd(empty({rows_of(x)}, x.dtype())) {
     visit_float(x.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      kernels::rms_norm(rows_of(x), x.dim(-1), x.data<T>(), data_or_null<T>(gain), eps,
+      kernels::rms_norm(rows_of(x), x.size(-1), x.data<T>(), data_or_null<T>(gain), eps,
                         fresh_data<T>(y), fresh_data<T>(rstd));
     });
   }
@@ -136,7 +136,7 @@ struct RmsNorm {
 
 }  // namespace
 
-Tensor softmax(const Tensor& x, int64_t axis) {
+Tensor softmax(const Tensor& x, Int axis) {
   require_float("softmax", "x", x);
   const int64_t at = resolve_axis("softmax", axis, x.rank());
   const Tensor y = along_axis(x, at, [](auto... a) { kernels::softmax(a...); });
@@ -145,15 +145,15 @@ Tensor softmax(const Tensor& x, int64_t axis) {
       [at](const Backward& b) -> Gradients {
         const Tensor& p = b.output;
         if (b.create_graph && p.numel() > 0) {
-          const Tensor none = equal(max(p.detach(), {at}, true), zeros({}, p.dtype()));
-          return {masked_fill(p * (b.grad - sum(b.grad * p, {at}, true)), none, 0)};
+          const Tensor none = equal(max(p.detach(), {at}, {.keepdim = true}), zeros({}, p.dtype()));
+          return {masked_fill(p * (b.grad - sum(b.grad * p, {at}, {.keepdim = true})), none, 0)};
         }
         return {along_axis(p, b.grad, at, [](auto... a) { kernels::softmax_backward(a...); })};
       },
       {.keep_output = true});
 }
 
-Tensor log_softmax(const Tensor& x, int64_t axis) {
+Tensor log_softmax(const Tensor& x, Int axis) {
   require_float("log_softmax", "x", x);
   const int64_t at = resolve_axis("log_softmax", axis, x.rank());
   const Tensor y = along_axis(x, at, [](auto... a) { kernels::log_softmax(a...); });
@@ -162,8 +162,8 @@ Tensor log_softmax(const Tensor& x, int64_t axis) {
       [at](const Backward& b) -> Gradients {
         const Tensor& l = b.output;
         if (b.create_graph && l.numel() > 0) {
-          const Tensor none = equal(max(l.detach(), {at}, true), lowest(l.dtype()));
-          return {masked_fill(b.grad - exp(l) * sum(b.grad, {at}, true), none, 0)};
+          const Tensor none = equal(max(l.detach(), {at}, {.keepdim = true}), lowest(l.dtype()));
+          return {masked_fill(b.grad - exp(l) * sum(b.grad, {at}, {.keepdim = true}), none, 0)};
         }
         return {along_axis(l, b.grad, at, [](auto... a) { kernels::log_softmax_backward(a...); })};
       },
@@ -177,8 +177,9 @@ Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& bias, doubl
   require_last_axis("layer_norm", "bias", x, bias);
   const auto definition = [eps](const Tensors& in) {
     const Tensor size = size_of_rows(in[0]), row = in[0] / size;
-    const Tensor centred = row - mean(row, {-1}, true);
-    const Tensor scale = rsqrt(mean(centred * centred, {-1}, true) + eps / (size * size));
+    const Tensor centred = row - mean(row, {-1}, {.keepdim = true});
+    const Tensor scale =
+        rsqrt(mean(centred * centred, {-1}, {.keepdim = true}) + eps / (size * size));
     return times_and_plus(centred * scale, in[1], in[2]);
   };
   const Tensor input = x.detach().contiguous();
@@ -188,7 +189,7 @@ Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& bias, doubl
       fused("layer_norm", {x, gain, bias}, definition, normed.y,
             [input, scale, mean = normed.mean, rstd = normed.rstd](const Backward& b) -> Gradients {
               const Tensor g = b.grad.contiguous();
-              const int64_t width = g.dim(-1);
+              const int64_t width = g.size(-1);
               const Into dx(b, 0, g.shape()), dgain(b, 1, {width}), dbias(b, 2, {width});
               visit_float(g.dtype(), [&](auto zero) {
                 using T = decltype(zero);
@@ -208,7 +209,7 @@ Tensor rms_norm(const Tensor& x, const Tensor& gain, double eps) {
   require_last_axis("rms_norm", "gain", x, gain);
   const auto definition = [eps](const Tensors& in) {
     const Tensor size = size_of_rows(in[0]), row = in[0] / size;
-    const Tensor scale = rsqrt(mean(row * row, {-1}, true) + eps / (size * size));
+    const Tensor scale = rsqrt(mean(row * row, {-1}, {.keepdim = true}) + eps / (size * size));
     return times_and_plus(row * scale, in[1], Tensor());
   };
   const Tensor input = x.detach().contiguous(), scale = contiguous_or_undefined(gain);
@@ -216,10 +217,10 @@ Tensor rms_norm(const Tensor& x, const Tensor& gain, double eps) {
   const Tensor y = fused("rms_norm", {x, gain}, definition, normed.y,
                          [input, scale, rstd = normed.rstd](const Backward& b) -> Gradients {
                            const Tensor g = b.grad.contiguous();
-                           const Into dx(b, 0, g.shape()), dgain(b, 1, {g.dim(-1)});
+                           const Into dx(b, 0, g.shape()), dgain(b, 1, {g.size(-1)});
                            visit_float(g.dtype(), [&](auto zero) {
                              using T = decltype(zero);
-                             kernels::rms_norm_backward(rows_of(g), g.dim(-1), g.data<T>(),
+                             kernels::rms_norm_backward(rows_of(g), g.size(-1), g.data<T>(),
                                                         input.data<T>(), data_or_null<T>(scale),
                                                         rstd.data<T>(), dx.as<T>(), dgain.as<T>());
                            });

@@ -18,7 +18,7 @@ using Scalar = typename Block::Scalar;
 template <class T>
 kernels::Operand<T> operand(const Tensor& x, const Shape& shape) {
   const int64_t extra = shape.rank() - x.rank();
-  Strides strides = Strides::filled(shape.rank(), 0);
+  Strides strides = filled<Strides>(shape.rank(), 0);
   for (int64_t axis = 0; axis < x.rank(); ++axis) {
     if (x.shape()[axis] != 1) strides[axis + extra] = x.strides()[axis];
   }

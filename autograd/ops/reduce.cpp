@@ -57,9 +57,9 @@ int64_t count_over(const Shape& shape, const Axes& axes) {
 /// g * exp(x) / sum(exp(x)) over axes, in ops; 0 where all is -inf, whatever g.   g of x's shape
 Tensor times_softmax(const Tensor& g, const Tensor& x, const Axes& axes) {
   if (x.numel() == 0) return x;  // there is no largest
-  const Tensor top = max(x.detach(), axes, true);
+  const Tensor top = max(x.detach(), axes, {.keepdim = true});
   const Tensor e = exp(x - masked_fill(top, logical_not(is_finite(top)), 0));
-  const Tensor total = sum(e, axes, true);
+  const Tensor total = sum(e, axes, {.keepdim = true});
   const Tensor none = equal(total, zeros({}, x.dtype()));
   return masked_fill(g * (e / masked_fill(total, none, 1)), none, 0);
 }
@@ -77,28 +77,30 @@ Tensor extreme(const char* op, bool largest, const Tensor& x, const Axes& given,
       kernels::extreme(r, largest, dense.template data<T>(), fresh_data<T>(out));
     });
   });
-  return record(op, {x}, y,
-                [x, axes](const Backward& b) -> Gradients {
-                  const Tensor hit = equal(x, restore(b.output, x.shape(), axes)).to(x.dtype());
-                  return {restore(b.grad, x.shape(), axes) * (hit / sum(hit, axes, true))};
-                },
-                {.keep_output = true});
+  return record(
+      op, {x}, y,
+      [x, axes](const Backward& b) -> Gradients {
+        const Tensor hit = equal(x, restore(b.output, x.shape(), axes)).to(x.dtype());
+        return {restore(b.grad, x.shape(), axes) * (hit / sum(hit, axes, {.keepdim = true}))};
+      },
+      {.keep_output = true});
 }
 
 }  // namespace
 
 Tensor sum(const Tensor& x) { return sum(x, all_axes("sum", x)); }
 
-Tensor sum(const Tensor& x, const Axes& given, bool keepdim) {
+Tensor sum(const Tensor& x, const Axes& given, ReduceOptions options) {
   require_defined("sum", "x", x);
   if (x.dtype() == Dtype::b8) fail("sum: wanted f32, f64 or i64; got b8", x.shape());
   const Axes axes = resolve_axes("sum", given, x.rank());
-  const Tensor y = reduced(x, axes, keepdim, x.dtype(), [&](auto& r, auto& dense, auto& out) {
-    visit_number(x.dtype(), [&](auto zero) {
-      using T = decltype(zero);
-      kernels::sum(r, dense.template data<T>(), fresh_data<T>(out));
-    });
-  });
+  const Tensor y =
+      reduced(x, axes, options.keepdim, x.dtype(), [&](auto& r, auto& dense, auto& out) {
+        visit_number(x.dtype(), [&](auto zero) {
+          using T = decltype(zero);
+          kernels::sum(r, dense.template data<T>(), fresh_data<T>(out));
+        });
+      });
   return record("sum", {x}, y, [shape = x.shape(), axes](const Backward& b) -> Gradients {
     return {restore(b.grad, shape, axes)};
   });
@@ -106,44 +108,46 @@ Tensor sum(const Tensor& x, const Axes& given, bool keepdim) {
 
 Tensor mean(const Tensor& x) { return mean(x, all_axes("mean", x)); }
 
-Tensor mean(const Tensor& x, const Axes& given, bool keepdim) {
+Tensor mean(const Tensor& x, const Axes& given, ReduceOptions options) {
   require_float("mean", "x", x);
   const Axes axes = resolve_axes("mean", given, x.rank());
-  return sum(x, axes, keepdim) / static_cast<double>(count_over(x.shape(), axes));
+  return sum(x, axes, options) / static_cast<double>(count_over(x.shape(), axes));
 }
 
 Tensor max(const Tensor& x) { return max(x, all_axes("max", x)); }
-Tensor max(const Tensor& x, const Axes& axes, bool keepdim) {
-  return extreme("max", true, x, axes, keepdim);
+Tensor max(const Tensor& x, const Axes& axes, ReduceOptions options) {
+  return extreme("max", true, x, axes, options.keepdim);
 }
 
 Tensor min(const Tensor& x) { return min(x, all_axes("min", x)); }
-Tensor min(const Tensor& x, const Axes& axes, bool keepdim) {
-  return extreme("min", false, x, axes, keepdim);
+Tensor min(const Tensor& x, const Axes& axes, ReduceOptions options) {
+  return extreme("min", false, x, axes, options.keepdim);
 }
 
-Tensor var(const Tensor& x, double correction) { return var(x, all_axes("var", x), correction); }
+Tensor var(const Tensor& x) { return var(x, all_axes("var", x)); }
 
-Tensor var(const Tensor& x, const Axes& given, double correction, bool keepdim) {
+Tensor var(const Tensor& x, const Axes& given, VarOptions options) {
   require_float("var", "x", x);
   const Axes axes = resolve_axes("var", given, x.rank());
-  const Tensor deviation = x - mean(x, axes, true);
+  const Tensor deviation = x - mean(x, axes, {.keepdim = true});
   const double count = static_cast<double>(count_over(x.shape(), axes));
   // PyTorch's: inf or NaN where correction leaves nothing to divide by.
-  return sum(deviation * deviation, axes, keepdim) / std::max(count - correction, 0.0);
+  return sum(deviation * deviation, axes, {.keepdim = options.keepdim}) /
+         std::max(count - options.correction, 0.0);
 }
 
 Tensor logsumexp(const Tensor& x) { return logsumexp(x, all_axes("logsumexp", x)); }
 
-Tensor logsumexp(const Tensor& x, const Axes& given, bool keepdim) {
+Tensor logsumexp(const Tensor& x, const Axes& given, ReduceOptions options) {
   require_float("logsumexp", "x", x);
   const Axes axes = resolve_axes("logsumexp", given, x.rank());
-  const Tensor y = reduced(x, axes, keepdim, x.dtype(), [&](auto& r, auto& dense, auto& out) {
-    visit_float(x.dtype(), [&](auto zero) {
-      using T = decltype(zero);
-      kernels::logsumexp(r, dense.template data<T>(), fresh_data<T>(out));
-    });
-  });
+  const Tensor y =
+      reduced(x, axes, options.keepdim, x.dtype(), [&](auto& r, auto& dense, auto& out) {
+        visit_float(x.dtype(), [&](auto zero) {
+          using T = decltype(zero);
+          kernels::logsumexp(r, dense.template data<T>(), fresh_data<T>(out));
+        });
+      });
   return record("logsumexp", {x}, y, [x, axes](const Backward& b) -> Gradients {
     if (b.create_graph) return {times_softmax(restore(b.grad, x.shape(), axes), x, axes)};
     const ReductionPlan p = plan_reduction(x, axes);
@@ -164,14 +168,14 @@ Tensor logsumexp(const Tensor& x, const Axes& given, bool keepdim) {
   });
 }
 
-Tensor argmax(const Tensor& x, int64_t axis, bool keepdim) {
+Tensor argmax(const Tensor& x, Int axis, ReduceOptions options) {
   require_defined("argmax", "x", x);
   if (x.dtype() == Dtype::b8) fail("argmax: wanted f32, f64 or i64; got b8", x.shape());
   const Axes axes = {resolve_axis("argmax", axis, x.rank())};
   if (count_over(x.shape(), axes) == 0) {
     fail("argmax: wanted at least one element along axis ", axis, "; got shape ", x.shape());
   }
-  return reduced(x, axes, keepdim, Dtype::i64, [&](auto& r, auto& dense, auto& out) {
+  return reduced(x, axes, options.keepdim, Dtype::i64, [&](auto& r, auto& dense, auto& out) {
     visit_number(x.dtype(), [&](auto zero) {
       using T = decltype(zero);
       kernels::argmax(r, dense.template data<T>(), fresh_data<int64_t>(out));
@@ -224,12 +228,12 @@ void copy_elements(const Tensor& to, const Tensor& from) {
 
 Tensor sum_to(const Tensor& gradient, const Shape& shape, const Tensor& into) {
   const Axes axes = broadcast_axes(gradient.shape(), shape);
-  if (records_graph()) return reshape(sum(gradient, axes, true), shape);
+  if (records_graph()) return reshape(sum(gradient, axes, {.keepdim = true}), shape);
   int64_t leading = 0;  // axes of the batch: those over which tokens are summed
   while (leading < axes.size() && axes[leading] == leading) ++leading;
   Tensor rest = gradient;
   if (leading < axes.size()) {
-    rest = sum(gradient, Axes(axes.begin() + leading, axes.end()), true);
+    rest = sum(gradient, Axes(axes.begin() + leading, axes.end()), {.keepdim = true});
   }
   if (leading == 0) {
     rest = reshape(rest, shape);

@@ -52,11 +52,11 @@ Tensor rotate(const Tensor& x, const Tables& by, bool back) {
 
 Tensor rotary(const Tensor& x, const RotaryOptions& options) {
   require_float("rotary", "x", x);
-  if (x.rank() < 2 || x.dim(-1) % 2 != 0) {
+  if (x.rank() < 2 || x.size(-1) % 2 != 0) {
     fail("rotary: wanted x [..., T, d] with an even d; got ", x.shape());
   }
-  add_lengths("rotary", options.offset, x.dim(-2));
-  return rotate(x, tables(x.dim(-2), x.dim(-1), x.dtype(), options), false);
+  add_lengths("rotary", options.offset, x.size(-2));
+  return rotate(x, tables(x.size(-2), x.size(-1), x.dtype(), options), false);
 }
 
 }  // namespace rapt

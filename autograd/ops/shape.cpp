@@ -12,7 +12,7 @@ namespace {
 std::optional<Strides> view_strides(const Tensor& x, const Shape& to) {
   if (x.numel() == 0 || x.is_contiguous()) return row_major(to);
   const Shape& from = x.shape();
-  Strides strides = Strides::filled(to.rank(), 1);
+  Strides strides = filled<Strides>(to.rank(), 1);
   int64_t at = to.rank() - 1;
   // From the last axis on: each run of axes of x that memory walks as one is dealt out anew.
   for (int64_t axis = from.rank() - 1; axis >= 0;) {
@@ -75,7 +75,7 @@ Tensor permute(const Tensor& x, const Axes& given) {
   }
   Shape shape;
   Strides strides;
-  Axes inverse = Axes::filled(x.rank(), 0);
+  Axes inverse = filled<Axes>(x.rank(), 0);
   for (int64_t i = 0; i < x.rank(); ++i) {
     shape.push_back(x.shape()[order[i]]);
     strides.push_back(x.strides()[order[i]]);
@@ -87,7 +87,7 @@ Tensor permute(const Tensor& x, const Axes& given) {
   return note_view(y, [order](const Tensor& t) { return permute(t, order); });
 }
 
-Tensor transpose(const Tensor& x, int64_t a, int64_t b) {
+Tensor transpose(const Tensor& x, Int a, Int b) {
   require_defined("transpose", "x", x);
   Axes order;
   for (int64_t axis = 0; axis < x.rank(); ++axis) order.push_back(axis);
@@ -108,7 +108,7 @@ Tensor expand(const Tensor& x, const Shape& given) {
     fail("expand: wanted a shape that x ", x.shape(), " broadcasts to; got ", given);
   }
   if (shape == x.shape()) return x;
-  Strides strides = Strides::filled(shape.rank(), 0);
+  Strides strides = filled<Strides>(shape.rank(), 0);
   for (int64_t axis = 0; axis < x.rank(); ++axis) {
     if (x.shape()[axis] == shape[axis + extra]) strides[axis + extra] = x.strides()[axis];
   }
@@ -116,7 +116,7 @@ Tensor expand(const Tensor& x, const Shape& given) {
                 [](const Backward& b) -> Gradients { return {b.grad}; }, {.broadcasts = true});
 }
 
-Tensor squeeze(const Tensor& x, int64_t axis) {
+Tensor squeeze(const Tensor& x, Int axis) {
   require_defined("squeeze", "x", x);
   const int64_t at = resolve_axis("squeeze", axis, x.rank());
   if (x.shape()[at] != 1) {
@@ -131,7 +131,7 @@ Tensor squeeze(const Tensor& x, int64_t axis) {
   return note_view(y, [at](const Tensor& t) { return squeeze(t, at); });
 }
 
-Tensor unsqueeze(const Tensor& x, int64_t axis) {
+Tensor unsqueeze(const Tensor& x, Int axis) {
   require_defined("unsqueeze", "x", x);
   const int64_t at = resolve_axis("unsqueeze", axis, x.rank() + 1);
   Shape shape = x.shape();
@@ -199,7 +199,7 @@ Tensor put_back(const Tensor& part, const Shape& shape, Choose choose) {
 
 }  // namespace
 
-Tensor slice(const Tensor& x, int64_t axis, int64_t begin, int64_t end, int64_t step) {
+Tensor slice(const Tensor& x, Int axis, Int begin, Int end, Int step) {
   require_defined("slice", "x", x);
   const int64_t at = resolve_axis("slice", axis, x.rank());
   if (step < 1) fail("slice: wanted a step of at least 1; got ", step);
@@ -218,11 +218,11 @@ Tensor slice(const Tensor& x, int64_t axis, int64_t begin, int64_t end, int64_t 
   });
 }
 
-Tensor select(const Tensor& x, int64_t axis, int64_t index) {
+Tensor select(const Tensor& x, Int axis, Int index) {
   require_defined("select", "x", x);
   const int64_t at = resolve_axis("select", axis, x.rank());
   const int64_t length = x.shape()[at];
-  const int64_t i = index < 0 ? index + length : index;
+  const int64_t i = index < 0 ? index + length : int64_t{index};
   if (i < 0 || i >= length) {
     fail("select: wanted an index in [", -length, ", ", length, ") along axis ", axis, " of x ",
          x.shape(), "; got ", index);
@@ -235,7 +235,7 @@ Tensor select(const Tensor& x, int64_t axis, int64_t index) {
   });
 }
 
-Tensor diagonal(const Tensor& x, int64_t a, int64_t b) {
+Tensor diagonal(const Tensor& x, Int a, Int b) {
   require_defined("diagonal", "x", x);
   const int64_t first = resolve_axis("diagonal", a, x.rank());
   const int64_t second = resolve_axis("diagonal", b, x.rank());
@@ -253,7 +253,7 @@ Tensor diagonal(const Tensor& x, int64_t a, int64_t b) {
   });
 }
 
-Tensors split(const Tensor& x, const Dims& sizes, int64_t axis) {
+Tensors split(const Tensor& x, const std::vector<int64_t>& sizes, Int axis) {
   require_defined("split", "x", x);
   const int64_t at = resolve_axis("split", axis, x.rank());
   int64_t total = 0;
@@ -277,7 +277,7 @@ Tensors split(const Tensor& x, const Dims& sizes, int64_t axis) {
 
 // ---- joining -----------------------------------------------------------------------------------
 
-Tensor concat(TensorList parts, int64_t axis) {
+Tensor concat(TensorList parts, Int axis) {
   if (parts.empty()) fail("concat: wanted at least one tensor; got none");
   require_defined("concat", "part 0", parts[0]);
   const int64_t at = resolve_axis("concat", axis, parts[0].rank());
@@ -319,7 +319,7 @@ Tensor concat(TensorList parts, int64_t axis) {
   });
 }
 
-Tensor stack(TensorList parts, int64_t axis) {
+Tensor stack(TensorList parts, Int axis) {
   if (parts.empty()) fail("stack: wanted at least one tensor; got none");
   require_defined("stack", "part 0", parts[0]);
   const int64_t at = resolve_axis("stack", axis, parts[0].rank() + 1);
@@ -342,7 +342,7 @@ Tensor triangle(const char* op, const Tensor& x, int64_t diagonal, bool lower) {
   require_defined(op, "x", x);
   if (x.rank() < 2) fail(op, ": wanted x with at least two axes; got ", x.shape());
   const Tensor y = x.detach().clone();
-  const int64_t rows = x.dim(-2), columns = x.dim(-1);
+  const int64_t rows = x.size(-2), columns = x.size(-1);
   const int64_t offset = std::clamp(diagonal, -rows, columns);  // beyond, nothing changes
   visit_any(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
@@ -365,7 +365,7 @@ Tensor triangle(const char* op, const Tensor& x, int64_t diagonal, bool lower) {
 
 }  // namespace
 
-Tensor tril(const Tensor& x, int64_t diagonal) { return triangle("tril", x, diagonal, true); }
-Tensor triu(const Tensor& x, int64_t diagonal) { return triangle("triu", x, diagonal, false); }
+Tensor tril(const Tensor& x, Int diagonal) { return triangle("tril", x, diagonal, true); }
+Tensor triu(const Tensor& x, Int diagonal) { return triangle("triu", x, diagonal, false); }
 
 }  // namespace rapt

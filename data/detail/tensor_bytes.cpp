@@ -5,6 +5,8 @@
 
 #include <zlib.h>
 
+#include "rapt/autograd/create.h"
+
 namespace rapt::data::detail {
 
 const void* bytes_of(const Tensor& dense) {

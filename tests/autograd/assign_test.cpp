@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "rapt/autograd/create.h"
 #include "rapt/autograd/error.h"
 
 namespace rapt {

@@ -40,7 +40,7 @@ Attended attended(const Tensors& in, const AttentionOptions& options, const Tens
 /// x with row `row` of every head set to `value`.
 Tensor with_row(const Tensor& x, int64_t row, double value) {
   const Tensor rows =
-      equal(unsqueeze(arange(x.dim(-2)), 1), full({}, static_cast<double>(row), Dtype::i64));
+      equal(unsqueeze(arange(x.size(-2)), 1), full({}, static_cast<double>(row), Dtype::i64));
   return masked_fill(x, rows, value);
 }
 

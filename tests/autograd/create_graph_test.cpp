@@ -12,9 +12,7 @@ namespace {
 
 using tests::close;
 
-Tensor leaf(std::initializer_list<double> values) {
-  return tensor(values, Dtype::f64).set_requires_grad();
-}
+Tensor leaf(const NestedNumbers& values) { return tensor(values, Dtype::f64).set_requires_grad(); }
 
 TEST(CreateGraph, ToTheFourthOrder) {
   Tensor x = leaf({0.7});

@@ -77,7 +77,7 @@ Tensor by_definition(const std::string& equation, const Tensors& operands) {
   std::map<char, int64_t> length;
   for (size_t i = 0; i < operands.size(); ++i) {
     for (size_t k = 0; k < d.terms[i].size(); ++k) {
-      const int64_t n = operands[i].dim(static_cast<int64_t>(k));
+      const int64_t n = operands[i].size(static_cast<int64_t>(k));
       int64_t& l = length.try_emplace(d.terms[i][k], 1).first->second;
       if (n != 1) l = n;
     }
@@ -456,7 +456,7 @@ TEST(Einsum, TakesEightAxes) {
   const Shape eight = {2, 1, 2, 2, 1, 2, 2, 2};
   expect_as_defined("abcdefgh,abcdefgh->hgfedcba", random_operands({eight, eight}));
   expect_as_defined("abcdefgh,abcdefgh->abcdefg", random_operands({eight, eight}));
-  const Shape twos = Shape(Dims::filled(8, 2));
+  const Shape twos = filled<Shape>(8, 2);
   expect_as_defined("abcdefgh,abcdefgi->abcdefhi", random_operands({twos, twos}));
   expect_as_defined("abcdefgh,abcdefgi->aihbcdef", random_operands({twos, twos}));
 }
@@ -535,7 +535,7 @@ TEST(Einsum, AnErrorNamesTheOutputLabel) {
             "einsum: wanted output labels that an operand has; got 'z' in \"ij->iz\"");
   EXPECT_EQ(error_of("ij,jk->ikk", {{2, 3}, {3, 4}}),
             "einsum: wanted each label once in the output; got 'k' again in \"ij,jk->ikk\"");
-  const std::vector<Shape> two(2, Shape(Dims::filled(5, 2)));
+  const std::vector<Shape> two(2, filled<Shape>(5, 2));
   EXPECT_EQ(error_of("abcde,fghij", two),
             "einsum: wanted at most 8 output axes; got 10 in \"abcde,fghij\"");
 }
@@ -554,7 +554,7 @@ TEST(Einsum, AnErrorNamesTheDtypes) {
 
 TEST(Einsum, AnErrorSaysThatIntermediateResultsAreTooLarge) {
   // Five operands, each pair of which shares two labels: any product of two has 12.
-  const std::vector<Shape> shapes(5, Shape(Dims::filled(8, 2)));
+  const std::vector<Shape> shapes(5, filled<Shape>(8, 2));
   EXPECT_EQ(error_of("abcdefgh,abijklmn,cdijopqr,efklopst,ghmnqrst->", shapes),
             "einsum: wanted an order of contraction that keeps intermediate results within 8 axes; "
             "got labels that allow none");

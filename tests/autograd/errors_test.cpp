@@ -76,7 +76,7 @@ TEST(Errors, ItemAndTensorSayWhatTheyWanted) {
   EXPECT_EQ(error_of([] {
               tensor({{1, 2}, {3, 4, 5}});
             }),
-            "tensor: wanted rows of one length; got 2 and 3");
+            "tensor: wanted parts of one shape side by side; got [2] and [3]");
   EXPECT_EQ(error_of([] {
               from_values<float>({1, 2, 3}, {2, 2});
             }),

@@ -31,14 +31,12 @@ Names without_a_case(std::string_view header) {
   return in_first_only(tests::declared_functions(header), checked);
 }
 
-std::string ops_header() { return tests::read_text(RAPT_SOURCE_DIR "/autograd/ops.h"); }
-
 TEST(EveryOpIsChecked, NoFunctionOfTheHeaderLacksAGradientCase) {
-  EXPECT_EQ(without_a_case(ops_header()), Names{});
+  EXPECT_EQ(without_a_case(tests::ops_headers()), Names{});
 }
 
 TEST(EveryOpIsChecked, NoGradientCaseNamesAFunctionThatIsNotThere) {
-  const Names declared = tests::declared_functions(ops_header());
+  const Names declared = tests::declared_functions(tests::ops_headers());
   Names cases;
   for (const auto& c : tests::gradient_cases()) cases.push_back(c.function);
   for (const auto& c : tests::cases_without_gradient()) cases.push_back(c.function);
@@ -46,7 +44,7 @@ TEST(EveryOpIsChecked, NoGradientCaseNamesAFunctionThatIsNotThere) {
 }
 
 TEST(EveryOpIsChecked, AFunctionAddedAnywhereInTheHeaderIsMissed) {
-  const std::string header = ops_header();
+  const std::string header = tests::ops_headers();
   const std::string added = "\nTensor brand_new(const Tensor& x,\n   double by = 2);\n";
   size_t places = 0;
   for (size_t at = header.find("\n\n"); at != std::string::npos; at = header.find("\n\n", at + 1)) {
@@ -65,7 +63,7 @@ TEST(EveryOpIsChecked, AFunctionAddedAnywhereInTheHeaderIsMissed) {
 
 TEST(EveryOpIsChecked, AnOverloadAnOperatorAndAMemberCountByThemselves) {
   const std::string end = "}  // namespace rapt";
-  std::string header = ops_header();
+  std::string header = tests::ops_headers();
   header.replace(header.find(end), end.size(),
                  "Tensor exp(const Tensor& x, double base);\n"
                  "inline Tensor operator%(const Tensor& a, double b) { return add(a, b); }\n"

@@ -110,11 +110,13 @@ TEST(FusedSoftmax, NaNPoisonsItsRowAndNoOther) {
 // ---- norms -------------------------------------------------------------------------------------
 
 Tensor plain_layer_norm(const Tensor& x, double eps) {
-  const Tensor centred = x - mean(x, -1, true);
-  return centred / sqrt(mean(centred * centred, -1, true) + eps);
+  const Tensor centred = x - mean(x, -1, {.keepdim = true});
+  return centred / sqrt(mean(centred * centred, -1, {.keepdim = true}) + eps);
 }
 
-Tensor plain_rms_norm(const Tensor& x, double eps) { return x / sqrt(mean(x * x, -1, true) + eps); }
+Tensor plain_rms_norm(const Tensor& x, double eps) {
+  return x / sqrt(mean(x * x, -1, {.keepdim = true}) + eps);
+}
 
 TEST(FusedNorm, IsAsDefined) {
   for (const Shape& shape : row_shapes) {

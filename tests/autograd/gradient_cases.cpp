@@ -35,15 +35,17 @@ void add_binary(Cases& out, const std::string& function, const TensorFunction& f
 
 // A reduction over all axes and over some.
 void add_reduction(Cases& out, const std::string& name, Tensor (*all)(const Tensor&),
-                   Tensor (*some)(const Tensor&, const Axes&, bool), bool empty_axes) {
+                   Tensor (*some)(const Tensor&, const Axes&, ReduceOptions), bool empty_axes) {
   const std::string over_all = name + "(Tensor)";
-  const std::string over_some = name + "(Tensor, Axes, bool)";
+  const std::string over_some = name + "(Tensor, Axes, ReduceOptions)";
   add_unary(
       out, over_all, [all](In x) { return all(x[0]); }, spread);
   if (!empty_axes) out.pop_back();
   const auto add = [&](const char* what, const Shape& shape, const Axes& axes, bool keepdim) {
-    out.push_back(
-        {over_some, what, [=](In x) { return some(x[0], axes, keepdim); }, {spread(shape)}});
+    out.push_back({over_some,
+                   what,
+                   [=](In x) { return some(x[0], axes, {.keepdim = keepdim}); },
+                   {spread(shape)}});
   };
   add("first axis", {2, 3}, {0}, false);
   add("last axis, kept", {2, 3}, {-1}, true);
@@ -60,31 +62,37 @@ void add_reduction(Cases& out, const std::string& name, Tensor (*all)(const Tens
 std::vector<GradientCase> elementwise_cases() {
   Cases c;
   add_binary(
-      c, "add(Tensor, Tensor)", [](In x) { return add(x[0], x[1]); }, normal, normal);
+      c, "add(TensorOrNumber, TensorOrNumber)", [](In x) { return add(x[0], x[1]); }, normal,
+      normal);
   add_binary(
-      c, "sub(Tensor, Tensor)", [](In x) { return sub(x[0], x[1]); }, normal, normal);
+      c, "sub(TensorOrNumber, TensorOrNumber)", [](In x) { return sub(x[0], x[1]); }, normal,
+      normal);
   add_binary(
-      c, "mul(Tensor, Tensor)", [](In x) { return mul(x[0], x[1]); }, normal, normal);
+      c, "mul(TensorOrNumber, TensorOrNumber)", [](In x) { return mul(x[0], x[1]); }, normal,
+      normal);
   add_binary(
-      c, "div(Tensor, Tensor)", [](In x) { return div(x[0], x[1]); }, normal, positive);
+      c, "div(TensorOrNumber, TensorOrNumber)", [](In x) { return div(x[0], x[1]); }, normal,
+      positive);
   add_unary(
       c, "neg(Tensor)", [](In x) { return neg(x[0]); }, normal);
   add_unary(
-      c, "add(Tensor, double)", [](In x) { return add(x[0], 2.5); }, normal);
+      c, "add(TensorOrNumber, TensorOrNumber)", [](In x) { return add(x[0], 2.5); }, normal);
   add_unary(
-      c, "mul(Tensor, double)", [](In x) { return mul(x[0], -2.5); }, normal);
+      c, "mul(TensorOrNumber, TensorOrNumber)", [](In x) { return mul(x[0], -2.5); }, normal);
   add_unary(
-      c, "div(Tensor, double)", [](In x) { return div(x[0], 3.0); }, normal);
+      c, "div(TensorOrNumber, TensorOrNumber)", [](In x) { return div(x[0], 3.0); }, normal);
   add_unary(
-      c, "div(double, Tensor)", [](In x) { return div(3.0, x[0]); }, positive);
+      c, "div(TensorOrNumber, TensorOrNumber)", [](In x) { return div(3.0, x[0]); }, positive);
   add_binary(
-      c, "maximum(Tensor, Tensor)", [](In x) { return maximum(x[0], x[1]); }, spread, spread);
+      c, "maximum(TensorOrNumber, TensorOrNumber)", [](In x) { return maximum(x[0], x[1]); },
+      spread, spread);
   add_binary(
-      c, "minimum(Tensor, Tensor)", [](In x) { return minimum(x[0], x[1]); }, spread, spread);
+      c, "minimum(TensorOrNumber, TensorOrNumber)", [](In x) { return minimum(x[0], x[1]); },
+      spread, spread);
   add_unary(
       c, "clamp(Tensor, double, double)", [](In x) { return clamp(x[0], -0.35, 0.55); }, spread);
   const auto choose = [](In x) { return where(x[0], x[1], x[2]); };
-  const std::string where_name = "where(Tensor, Tensor, Tensor)";
+  const std::string where_name = "where(Tensor, TensorOrNumber, TensorOrNumber)";
   c.push_back({where_name, "", choose, {mask({2, 3}), normal({2, 3}), normal({2, 3}, 2)}});
   c.push_back(
       {where_name, "all stretched", choose, {mask({2, 1, 1}), normal({3, 1}), normal({2}, 2)}});
@@ -146,18 +154,14 @@ std::vector<GradientCase> reduction_cases() {
   add_reduction(c, "max", max, max, false);
   add_reduction(c, "min", min, min, false);
   add_reduction(c, "logsumexp", logsumexp, logsumexp, false);
-  for (const double correction : {0.0, 1.0}) {
-    c.push_back({"var(Tensor, double)",
-                 text("correction ", correction),
-                 [=](In x) { return var(x[0], correction); },
-                 {normal({2, 3})}});
-  }
+  c.push_back({"var(Tensor)", "", [](In x) { return var(x[0]); }, {normal({2, 3})}});
   const auto add_var = [&](const char* what, const Shape& shape, const Axes& axes,
                            double correction, bool keepdim) {
-    c.push_back({"var(Tensor, Axes, double, bool)",
-                 what,
-                 [=](In x) { return var(x[0], axes, correction, keepdim); },
-                 {normal(shape)}});
+    c.push_back(
+        {"var(Tensor, Axes, VarOptions)",
+         what,
+         [=](In x) { return var(x[0], axes, {.correction = correction, .keepdim = keepdim}); },
+         {normal(shape)}});
   };
   add_var("first axis", {3, 2}, {0}, 1, false);
   add_var("last axis, kept", {2, 3}, {-1}, 0, true);
@@ -181,93 +185,91 @@ std::vector<GradientCase> shape_cases() {
   name = "permute(Tensor, Axes)";
   add(name, "", [](In x) { return permute(x[0], {2, 0, 1}); }, {2, 1, 3});
   add(name, "empty", [](In x) { return permute(x[0], {1, 0}); }, {0, 2});
-  name = "transpose(Tensor, int64_t, int64_t)";
+  name = "transpose(Tensor, Int, Int)";
   add(name, "last two", [](In x) { return transpose(x[0]); }, {2, 2, 3});
   add(name, "first and last", [](In x) { return transpose(x[0], 0, -1); }, {2, 2, 3});
   name = "expand(Tensor, Shape)";
   add(name, "", [](In x) { return expand(x[0], {2, -1, 3}); }, {2, 1});
   add(name, "scalar", [](In x) { return expand(x[0], {2, 2}); }, {});
   add(name, "to nothing", [](In x) { return expand(x[0], {0, 2}); }, {1, 2});
-  name = "squeeze(Tensor, int64_t)";
+  name = "squeeze(Tensor, Int)";
   add(name, "", [](In x) { return squeeze(x[0], 1); }, {2, 1, 3});
-  name = "unsqueeze(Tensor, int64_t)";
+  name = "unsqueeze(Tensor, Int)";
   add(name, "behind", [](In x) { return unsqueeze(x[0], -1); }, {2, 3});
   add(name, "scalar", [](In x) { return unsqueeze(x[0], 0); }, {});
-  name = "slice(Tensor, int64_t, int64_t, int64_t, int64_t)";
+  name = "slice(Tensor, Int, Int, Int, Int)";
   add(name, "", [](In x) { return slice(x[0], 1, 1, 3); }, {2, 4});
   add(name, "step", [](In x) { return slice(x[0], 0, -5, 5, 2); }, {5, 2});
   add(name, "of nothing", [](In x) { return slice(x[0], 0, 2, 2); }, {3});
   add(name, "overlapping", [](In x) { return slice(x[0], 0, 0, 3) * slice(x[0], 0, 1, 4); }, {4});
-  name = "select(Tensor, int64_t, int64_t)";
+  name = "select(Tensor, Int, Int)";
   add(name, "", [](In x) { return select(x[0], 1, -1); }, {2, 3, 2});
   add(name, "of a vector", [](In x) { return select(x[0], 0, 1); }, {3});
-  name = "split(Tensor, Dims, int64_t)";
+  name = "split(Tensor, std::vector<int64_t>, Int)";
   add(name, "", [](In x) { return split(x[0], {1, 0, 2}, -1); }, {2, 3});
   add(name, "one part unused", [](In x) { return split(x[0], {1, 2})[1]; }, {3, 2});
-  name = "diagonal(Tensor, int64_t, int64_t)";
+  name = "diagonal(Tensor, Int, Int)";
   add(name, "", [](In x) { return diagonal(x[0]); }, {2, 3, 3});
   add(name, "outer axes", [](In x) { return diagonal(x[0], 0, 2); }, {3, 2, 2});
   add(name, "empty", [](In x) { return diagonal(x[0]); }, {0, 2});
   const auto joined = [](In x) { return concat(x, 1); };
-  name = "concat(TensorList, int64_t)";
+  name = "concat(TensorList, Int)";
   c.push_back({name, "", joined, {normal({2, 1}), normal({2, 3}, 2), normal({2, 0})}});
   c.push_back({name, "one part twice", [](In x) { return concat({x[0], x[0]}); }, {normal({2})}});
   const auto stacked = [](In x) { return stack(x, -1); };
-  name = "stack(TensorList, int64_t)";
+  name = "stack(TensorList, Int)";
   c.push_back({name, "", stacked, {normal({2, 3}), normal({2, 3}, 2)}});
   c.push_back({name, "scalars", [](In x) { return stack(x); }, {normal({}), normal({}, 2)}});
   for (const int64_t d : {-1, 0, 1}) {
-    c.push_back({"tril(Tensor, int64_t)",
+    c.push_back({"tril(Tensor, Int)",
                  text("from ", d),
                  [d](In x) { return tril(x[0], d); },
                  {normal({2, 2, 3})}});
-    c.push_back({"triu(Tensor, int64_t)",
+    c.push_back({"triu(Tensor, Int)",
                  text("from ", d),
                  [d](In x) { return triu(x[0], d); },
                  {normal({2, 3, 2})}});
   }
-  c.push_back(
-      {"tril(Tensor, int64_t)", "empty", [](In x) { return tril(x[0]); }, {normal({0, 2})}});
-  c.push_back(
-      {"triu(Tensor, int64_t)", "empty", [](In x) { return triu(x[0]); }, {normal({2, 0})}});
+  c.push_back({"tril(Tensor, Int)", "empty", [](In x) { return tril(x[0]); }, {normal({0, 2})}});
+  c.push_back({"triu(Tensor, Int)", "empty", [](In x) { return triu(x[0]); }, {normal({2, 0})}});
   return c;
 }
 
 std::vector<GradientCase> operator_cases() {
   Cases c;
   add_binary(
-      c, "operator+(Tensor, Tensor)", [](In x) { return x[0] + x[1]; }, normal, normal);
+      c, "operator+(A, B)", [](In x) { return x[0] + x[1]; }, normal, normal);
   add_binary(
-      c, "operator-(Tensor, Tensor)", [](In x) { return x[0] - x[1]; }, normal, normal);
+      c, "operator-(A, B)", [](In x) { return x[0] - x[1]; }, normal, normal);
   add_binary(
-      c, "operator*(Tensor, Tensor)", [](In x) { return x[0] * x[1]; }, normal, normal);
+      c, "operator*(A, B)", [](In x) { return x[0] * x[1]; }, normal, normal);
   add_binary(
-      c, "operator/(Tensor, Tensor)", [](In x) { return x[0] / x[1]; }, normal, positive);
+      c, "operator/(A, B)", [](In x) { return x[0] / x[1]; }, normal, positive);
   add_unary(
       c, "operator-(Tensor)", [](In x) { return -x[0]; }, normal);
   add_unary(
-      c, "operator+(Tensor, double)", [](In x) { return x[0] + 2.5; }, normal);
+      c, "operator+(A, B)", [](In x) { return x[0] + 2.5; }, normal);
   add_unary(
-      c, "operator+(double, Tensor)", [](In x) { return 2.5 + x[0]; }, normal);
+      c, "operator+(A, B)", [](In x) { return 2.5 + x[0]; }, normal);
   add_unary(
-      c, "operator-(Tensor, double)", [](In x) { return x[0] - 2.5; }, normal);
+      c, "operator-(A, B)", [](In x) { return x[0] - 2.5; }, normal);
   add_unary(
-      c, "operator-(double, Tensor)", [](In x) { return 2.5 - x[0]; }, normal);
+      c, "operator-(A, B)", [](In x) { return 2.5 - x[0]; }, normal);
   add_unary(
-      c, "operator*(Tensor, double)", [](In x) { return x[0] * 2.5; }, normal);
+      c, "operator*(A, B)", [](In x) { return x[0] * 2.5; }, normal);
   add_unary(
-      c, "operator*(double, Tensor)", [](In x) { return 2.5 * x[0]; }, normal);
+      c, "operator*(A, B)", [](In x) { return 2.5 * x[0]; }, normal);
   add_unary(
-      c, "operator/(Tensor, double)", [](In x) { return x[0] / 2.5; }, normal);
+      c, "operator/(A, B)", [](In x) { return x[0] / 2.5; }, normal);
   add_unary(
-      c, "operator/(double, Tensor)", [](In x) { return 2.5 / x[0]; }, positive);
+      c, "operator/(A, B)", [](In x) { return 2.5 / x[0]; }, positive);
   return c;
 }
 
 std::vector<GradientCase> cases_without_gradient() {
   Cases c;
-  const auto compare = [&](const char* name, Tensor (*f)(const Tensor&, const Tensor&)) {
-    c.push_back({text(name, "(Tensor, Tensor)"),
+  const auto compare = [&](const char* name, Tensor (*f)(TensorOrNumber, TensorOrNumber)) {
+    c.push_back({text(name, "(TensorOrNumber, TensorOrNumber)"),
                  "",
                  [f](In x) { return f(x[0], x[1]); },
                  {normal({2, 3}), normal({3}, 2)}});
@@ -278,6 +280,15 @@ std::vector<GradientCase> cases_without_gradient() {
   compare("less_equal", less_equal);
   compare("greater", greater);
   compare("greater_equal", greater_equal);
+  const auto compare_by = [&](const char* name, const TensorFunction& f) {
+    c.push_back({text("operator", name, "(A, B)"), "", f, {normal({2, 3}), normal({3}, 2)}});
+  };
+  compare_by("==", [](In x) { return x[0] == x[1]; });
+  compare_by("!=", [](In x) { return x[0] != x[1]; });
+  compare_by("<", [](In x) { return x[0] < x[1]; });
+  compare_by("<=", [](In x) { return x[0] <= x[1]; });
+  compare_by(">", [](In x) { return x[0] > x[1]; });
+  compare_by(">=", [](In x) { return x[0] >= x[1]; });
   const auto sign = [](const Tensor& x) { return greater(x, zeros({}, f64)); };
   c.push_back({"logical_and(Tensor, Tensor)",
                "",
@@ -290,11 +301,11 @@ std::vector<GradientCase> cases_without_gradient() {
   c.push_back(
       {"logical_not(Tensor)", "", [=](In x) { return logical_not(sign(x[0])); }, {normal({3})}});
   c.push_back({"is_finite(Tensor)", "", [](In x) { return is_finite(x[0]); }, {normal({3})}});
-  c.push_back({"argmax(Tensor, int64_t, bool)",
+  c.push_back({"argmax(Tensor, Int, ReduceOptions)",
                "",
                [](In x) { return argmax(x[0], 1); },
                {normal({2, 3})}});
-  c.push_back({"one_hot(Tensor, int64_t, Dtype)",
+  c.push_back({"one_hot(Tensor, Int, Dtype)",
                "",
                [](In x) { return one_hot(argmax(x[0], 1), 3, f64); },
                {normal({2, 3})}});

@@ -12,7 +12,7 @@ std::vector<GradientCase> indexing_cases() {
   Cases c;
   const Tensor repeated = ids({2, 0, 2}, {3});
   const Tensor none = ids({}, {0});
-  std::string name = "index_select(Tensor, int64_t, Tensor)";
+  std::string name = "index_select(Tensor, Int, Tensor)";
   const auto choose = [](In x) { return index_select(x[0], 0, x[1]); };
   c.push_back({name, "first axis", choose, {normal({3, 2}), repeated}});
   c.push_back({name,
@@ -20,18 +20,18 @@ std::vector<GradientCase> indexing_cases() {
                [](In x) { return index_select(x[0], -1, x[1]); },
                {normal({2, 2, 3}), repeated}});
   c.push_back({name, "of nothing", choose, {normal({3, 2}), none}});
-  name = "index_add(Tensor, int64_t, Tensor, Tensor)";
+  name = "index_add(Tensor, Int, Tensor, Tensor)";
   const auto add = [](In x) { return index_add(x[0], -1, x[1], x[2]); };
   c.push_back({name, "", add, {normal({2, 3}), repeated, normal({2, 3}, 2)}});
   c.push_back({name, "of nothing", add, {normal({2, 3}), none, normal({2, 0})}});
-  name = "gather(Tensor, int64_t, Tensor)";
+  name = "gather(Tensor, Int, Tensor)";
   const auto take = [](In x) { return gather(x[0], 1, x[1]); };
   const Tensor index = ids({2, 0, 2, 1, 1, 1, 1, 0}, {2, 4});
   c.push_back({name, "", take, {normal({3, 3}), index}});
   c.push_back(
       {name, "first axis", [](In x) { return gather(x[0], 0, x[1]); }, {normal({3, 4}), index}});
   c.push_back({name, "of nothing", take, {normal({2, 3}), ids({}, {2, 0})}});
-  name = "scatter_add(Tensor, int64_t, Tensor, Tensor)";
+  name = "scatter_add(Tensor, Int, Tensor, Tensor)";
   const auto scatter = [](In x) { return scatter_add(x[0], 1, x[1], x[2]); };
   c.push_back({name, "", scatter, {normal({3, 3}), index, normal({2, 4}, 2)}});
   c.push_back({name,
@@ -128,27 +128,27 @@ std::vector<GradientCase> normalization_cases() {
   const Tensor x = normal({2, 3, 2});
   const double inf = std::numeric_limits<double>::infinity();
   for (const int64_t axis : {0, 1, -1}) {
-    c.push_back({"softmax(Tensor, int64_t)",
+    c.push_back({"softmax(Tensor, Int)",
                  text("axis ", axis),
                  [axis](In in) { return softmax(in[0], axis); },
                  {x}});
-    c.push_back({"log_softmax(Tensor, int64_t)",
+    c.push_back({"log_softmax(Tensor, Int)",
                  text("axis ", axis),
                  [axis](In in) { return log_softmax(in[0], axis); },
                  {x}});
   }
   for (const Shape& shape : {Shape{2, 1}, Shape{0, 3}, Shape{2, 0}}) {
-    c.push_back({"softmax(Tensor, int64_t)",
+    c.push_back({"softmax(Tensor, Int)",
                  shape.str(),
                  [](In in) { return softmax(in[0]); },
                  {normal(shape)}});
-    c.push_back({"log_softmax(Tensor, int64_t)",
+    c.push_back({"log_softmax(Tensor, Int)",
                  shape.str(),
                  [](In in) { return log_softmax(in[0]); },
                  {normal(shape)}});
   }
   const Tensor rows_masked = from_values<bool>({true, true, true, false, true, false}, {2, 3});
-  c.push_back({"softmax(Tensor, int64_t)",
+  c.push_back({"softmax(Tensor, Int)",
                "a row masked, one in part",
                [=](In in) { return softmax(masked_fill(in[0], rows_masked, -inf)); },
                {normal({2, 3})}});

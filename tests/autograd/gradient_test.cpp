@@ -15,7 +15,7 @@ using tests::close;
 using tests::error_of;
 using tests::same_bits;
 
-Tensor leaf(std::initializer_list<double> values, Dtype dtype = Dtype::f64) {
+Tensor leaf(const NestedNumbers& values, Dtype dtype = Dtype::f64) {
   return tensor(values, dtype).set_requires_grad();
 }
 

@@ -18,7 +18,7 @@ namespace {
 using kernels::blocks_in_use;
 using tests::error_of;
 
-Tensor leaf(std::initializer_list<double> values) { return tensor(values).set_requires_grad(); }
+Tensor leaf(const NestedNumbers& values) { return tensor(values).set_requires_grad(); }
 
 /// Fails when f leaves more blocks in use than it found.
 template <class F>

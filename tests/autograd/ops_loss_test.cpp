@@ -32,7 +32,7 @@ Tensor random_targets(const Shape& shape, int64_t classes) {
 /// torch.nn.CrossEntropyLoss(reduction="sum"), by its documentation.
 Tensor plain_cross_entropy(const Tensor& logits, const Tensor& targets,
                            const ClassificationOptions& o) {
-  const int64_t classes = logits.dim(-1);
+  const int64_t classes = logits.size(-1);
   const Tensor weights = o.class_weights.defined() ? o.class_weights.to(logits.dtype())
                                                    : ones({classes}, logits.dtype());
   const Tensor counts = not_equal(targets, tensor(static_cast<double>(o.ignore_index), Dtype::i64));

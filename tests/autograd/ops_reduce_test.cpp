@@ -31,7 +31,7 @@ Tensor by_loop(const Tensor& x, const Axes& given, F f) {
   for (int64_t a = 0; a < x.rank(); ++a) {
     if (!axes.contains(a)) continue;
     order.push_back(a);
-    length *= x.dim(a);
+    length *= x.size(a);
   }
   const std::vector<double> values = permute(x, order).to(Dtype::f64).values<double>();
   std::vector<double> out;
@@ -82,7 +82,7 @@ TEST(Reduce, IsWhatALoopGives) {
           check(max(x, axes), [](const auto& v) { return *std::max_element(v.begin(), v.end()); });
           check(min(x, axes), [](const auto& v) { return *std::min_element(v.begin(), v.end()); });
           check(logsumexp(x, axes), logsumexp_of);
-          check(var(x, axes, 0), [](const auto& v) { return variance_of(v, 0); });
+          check(var(x, axes, {.correction = 0}), [](const auto& v) { return variance_of(v, 0); });
         }
       }
     }
@@ -91,12 +91,12 @@ TEST(Reduce, IsWhatALoopGives) {
 
 TEST(Reduce, KeepsAxesAsOnesWhenAsked) {
   const Tensor x = zeros({2, 3, 4});
-  EXPECT_EQ(sum(x, {0, -1}, true).shape(), (Shape{1, 3, 1}));
-  EXPECT_EQ(mean(x, 1, true).shape(), (Shape{2, 1, 4}));
-  EXPECT_EQ(max(x, {0, 1, 2}, true).shape(), (Shape{1, 1, 1}));
-  EXPECT_EQ(var(x, 1, 1, true).shape(), (Shape{2, 1, 4}));
-  EXPECT_EQ(logsumexp(x, -1, true).shape(), (Shape{2, 3, 1}));
-  EXPECT_EQ(argmax(x, 1, true).shape(), (Shape{2, 1, 4}));
+  EXPECT_EQ(sum(x, {0, -1}, {.keepdim = true}).shape(), (Shape{1, 3, 1}));
+  EXPECT_EQ(mean(x, 1, {.keepdim = true}).shape(), (Shape{2, 1, 4}));
+  EXPECT_EQ(max(x, {0, 1, 2}, {.keepdim = true}).shape(), (Shape{1, 1, 1}));
+  EXPECT_EQ(var(x, 1, {.keepdim = true}).shape(), (Shape{2, 1, 4}));
+  EXPECT_EQ(logsumexp(x, -1, {.keepdim = true}).shape(), (Shape{2, 3, 1}));
+  EXPECT_EQ(argmax(x, 1, {.keepdim = true}).shape(), (Shape{2, 1, 4}));
   EXPECT_EQ(sum(x).shape(), Shape{});
   EXPECT_EQ(argmax(x, 1).shape(), (Shape{2, 4}));
 }
@@ -104,9 +104,9 @@ TEST(Reduce, KeepsAxesAsOnesWhenAsked) {
 TEST(Reduce, VarianceHasACorrection) {
   const Tensor x = tensor({1, 2, 4, 9}, Dtype::f64);
   EXPECT_NEAR(var(x).item(), 38.0 / 3, 1e-14);
-  EXPECT_NEAR(var(x, 0).item(), 38.0 / 4, 1e-14);
+  EXPECT_NEAR(var(x, 0, {.correction = 0}).item(), 38.0 / 4, 1e-14);
   EXPECT_TRUE(std::isnan(var(tensor({3})).item()));  // 0 / 0: one value has no unbiased variance
-  EXPECT_EQ(var(tensor({3}), 0).item(), 0);
+  EXPECT_EQ(var(tensor({3}), 0, {.correction = 0}).item(), 0);
 }
 
 TEST(Reduce, OfNothing) {
@@ -220,7 +220,8 @@ TEST(Reduce, OfPermutedTensors) {
       }
       SCOPED_TRACE(text(x.shape(), ", strides ", x.strides(), ", over ", axes));
       EXPECT_TRUE(tests::close(sum(x, axes), sum(dense, axes), 1e-13));
-      EXPECT_TRUE(tests::same_bits(max(x, axes, true), max(dense, axes, true)));
+      EXPECT_TRUE(
+          tests::same_bits(max(x, axes, {.keepdim = true}), max(dense, axes, {.keepdim = true})));
       EXPECT_TRUE(tests::same_bits(min(x, axes), min(dense, axes)));
       EXPECT_TRUE(tests::close(logsumexp(x, axes), logsumexp(dense, axes), 1e-13));
       EXPECT_TRUE(sum(x, axes).is_contiguous());

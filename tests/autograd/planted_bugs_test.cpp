@@ -120,7 +120,7 @@ std::vector<Bug> wrong_values() {
       "d(output 0[0, 0])/d(input 0[0, 1])");
   square(
       "sum of the wrong axis",
-      [](auto& g, auto& x) { return sum(g * x, {0}, true) * 2.0 + x * 0.0; },
+      [](auto& g, auto& x) { return sum(g * x, {0}, {.keepdim = true}) * 2.0 + x * 0.0; },
       "d(output 0[0, 0])/d(input 0[1, 0])");
   bugs.push_back(
       {"transposed",
@@ -204,9 +204,10 @@ std::vector<Bug> wrong_values() {
   bugs.push_back(
       {"the gradient of a maximum goes to all",
        [](In in) {
-         return planted(in, max(in[0], {-1}, true), [](const Backward& b) -> Gradients {
-           return {expand(b.grad, {2, 3})};
-         });
+         return planted(in, max(in[0], {-1}, {.keepdim = true}),
+                        [](const Backward& b) -> Gradients {
+                          return {expand(b.grad, {2, 3})};
+                        });
        },
        {matrix()},
        "d(output 0[0, 0])/d(input 0[0, 1]): the graph gives 1, finite differences give 0"});
@@ -226,7 +227,8 @@ std::vector<Bug> wrong_values() {
   };
   soft(
       "softmax along the wrong axis",
-      [](auto& g, auto& y) { return y * (g - sum(g * y, {0}, true)); }, "d(input 0[1, 0])");
+      [](auto& g, auto& y) { return y * (g - sum(g * y, {0}, {.keepdim = true})); },
+      "d(input 0[1, 0])");
   soft(
       "softmax with gradient zero", [](auto&, auto& y) { return y * 0.0; }, "d(input 0[0, 0])");
   soft(
@@ -237,15 +239,15 @@ std::vector<Bug> wrong_values() {
   bugs.push_back({"layer norm with a constant mean",
                   [](In in) {
                     const Tensor& x = in[0];
-                    const Tensor centred = x - mean(x, {-1}, true).detach();
-                    return centred * rsqrt(mean(centred * centred, {-1}, true) + 1e-5);
+                    const Tensor centred = x - mean(x, {-1}, {.keepdim = true}).detach();
+                    return centred * rsqrt(mean(centred * centred, {-1}, {.keepdim = true}) + 1e-5);
                   },
                   {matrix()},
                   "d(input 0[0, 0])"});
   bugs.push_back({"layer norm with a constant variance",
                   [](In in) {
-                    const Tensor centred = in[0] - mean(in[0], {-1}, true);
-                    const Tensor variance = mean(centred * centred, {-1}, true);
+                    const Tensor centred = in[0] - mean(in[0], {-1}, {.keepdim = true});
+                    const Tensor variance = mean(centred * centred, {-1}, {.keepdim = true});
                     return centred * rsqrt(variance + 1e-5).detach();
                   },
                   {matrix()},
@@ -373,8 +375,8 @@ TEST(PlantedBugs, TheRightRulesPass) {
       {matrix(), vector()});
   passes(
       [](In in) {
-        return planted_softmax(in[0],
-                               [](auto& g, auto& y) { return y * (g - sum(g * y, {-1}, true)); });
+        return planted_softmax(
+            in[0], [](auto& g, auto& y) { return y * (g - sum(g * y, {-1}, {.keepdim = true})); });
       },
       {square_matrix()});
   passes(

@@ -17,9 +17,7 @@ using tests::error_of;
 using tests::same_bits;
 
 Tensor leaf(const Tensor& x) { return x.clone().set_requires_grad(); }
-Tensor leaf(std::initializer_list<double> values) {
-  return tensor(values, Dtype::f64).set_requires_grad();
-}
+Tensor leaf(const NestedNumbers& values) { return tensor(values, Dtype::f64).set_requires_grad(); }
 
 /// Two layers' worth of ops, some with kernels of their own for their gradients.
 Tensor layers(const Tensor& x, const Tensor& w) {

@@ -15,9 +15,7 @@ namespace {
 using tests::close;
 using tests::error_of;
 
-Tensor leaf(std::initializer_list<double> values) {
-  return tensor(values, Dtype::f64).set_requires_grad();
-}
+Tensor leaf(const NestedNumbers& values) { return tensor(values, Dtype::f64).set_requires_grad(); }
 
 /// y = f(x) with any rule.
 template <class F>

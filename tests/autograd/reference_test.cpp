@@ -92,14 +92,16 @@ void add_reductions(Table& t) {
   };
   for (const Over& o : {Over{"0", {0}, false}, Over{"1 kept", {1}, true},
                         Over{"0 and -1", {0, -1}, false}, Over{"all kept", {0, 1, 2}, true}}) {
-    t[text("sum/", o.how)] = [o](In x) { return sum(x[0], o.axes, o.keepdim); };
-    t[text("mean/", o.how)] = [o](In x) { return mean(x[0], o.axes, o.keepdim); };
-    t[text("max/", o.how)] = [o](In x) { return max(x[0], o.axes, o.keepdim); };
-    t[text("min/", o.how)] = [o](In x) { return min(x[0], o.axes, o.keepdim); };
-    t[text("logsumexp/", o.how)] = [o](In x) { return logsumexp(x[0], o.axes, o.keepdim); };
+    t[text("sum/", o.how)] = [o](In x) { return sum(x[0], o.axes, {.keepdim = o.keepdim}); };
+    t[text("mean/", o.how)] = [o](In x) { return mean(x[0], o.axes, {.keepdim = o.keepdim}); };
+    t[text("max/", o.how)] = [o](In x) { return max(x[0], o.axes, {.keepdim = o.keepdim}); };
+    t[text("min/", o.how)] = [o](In x) { return min(x[0], o.axes, {.keepdim = o.keepdim}); };
+    t[text("logsumexp/", o.how)] = [o](In x) {
+      return logsumexp(x[0], o.axes, {.keepdim = o.keepdim});
+    };
     for (const int c : {0, 1}) {
       t[text("var/", o.how, ", correction ", c)] = [o, c](In x) {
-        return var(x[0], o.axes, c, o.keepdim);
+        return var(x[0], o.axes, {.correction = 1.0 * c, .keepdim = o.keepdim});
       };
     }
   }
@@ -107,7 +109,7 @@ void add_reductions(Table& t) {
   t["min/ties, 0"] = [](In x) { return min(x[0], 0); };
   t["logsumexp/large"] = t["logsumexp/-inf"] = [](In x) { return logsumexp(x[0], -1); };
   t["argmax/0"] = [](In x) { return argmax(x[0], 0); };
-  t["argmax/-1 kept"] = [](In x) { return argmax(x[0], -1, true); };
+  t["argmax/-1 kept"] = [](In x) { return argmax(x[0], -1, {.keepdim = true}); };
 }
 
 void add_shapes(Table& t) {

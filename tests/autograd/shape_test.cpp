@@ -53,7 +53,7 @@ TEST(Shape, OfATensorIsChecked) {
               zeros({1LL << 32, 1LL << 32});
             }),
             "shape: [4294967296, 4294967296] has more elements than memory can hold");
-  EXPECT_EQ(error_of([] { arange(-1); }), "shape: wanted lengths of at least 0; got [-1]");
+  EXPECT_EQ(error_of([] { arange(-1); }), "arange: wanted a length of at least 0; got -1");
 }
 
 TEST(Shape, RowMajorStrides) {
@@ -90,7 +90,7 @@ TEST(Axis, OfEveryOpIsChecked) {
   EXPECT_EQ(error_of([&] { unsqueeze(x, 3); }), "unsqueeze: wanted an axis in [-3, 3); got 3");
   EXPECT_EQ(error_of([&] { concat({x, x}, 2); }), "concat: wanted an axis in [-2, 2); got 2");
   EXPECT_EQ(error_of([&] { stack({x, x}, 3); }), "stack: wanted an axis in [-3, 3); got 3");
-  EXPECT_EQ(error_of([&] { x.dim(2); }), "dim: wanted an axis in [-2, 2); got 2");
+  EXPECT_EQ(error_of([&] { x.size(2); }), "size: wanted an axis in [-2, 2); got 2");
   EXPECT_EQ(error_of([&] { index_select(x, 2, arange(1)); }),
             "index_select: wanted an axis in [-2, 2); got 2");
 }

@@ -63,7 +63,7 @@ TEST(Sizes, ShapesThatNoMemoryCouldHave) {
         einsum("i,j->ij", {expand(one, {huge}), expand(one, {huge})});
       },
       [&] {
-        split(arange(4), Dims{most, most, 6});
+        split(arange(4), {most, most, 6});
       },
       [&] {
         rotary(zeros({3, 2}), {.offset = most});

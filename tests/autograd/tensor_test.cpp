@@ -62,8 +62,8 @@ TEST(Tensor, SaysWhatItIs) {
   EXPECT_EQ(x.shape(), (Shape{2, 3, 4}));
   EXPECT_EQ(x.rank(), 3);
   EXPECT_EQ(x.numel(), 24);
-  EXPECT_EQ(x.dim(0), 2);
-  EXPECT_EQ(x.dim(-1), 4);
+  EXPECT_EQ(x.size(0), 2);
+  EXPECT_EQ(x.size(-1), 4);
   EXPECT_EQ(x.dtype(), Dtype::f64);
   EXPECT_EQ(x.strides(), (Strides{12, 4, 1}));
   EXPECT_TRUE(x.is_contiguous());

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "files.h"
+#include "rapt/autograd/create.h"
 
 namespace rapt::data {
 namespace {
@@ -48,8 +49,8 @@ Integers indices(const NamedTensors& batch) {
   const Tensor& tokens = batch["tokens"];
   Integers out;
   const Integers values = tokens.values<int64_t>();
-  for (int64_t i = 0; i < tokens.dim(0); ++i) {
-    out.push_back(values[static_cast<size_t>(i * tokens.dim(1))]);
+  for (int64_t i = 0; i < tokens.size(0); ++i) {
+    out.push_back(values[static_cast<size_t>(i * tokens.size(1))]);
   }
   return out;
 }
@@ -105,9 +106,9 @@ TEST(Loader, DropLastLeavesOutOnlyTheSmallerBatch) {
   EXPECT_EQ(keeps.batches_per_epoch(), 3);
   EXPECT_EQ(drops.batches_per_epoch(), 2);
   Integers sizes, whole_sizes;
-  for (const NamedTensors& batch : keeps.rest_of_epoch()) sizes.push_back(batch["tokens"].dim(0));
+  for (const NamedTensors& batch : keeps.rest_of_epoch()) sizes.push_back(batch["tokens"].size(0));
   for (const NamedTensors& batch : drops.rest_of_epoch()) {
-    whole_sizes.push_back(batch["tokens"].dim(0));
+    whole_sizes.push_back(batch["tokens"].size(0));
   }
   EXPECT_EQ(sizes, (Integers{4, 4, 2}));
   EXPECT_EQ(whole_sizes, (Integers{4, 4}));

@@ -152,7 +152,7 @@ TEST(Tasks, GoThroughALoader) {
   const TaskDataset task({.task = Task::copy, .max_length = 10, .seed = 1});
   Loader loader(task, {.batch_size = 64});
   const NamedTensors batch = loader.next();
-  const int64_t longest = batch["tokens"].dim(1);
+  const int64_t longest = batch["tokens"].size(1);
   EXPECT_EQ(batch["tokens"].shape(), (Shape{64, longest}));
   const Integers targets = batch["targets"].values<int64_t>();
   const Integers lengths = batch["lengths"].values<int64_t>();

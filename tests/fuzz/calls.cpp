@@ -9,7 +9,7 @@ namespace rapt::fuzz {
 namespace {
 
 using Unary = Tensor (*)(const Tensor&);
-using Binary = Tensor (*)(const Tensor&, const Tensor&);
+using Binary = Tensor (*)(TensorOrNumber, TensorOrNumber);
 
 struct Pair {
   Tensor a, b;
@@ -44,20 +44,30 @@ class Table {
   void unary(const char* name, Unary f) {
     add(text(name, "(Tensor)"), [f](Draw& d) -> Tensors { return {f(d.floats(d.shape()))}; });
   }
+  /// Of two tensors, or of a tensor and a number.
   void binary(const char* name, Binary f, Pair (*pair)(Draw&)) {
-    add(text(name, "(Tensor, Tensor)"), [f, pair](Draw& d) -> Tensors {
+    add(text(name, "(TensorOrNumber, TensorOrNumber)"), [f, pair](Draw& d) -> Tensors {
+      const int64_t kind = d.in(0, 3);
       const Pair p = pair(d);
-      return {f(p.a, p.b)};
+      return {kind == 0 ? f(d.number(), p.b) : kind == 1 ? f(p.a, d.number()) : f(p.a, p.b)};
+    });
+  }
+  template <class F>
+  void operator_(const char* name, F f, Pair (*pair)(Draw&)) {
+    add(text("operator", name, "(A, B)"), [f, pair](Draw& d) -> Tensors {
+      const int64_t kind = d.in(0, 3);
+      const Pair p = pair(d);
+      return {kind == 0 ? f(d.number(), p.b) : kind == 1 ? f(p.a, d.number()) : f(p.a, p.b)};
     });
   }
   /// Over all, and over axes.
   template <class All, class Over>
   void reduction(const char* name, All all, Over over) {
     add(text(name, "(Tensor)"), [all](Draw& d) -> Tensors { return {all(d.numbers(d.shape()))}; });
-    add(text(name, "(Tensor, Axes, bool)"), [over](Draw& d) -> Tensors {
+    add(text(name, "(Tensor, Axes, ReduceOptions)"), [over](Draw& d) -> Tensors {
       const Tensor x = d.numbers(d.shape());
       const Axes axes = d.axes(x.rank());
-      return {over(x, axes, d.chance(2))};
+      return {over(x, axes, ReduceOptions{.keepdim = d.chance(2)})};
     });
   }
   std::vector<Call> calls;
@@ -70,24 +80,16 @@ void add_elementwise(Table& t) {
   t.binary("div", div, floats_pair);
   t.binary("maximum", maximum, floats_pair);
   t.binary("minimum", minimum, floats_pair);
-  t.binary("operator+", operator+, any_pair);
-  t.binary("operator-", operator-, any_pair);
-  t.binary("operator*", operator*, any_pair);
-  t.binary("operator/", operator/, floats_pair);
   t.unary("neg", neg);
+  t.operator_(
+      "+", [](const auto& a, const auto& b) { return a + b; }, any_pair);
+  t.operator_(
+      "-", [](const auto& a, const auto& b) { return a - b; }, any_pair);
+  t.operator_(
+      "*", [](const auto& a, const auto& b) { return a * b; }, any_pair);
+  t.operator_(
+      "/", [](const auto& a, const auto& b) { return a / b; }, floats_pair);
   t.unary("operator-", operator-);
-  const auto with_number = [&t](const char* name, auto f, bool integers) {
-    t.add(text(name, "(Tensor, double)"), [f, integers](Draw& d) -> Tensors {
-      const Tensor x = integers ? d.numbers(d.shape()) : d.floats(d.shape());
-      return {f(x, d.number())};
-    });
-  };
-  with_number(
-      "add", [](const Tensor& x, double n) { return add(x, n); }, true);
-  with_number(
-      "mul", [](const Tensor& x, double n) { return mul(x, n); }, true);
-  with_number(
-      "div", [](const Tensor& x, double n) { return div(x, n); }, false);
   t.add("pow(Tensor, double)", [](Draw& d) -> Tensors {
     const Tensor x = d.floats(d.shape());
     const double exponent = d.number();
@@ -95,36 +97,12 @@ void add_elementwise(Table& t) {
     if (exponent == 1000) d.set_wild();
     return {pow(x, exponent)};
   });
-  with_number(
-      "operator+", [](const Tensor& x, double n) { return x + n; }, true);
-  with_number(
-      "operator-", [](const Tensor& x, double n) { return x - n; }, true);
-  with_number(
-      "operator*", [](const Tensor& x, double n) { return x * n; }, true);
-  with_number(
-      "operator/", [](const Tensor& x, double n) { return x / n; }, false);
-  const auto number_first = [&t](const char* name, auto f, bool integers) {
-    t.add(text(name, "(double, Tensor)"), [f, integers](Draw& d) -> Tensors {
-      const Tensor x = integers ? d.numbers(d.shape()) : d.floats(d.shape());
-      return {f(d.number(), x)};
-    });
-  };
-  number_first(
-      "div", [](double n, const Tensor& x) { return div(n, x); }, false);
-  number_first(
-      "operator+", [](double n, const Tensor& x) { return n + x; }, true);
-  number_first(
-      "operator-", [](double n, const Tensor& x) { return n - x; }, true);
-  number_first(
-      "operator*", [](double n, const Tensor& x) { return n * x; }, true);
-  number_first(
-      "operator/", [](double n, const Tensor& x) { return n / x; }, false);
   t.add("clamp(Tensor, double, double)", [](Draw& d) -> Tensors {
     const Tensor x = d.floats(d.shape());
     const double a = d.number(), b = d.number();
     return {clamp(x, std::min(a, b), std::max(a, b))};
   });
-  t.add("where(Tensor, Tensor, Tensor)", [](Draw& d) -> Tensors {
+  t.add("where(Tensor, TensorOrNumber, TensorOrNumber)", [](Draw& d) -> Tensors {
     const Pair p = floats_pair(d);
     return {where(d.booleans(d.beside(p.a.shape())), p.a, p.b)};
   });
@@ -164,13 +142,31 @@ void add_comparisons(Table& t) {
                                                              {"greater_equal", greater_equal}}) {
     t.binary(name, f, any_pair);
   }
+  t.operator_(
+      "==", [](const auto& a, const auto& b) { return a == b; }, any_pair);
+  t.operator_(
+      "!=", [](const auto& a, const auto& b) { return a != b; }, any_pair);
+  t.operator_(
+      "<", [](const auto& a, const auto& b) { return a < b; }, any_pair);
+  t.operator_(
+      "<=", [](const auto& a, const auto& b) { return a <= b; }, any_pair);
+  t.operator_(
+      ">", [](const auto& a, const auto& b) { return a > b; }, any_pair);
+  t.operator_(
+      ">=", [](const auto& a, const auto& b) { return a >= b; }, any_pair);
   const auto booleans_pair = [](Draw& d) -> Pair {
     const Shape shape = d.shape();
     Tensor a = d.booleans(shape);
     return {std::move(a), d.booleans(d.beside(shape))};
   };
-  t.binary("logical_and", logical_and, booleans_pair);
-  t.binary("logical_or", logical_or, booleans_pair);
+  t.add("logical_and(Tensor, Tensor)", [=](Draw& d) -> Tensors {
+    const Pair p = booleans_pair(d);
+    return {logical_and(p.a, p.b)};
+  });
+  t.add("logical_or(Tensor, Tensor)", [=](Draw& d) -> Tensors {
+    const Pair p = booleans_pair(d);
+    return {logical_or(p.a, p.b)};
+  });
   t.add("logical_not(Tensor)",
         [](Draw& d) -> Tensors { return {logical_not(d.booleans(d.shape()))}; });
   t.unary("is_finite", is_finite);
@@ -179,32 +175,30 @@ void add_comparisons(Table& t) {
 void add_reductions(Table& t) {
   t.reduction(
       "sum", [](const Tensor& x) { return sum(x); },
-      [](const Tensor& x, const Axes& a, bool k) { return sum(x, a, k); });
+      [](const Tensor& x, const Axes& a, ReduceOptions o) { return sum(x, a, o); });
   t.reduction(
       "mean", [](const Tensor& x) { return mean(x); },
-      [](const Tensor& x, const Axes& a, bool k) { return mean(x, a, k); });
+      [](const Tensor& x, const Axes& a, ReduceOptions o) { return mean(x, a, o); });
   t.reduction(
       "max", [](const Tensor& x) { return max(x); },
-      [](const Tensor& x, const Axes& a, bool k) { return max(x, a, k); });
+      [](const Tensor& x, const Axes& a, ReduceOptions o) { return max(x, a, o); });
   t.reduction(
       "min", [](const Tensor& x) { return min(x); },
-      [](const Tensor& x, const Axes& a, bool k) { return min(x, a, k); });
+      [](const Tensor& x, const Axes& a, ReduceOptions o) { return min(x, a, o); });
   t.reduction(
       "logsumexp", [](const Tensor& x) { return logsumexp(x); },
-      [](const Tensor& x, const Axes& a, bool k) { return logsumexp(x, a, k); });
-  t.add("var(Tensor, double)", [](Draw& d) -> Tensors {
-    const Tensor x = d.floats(d.shape());
-    return {var(x, static_cast<double>(d.in(0, 2)))};
-  });
-  t.add("var(Tensor, Axes, double, bool)", [](Draw& d) -> Tensors {
+      [](const Tensor& x, const Axes& a, ReduceOptions o) { return logsumexp(x, a, o); });
+  t.add("var(Tensor)", [](Draw& d) -> Tensors { return {var(d.floats(d.shape()))}; });
+  t.add("var(Tensor, Axes, VarOptions)", [](Draw& d) -> Tensors {
     const Tensor x = d.floats(d.shape());
     const Axes axes = d.axes(x.rank());
-    return {var(x, axes, static_cast<double>(d.in(0, 2)), d.chance(2))};
+    const double correction = static_cast<double>(d.in(0, 2));
+    return {var(x, axes, {.correction = correction, .keepdim = d.chance(2)})};
   });
-  t.add("argmax(Tensor, int64_t, bool)", [](Draw& d) -> Tensors {
+  t.add("argmax(Tensor, Int, ReduceOptions)", [](Draw& d) -> Tensors {
     const Tensor x = d.numbers(d.shape(1));
     const int64_t axis = d.axis(x.rank());
-    return {argmax(x, axis, d.chance(2))};
+    return {argmax(x, axis, {.keepdim = d.chance(2)})};
   });
 }
 
@@ -247,7 +241,7 @@ void add_shapes(Table& t) {
     }
     return {permute(x, order)};
   });
-  with_axis("transpose(Tensor, int64_t, int64_t)", 1,
+  with_axis("transpose(Tensor, Int, Int)", 1,
             [](Draw& d, const Tensor& x, int64_t a) { return transpose(x, a, d.axis(x.rank())); });
   t.add("expand(Tensor, Shape)", [](Draw& d) -> Tensors {
     const Shape to = d.shape();
@@ -261,26 +255,25 @@ void add_shapes(Table& t) {
     if (wanted.rank() > 0 && d.chance(4)) wanted.back() = -1;
     return {expand(x, wanted)};
   });
-  t.add("squeeze(Tensor, int64_t)", [](Draw& d) -> Tensors {
+  t.add("squeeze(Tensor, Int)", [](Draw& d) -> Tensors {
     Shape shape = d.shape(1);
     const int64_t at = d.in(0, shape.rank() - 1);
     if (!d.chance(16)) shape[at] = 1;
     return {squeeze(d.anything(shape), d.chance(2) ? at : at - shape.rank())};
   });
-  with_axis("unsqueeze(Tensor, int64_t)", 0,
+  with_axis("unsqueeze(Tensor, Int)", 0,
             [](Draw&, const Tensor& x, int64_t a) { return unsqueeze(x, a); });
-  with_axis("slice(Tensor, int64_t, int64_t, int64_t, int64_t)", 1,
-            [](Draw& d, const Tensor& x, int64_t a) {
-              const int64_t begin = d.in(-8, 8), end = d.in(-8, 140);
-              return slice(x, a, begin, end, d.chance(16) ? d.in(-1, 1000) : d.in(1, 4));
-            });
-  with_axis("select(Tensor, int64_t, int64_t)", 1,
+  with_axis("slice(Tensor, Int, Int, Int, Int)", 1, [](Draw& d, const Tensor& x, int64_t a) {
+    const int64_t begin = d.in(-8, 8), end = d.in(-8, 140);
+    return slice(x, a, begin, end, d.chance(16) ? d.in(-1, 1000) : d.in(1, 4));
+  });
+  with_axis("select(Tensor, Int, Int)", 1,
             [](Draw& d, const Tensor& x, int64_t a) { return select(x, a, d.in(-2, 2)); });
-  t.add("split(Tensor, Dims, int64_t)", [](Draw& d) -> Tensors {
+  t.add("split(Tensor, std::vector<int64_t>, Int)", [](Draw& d) -> Tensors {
     const Tensor x = d.anything(d.shape(1));
     const int64_t axis = d.in(0, x.rank() - 1);
-    Dims sizes;
-    int64_t left = x.dim(axis);
+    std::vector<int64_t> sizes;
+    int64_t left = x.size(axis);
     while (left > 0 && sizes.size() < 5 && d.chance(2)) {
       sizes.push_back(d.in(0, left));
       left -= sizes.back();
@@ -288,7 +281,7 @@ void add_shapes(Table& t) {
     if (sizes.empty() || !d.chance(24)) sizes.push_back(left);
     return split(x, sizes, axis);
   });
-  t.add("diagonal(Tensor, int64_t, int64_t)", [](Draw& d) -> Tensors {
+  t.add("diagonal(Tensor, Int, Int)", [](Draw& d) -> Tensors {
     const Tensor x = d.anything(d.shape(2));
     const int64_t a = d.in(0, x.rank() - 1), b = (a + d.in(1, x.rank() - 1)) % x.rank();
     return {diagonal(x, d.chance(3) ? a - x.rank() : a, d.chance(32) ? d.in(-9, 9) : b)};
@@ -303,16 +296,16 @@ void add_shapes(Table& t) {
     }
     return std::pair(out, axis);
   };
-  t.add("concat(TensorList, int64_t)", [parts](Draw& d) -> Tensors {
+  t.add("concat(TensorList, Int)", [parts](Draw& d) -> Tensors {
     const auto [all, axis] = parts(d, true);
     return {concat(all, axis)};
   });
-  t.add("stack(TensorList, int64_t)", [parts](Draw& d) -> Tensors {
+  t.add("stack(TensorList, Int)", [parts](Draw& d) -> Tensors {
     const auto [all, axis] = parts(d, false);
     return {stack(all, axis)};
   });
-  const auto triangle = [&t](const char* name, Tensor (*f)(const Tensor&, int64_t)) {
-    t.add(text(name, "(Tensor, int64_t)"), [f](Draw& d) -> Tensors {
+  const auto triangle = [&t](const char* name, Tensor (*f)(const Tensor&, Int)) {
+    t.add(text(name, "(Tensor, Int)"), [f](Draw& d) -> Tensors {
       const Tensor x = d.anything(d.shape(2));
       return {f(x, d.in(-6, 6))};
     });
@@ -322,15 +315,15 @@ void add_shapes(Table& t) {
 }
 
 void add_indexing(Table& t) {
-  t.add("index_select(Tensor, int64_t, Tensor)", [](Draw& d) -> Tensors {
+  t.add("index_select(Tensor, Int, Tensor)", [](Draw& d) -> Tensors {
     const Tensor x = d.anything(d.shape(1));
     const int64_t at = d.in(0, x.rank() - 1);
-    return {index_select(x, at, d.indices({x.dim(at) == 0 ? 0 : d.in(0, 9)}, x.dim(at)))};
+    return {index_select(x, at, d.indices({x.size(at) == 0 ? 0 : d.in(0, 9)}, x.size(at)))};
   });
-  t.add("index_add(Tensor, int64_t, Tensor, Tensor)", [](Draw& d) -> Tensors {
+  t.add("index_add(Tensor, Int, Tensor, Tensor)", [](Draw& d) -> Tensors {
     const Tensor x = d.floats(d.shape(1));
-    const int64_t at = d.in(0, x.rank() - 1), count = x.dim(at) == 0 ? 0 : d.in(0, 9);
-    const Tensor index = d.indices({count}, x.dim(at));
+    const int64_t at = d.in(0, x.rank() - 1), count = x.size(at) == 0 ? 0 : d.in(0, 9);
+    const Tensor index = d.indices({count}, x.size(at));
     Shape shape = x.shape();
     shape[at] = count;
     return {index_add(x, at, index, d.floats(d.chance(24) ? d.shape() : shape))};
@@ -341,15 +334,15 @@ void add_indexing(Table& t) {
     for (int64_t axis = 0; axis < shape.rank(); ++axis) {
       if (axis != at && d.chance(3)) shape[axis] = d.in(0, shape[axis]);
     }
-    shape[at] = x.dim(at) == 0 ? 0 : d.in(0, 6);
-    return d.indices(shape, x.dim(at));
+    shape[at] = x.size(at) == 0 ? 0 : d.in(0, 6);
+    return d.indices(shape, x.size(at));
   };
-  t.add("gather(Tensor, int64_t, Tensor)", [index_for](Draw& d) -> Tensors {
+  t.add("gather(Tensor, Int, Tensor)", [index_for](Draw& d) -> Tensors {
     const Tensor x = d.anything(d.shape(1));
     const int64_t at = d.in(0, x.rank() - 1);
     return {gather(x, at, index_for(d, x, at))};
   });
-  t.add("scatter_add(Tensor, int64_t, Tensor, Tensor)", [index_for](Draw& d) -> Tensors {
+  t.add("scatter_add(Tensor, Int, Tensor, Tensor)", [index_for](Draw& d) -> Tensors {
     const Tensor x = d.floats(d.shape(1));
     const int64_t at = d.in(0, x.rank() - 1);
     const Tensor index = index_for(d, x, at);
@@ -357,10 +350,10 @@ void add_indexing(Table& t) {
   });
   t.add("embedding(Tensor, Tensor)", [](Draw& d) -> Tensors {
     const Tensor weight = d.floats(d.shape(1, 3));
-    const Shape ids = weight.dim(0) == 0 ? Shape{0} : d.shape(0, 2);
-    return {embedding(weight, d.indices(ids, weight.dim(0)))};
+    const Shape ids = weight.size(0) == 0 ? Shape{0} : d.shape(0, 2);
+    return {embedding(weight, d.indices(ids, weight.size(0)))};
   });
-  t.add("one_hot(Tensor, int64_t, Dtype)", [](Draw& d) -> Tensors {
+  t.add("one_hot(Tensor, Int, Dtype)", [](Draw& d) -> Tensors {
     const int64_t classes = d.in(1, 9);
     const Tensor ids = d.indices(d.shape(0, 3), classes);
     return {
@@ -371,7 +364,7 @@ void add_indexing(Table& t) {
 /// A weight [out, in] and a bias [out] for an x [..., in]; the bias may be undefined.
 Pair weight_for(Draw& d, const Tensor& x) {
   const int64_t out = d.in(0, 9);
-  Tensor weight = d.floats(d.chance(24) ? d.shape() : Shape{out, x.dim(-1)});
+  Tensor weight = d.floats(d.chance(24) ? d.shape() : Shape{out, x.size(-1)});
   return {std::move(weight), d.chance(2) ? d.floats({out}) : Tensor()};
 }
 
@@ -406,7 +399,7 @@ void add_products(Table& t) {
   t.add("matmul(Tensor, Tensor)", [](Draw& d) -> Tensors {
     const Tensor a = d.floats(d.shape(1));
     Shape shape = a.rank() == 1 ? d.shape(1, 2) : d.beside(a.shape());
-    const int64_t k = a.dim(-1);
+    const int64_t k = a.size(-1);
     if (shape.rank() == 1 || d.chance(8)) {
       shape = {k};
     } else if (shape.rank() >= 2) {
@@ -440,8 +433,8 @@ void add_products(Table& t) {
 }
 
 void add_norms(Table& t) {
-  const auto along = [&t](const char* name, Tensor (*f)(const Tensor&, int64_t)) {
-    t.add(text(name, "(Tensor, int64_t)"), [f](Draw& d) -> Tensors {
+  const auto along = [&t](const char* name, Tensor (*f)(const Tensor&, Int)) {
+    t.add(text(name, "(Tensor, Int)"), [f](Draw& d) -> Tensors {
       const Tensor x = d.floats(d.shape(1));
       return {f(x, d.axis(x.rank()))};
     });
@@ -450,7 +443,7 @@ void add_norms(Table& t) {
   along("log_softmax", log_softmax);
   const auto part = [](Draw& d, const Tensor& x) {
     if (d.chance(3)) return Tensor();
-    return d.floats(d.chance(24) ? d.shape() : Shape{x.dim(-1)});
+    return d.floats(d.chance(24) ? d.shape() : Shape{x.size(-1)});
   };
   // Less than that makes the rounding of constant rows as large as their gradient.
   const auto eps = [](Draw& d) { return d.chance(2) ? 0.01 : 0.1; };
@@ -522,7 +515,7 @@ void add_attention(Table& t) {
 /// Logits, targets and options of a loss over classes.
 struct Classified {
   explicit Classified(Draw& d) : logits(d.floats(d.shape(1, 3))) {
-    const int64_t classes = logits.dim(-1);
+    const int64_t classes = logits.size(-1);
     const Shape rows(logits.shape().begin(), logits.shape().end() - 1);
     targets = d.indices(d.chance(24) ? d.shape() : rows, classes);
     if (d.chance(3)) options.ignore_index = 0;

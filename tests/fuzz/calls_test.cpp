@@ -14,8 +14,7 @@ namespace rapt::fuzz {
 namespace {
 
 TEST(Fuzz, EveryFunctionOfTheHeaderIsCalled) {
-  std::vector<std::string> declared =
-      tests::declared_functions(tests::read_text(RAPT_SOURCE_DIR "/autograd/ops.h"));
+  std::vector<std::string> declared = tests::declared_functions(tests::ops_headers());
   std::vector<std::string> called;
   for (const Call& call : calls()) called.push_back(call.function);
   std::sort(declared.begin(), declared.end());

@@ -47,7 +47,7 @@ class Program {
     return all[static_cast<size_t>(d.in(0, static_cast<int64_t>(all.size()) - 1))];
   }
 
-  static Tensor matrix(const Tensor& x) { return reshape(x, {-1, x.rank() == 0 ? 1 : x.dim(-1)}); }
+  static Tensor matrix(const Tensor& x) { return reshape(x, {-1, x.rank() == 0 ? 1 : x.size(-1)}); }
 
   static Tensor view(Draw& d, const Tensor& x) {
     if (x.rank() == 0) return unsqueeze(x, 0);
@@ -70,7 +70,7 @@ class Program {
                                      }())
                             : x;
       case 5:
-        return split(x, {d.in(0, x.dim(axis)) * 0 + 1, x.dim(axis) - 1}, axis)[0];
+        return split(x, {d.in(0, x.size(axis)) * 0 + 1, x.size(axis) - 1}, axis)[0];
       default:
         return diagonal(matrix(x));
     }
@@ -113,11 +113,11 @@ class Program {
       case 4:
         return logsumexp(m, {d.in(0, 1)});
       case 5:
-        return mean(m, {d.in(0, 1)}, true);
+        return mean(m, {d.in(0, 1)}, {.keepdim = true});
       case 6:
         return scaled_dot_product_attention(m, m, tanh(m), {.causal = d.chance(2)});
       default:
-        return var(m, {1}, 0);
+        return var(m, {1}, {.correction = 0});
     }
   }
 

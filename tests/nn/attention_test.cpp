@@ -97,7 +97,7 @@ Tensor by_definition(const MultiHeadAttention& layer, const Tensor& x, const Ten
     return m.bias.defined() ? y + m.bias : y;
   };
   const Tensor q = map(layer.query, x), k = map(layer.key, memory), v = map(layer.value, memory);
-  const int64_t d = q.dim(-1) / heads;
+  const int64_t d = q.size(-1) / heads;
   Tensors parts;
   for (int64_t h = 0; h < heads; ++h) {
     Tensor qh = slice(q, -1, h * d, (h + 1) * d), kh = slice(k, -1, h * d, (h + 1) * d);
@@ -109,8 +109,8 @@ Tensor by_definition(const MultiHeadAttention& layer, const Tensor& x, const Ten
     if (mask.defined()) {
       scores = masked_fill(scores, logical_not(mask), -std::numeric_limits<double>::infinity());
     }
-    const Tensor e = exp(scores - max(scores, {-1}, true));
-    parts.push_back(matmul(e / sum(e, {-1}, true), slice(v, -1, h * d, (h + 1) * d)));
+    const Tensor e = exp(scores - max(scores, {-1}, {.keepdim = true}));
+    parts.push_back(matmul(e / sum(e, {-1}, {.keepdim = true}), slice(v, -1, h * d, (h + 1) * d)));
   }
   return map(layer.output, concat(parts, -1));
 }

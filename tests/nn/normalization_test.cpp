@@ -31,7 +31,7 @@ TEST(LayerNorm, StartsAsThePlainNormalization) {
   const Tensor x = rng.normal({4, 50}, 3, 2);
   const Tensor y = LayerNorm(50)(x);
   EXPECT_TRUE(close(mean(y, {-1}), zeros({4}), 1e-5));
-  EXPECT_TRUE(close(var(y, {-1}, 0), ones({4}), 1e-4));
+  EXPECT_TRUE(close(var(y, {-1}, {.correction = 0}), ones({4}), 1e-4));
   const Tensor z = RMSNorm(50)(x);
   EXPECT_TRUE(close(mean(z * z, {-1}), ones({4}), 1e-4));
 }

@@ -41,7 +41,7 @@ TEST(SelfAttention, SpreadsTheWeightOfAQueryThatMayAttendToNothing) {
   const SelfAttention layer(4, 2, rng, {.maps = false});
   const Tensor x = rng.normal({1, 3, 4});
   const Tensor y = layer(x, x, x, full({1, 1, 3, 3}, 0, Dtype::b8));
-  const Tensor wanted = layer.fc_out(expand(mean(x, {1}, true), {1, 3, 4}));
+  const Tensor wanted = layer.fc_out(expand(mean(x, {1}, {.keepdim = true}), {1, 3, 4}));
   EXPECT_TRUE(close(y, wanted, 1e-6));
 }
 

@@ -67,12 +67,12 @@ const Layer layers[] = {
     {"one number for each head",
      {{4, 1}},
      [](auto& x, auto& p) {
-       return reshape(x, {x.dim(0), x.dim(1), 4, -1}) / p[0];
+       return reshape(x, {x.size(0), x.size(1), 4, -1}) / p[0];
      }},
     {"a table broadcast over the batch", {{-1, width}}, [](auto& x, auto& p) { return x + p[0]; }},
     {"part of a table broadcast over the batch",
      {{600, width}},
-     [](auto& x, auto& p) { return x + slice(p[0], 0, 3, 3 + x.dim(1)); }},
+     [](auto& x, auto& p) { return x + slice(p[0], 0, 3, 3 + x.size(1)); }},
     {"a transposed weight",
      {{width, 40}, {3, 40}},
      [](auto& x, auto& p) { return linear(x, transpose(p[0])) * select(p[1], 0, 1); }},

@@ -41,7 +41,7 @@ Tensor awkward(const Shape& shape, uint64_t seed) {
   return x;
 }
 
-void expect_same_along_any_axis(const char* name, Tensor (*f)(const Tensor&, int64_t)) {
+void expect_same_along_any_axis(const char* name, Tensor (*f)(const Tensor&, Int)) {
   for (const int64_t n : {1, 2, 15, 16, 17, 40, 130}) {
     for (const int64_t inner : {1, 2, 16, 31, 300}) {
       const Tensor x = awkward({3, n, inner}, static_cast<uint64_t>(n * 1000 + inner));
@@ -60,7 +60,7 @@ TEST(SameBits, SoftmaxAlongAnyAxis) {
   expect_same_along_any_axis("softmax", softmax);
   expect_same_along_any_axis("log_softmax", log_softmax);
   expect_same_along_any_axis("logsumexp",
-                             [](const Tensor& x, int64_t axis) { return logsumexp(x, {axis}); });
+                             [](const Tensor& x, Int axis) { return logsumexp(x, {axis}); });
 }
 
 }  // namespace

@@ -87,7 +87,7 @@ Tensor by_shares(const Tensor& in_one) {
 
 TEST(OrderOfSums, GradientsOverTokens) {
   const Tensor g = terms(), product = left_fold(terms_per_block), rows = by_shares(product);
-  const int64_t width = g.dim(1);
+  const int64_t width = g.size(1);
   const auto leaf = [](const Shape& shape) { return ones(shape).set_requires_grad(); };
 
   Tensor weight = leaf({width, 1}), bias = leaf({width});

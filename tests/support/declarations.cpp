@@ -114,4 +114,9 @@ std::string read_text(const std::string& path) {
   return out.str();
 }
 
+std::string ops_headers() {
+  return read_text(RAPT_SOURCE_DIR "/autograd/ops.h") +
+         read_text(RAPT_SOURCE_DIR "/autograd/operators.h");
+}
+
 }  // namespace rapt::tests

@@ -8,15 +8,15 @@ namespace rapt::tests {
 
 /// exp(x) / sum(exp(x)) over the last axis; 0 where `allowed` (b8) leaves nothing.
 inline Tensor plain_softmax(const Tensor& x, const Tensor& allowed = {}) {
-  Tensor e = exp(x - max(x, -1, true).detach());
+  Tensor e = exp(x - max(x, -1, {.keepdim = true}).detach());
   if (allowed.defined()) e = e * allowed.to(x.dtype());
-  const Tensor total = sum(e, -1, true);
+  const Tensor total = sum(e, -1, {.keepdim = true});
   return e / where(equal(total, zeros({}, x.dtype())), ones({}, x.dtype()), total);
 }
 
 inline Tensor plain_log_softmax(const Tensor& x) {
-  const Tensor shifted = x - max(x, -1, true).detach();
-  return shifted - log(sum(exp(shifted), -1, true));
+  const Tensor shifted = x - max(x, -1, {.keepdim = true}).detach();
+  return shifted - log(sum(exp(shifted), -1, {.keepdim = true}));
 }
 
 /// b8 [queries, keys]: query i may see key j when j <= i + keys - queries.
@@ -28,10 +28,10 @@ inline Tensor plain_causal(int64_t queries, int64_t keys) {
 /// Attention by its formula. The weights' factors `keep` stand for dropout.
 inline Tensor plain_attention(const Tensor& q, const Tensor& k, const Tensor& v,
                               const AttentionOptions& o = {}, const Tensor& keep = {}) {
-  const double scale = o.scale != 0 ? o.scale : 1 / std::sqrt(static_cast<double>(q.dim(-1)));
+  const double scale = o.scale != 0 ? o.scale : 1 / std::sqrt(static_cast<double>(q.size(-1)));
   Tensor scores = matmul(q, transpose(k)) * scale;
-  Tensor allowed = ones({q.dim(-2), k.dim(-2)}, Dtype::b8);
-  if (o.causal) allowed = logical_and(allowed, plain_causal(q.dim(-2), k.dim(-2)));
+  Tensor allowed = ones({q.size(-2), k.size(-2)}, Dtype::b8);
+  if (o.causal) allowed = logical_and(allowed, plain_causal(q.size(-2), k.size(-2)));
   if (o.mask.defined() && o.mask.dtype() == Dtype::b8) allowed = logical_and(allowed, o.mask);
   if (o.mask.defined() && o.mask.dtype() != Dtype::b8) scores = scores + o.mask;
   Tensor weights = plain_softmax(scores, allowed);

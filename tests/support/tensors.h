@@ -78,7 +78,7 @@ inline Tensor strided(const Tensor& x) {
   }
   if (x.rank() >= 2) wide = transpose(transpose(wide).contiguous());
   for (int64_t axis = 0; axis < x.rank(); ++axis) {
-    wide = slice(wide, axis, 0, wide.dim(axis), 2);
+    wide = slice(wide, axis, 0, wide.size(axis), 2);
   }
   return wide;
 }

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <concepts>
+
+#include "rapt/autograd/tensor.h"
+
+/// Calls that look right and are not: they do not compile, and the message says what to write.
+namespace rapt {
+
+template <class T>
+concept MistakenForAxes = std::floating_point<T> || std::same_as<T, Tensor>;
+
+template <MistakenForAxes T>
+void max(const Tensor&, const T&) {
+  static_assert(!MistakenForAxes<T>,
+                "rapt: max(x, axes) is the maximum over axes; the larger of two, element by "
+                "element, is maximum(a, b)");
+}
+template <MistakenForAxes T>
+void min(const Tensor&, const T&) {
+  static_assert(!MistakenForAxes<T>,
+                "rapt: min(x, axes) is the minimum over axes; the smaller of two, element by "
+                "element, is minimum(a, b)");
+}
+
+template <class T>
+concept AnyOperand = std::same_as<T, Tensor> || std::is_arithmetic_v<T>;
+
+#define RAPT_NO_ASSIGNMENT(op)                                                                     \
+  template <AnyOperand T>                                                                          \
+  void operator op##=(Tensor&, const T&) {                                                         \
+    static_assert(!AnyOperand<T>,                                                                  \
+                  "rapt: a tensor's elements are not changed by an op; write x = x " #op           \
+                  " y, which makes x another tensor (what else holds the old one, a module or an " \
+                  "optimizer, keeps it)");                                                         \
+  }
+RAPT_NO_ASSIGNMENT(+)
+RAPT_NO_ASSIGNMENT(-)
+RAPT_NO_ASSIGNMENT(*)
+RAPT_NO_ASSIGNMENT(/)
+#undef RAPT_NO_ASSIGNMENT
+
+}  // namespace rapt
