@@ -11,6 +11,7 @@
 #include "rapt/autograd/named_tensors.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/pool.h"
+#include "rapt/autograd/print.h"
 #include "rapt/autograd/random.h"
 #include "rapt/autograd/recompute.h"
 #include "rapt/autograd/record.h"

@@ -44,9 +44,6 @@ class Dims {
   Dims(std::initializer_list<Int> values) {
     for (const int64_t value : values) push_back(value);
   }
-  /// One of them.
-  template <class T>
-  requires std::is_arithmetic_v<T> Dims(T value) { push_back(Int(value)); }
   template <std::input_iterator Iterator>
   Dims(Iterator first, Iterator last) {
     for (; first != last; ++first) push_back(*first);
@@ -92,6 +89,8 @@ class Dims {
 class Shape : public Dims {
  public:
   using Dims::Dims;
+  template <class T>
+  requires std::is_arithmetic_v<T> Shape(T one) : Dims({Int(one)}) {}
   /// Elements in all: 1 for a scalar, 0 as soon as one axis is empty. Throws when the lengths other
   /// than 0 multiply to more than an int64_t holds, as no tensor's do.
   int64_t numel() const {
@@ -117,12 +116,16 @@ class Shape : public Dims {
 class Strides : public Dims {
  public:
   using Dims::Dims;
+  template <class T>
+  requires std::is_arithmetic_v<T> Strides(T one) : Dims({Int(one)}) {}
 };
 
 /// Axes of a tensor by number; a negative one counts from the last.
 class Axes : public Dims {
  public:
   using Dims::Dims;
+  template <class T>
+  requires std::is_arithmetic_v<T> Axes(T one) : Dims({Int(one)}) {}
   template <std::same_as<Shape> T>
   Axes(const T&) {
     static_assert(
