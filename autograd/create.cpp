@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "rapt/autograd/error.h"
+#include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/ops/checks.h"
-#include "rapt/autograd/storage.h"
 
 namespace rapt {
 namespace {

@@ -4,7 +4,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "rapt/autograd/node.h"
+#include "rapt/autograd/graph/node.h"
+#include "rapt/autograd/graph/reuse.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/sum_to.h"
 
@@ -47,7 +48,7 @@ class Targets {
       ends_.insert(place);
       if (!b.needs(i)) continue;
       const auto [slot, is_new] = slots_.try_emplace(place);
-      if (const Tensor arrived = b.into(i); is_new && arrived.defined()) {
+      if (const Tensor arrived = accumulate_into(b, i); is_new && arrived.defined()) {
         slot->second = arrived.clone();
       }
     }
@@ -116,16 +117,17 @@ class Walk {
     for (const auto& node : waiting_) node->pending = Tensor();  // after an exception
   }
 
-  void start(const Tensor& output, const Tensor& cotangent) {
+  /// `function` is what the user called.
+  void start(const char* function, const Tensor& output, const Tensor& cotangent) {
     const TensorImpl& impl = *output.impl();
     if (!impl.node && !impl.leaf) {
-      fail("backward: wanted a tensor that requires a gradient; got a constant of shape ",
+      fail(function, ": wanted a tensor that requires a gradient; got a constant of shape ",
            impl.shape);
     }
     Tensor gradient = cotangent;
     if (!gradient.defined()) {
       if (output.numel() != 1) {
-        fail("backward: wanted a cotangent for an output of shape ", impl.shape,
+        fail(function, ": wanted a cotangent for an output of shape ", impl.shape,
              "; only a single element has 1 by default");
       }
       gradient = ones(impl.shape, impl.dtype);
@@ -133,7 +135,7 @@ class Walk {
     Edge edge;
     edge.node = impl.node;
     if (!impl.node) edge.leaf = impl.leaf;
-    deliver("backward", 0, edge, std::move(gradient), false);
+    deliver(function, 0, edge, std::move(gradient), false);
   }
 
   void run() {
@@ -161,7 +163,7 @@ class Walk {
     for (size_t i = 0; i < found.size(); ++i) {
       const Edge& edge = node->inputs[i];
       if (!needed_[i] || !found[i].defined()) continue;
-      if (arrived_[i].finish(found[i])) continue;
+      if (arrived_[i].finish(node->op, found[i])) continue;
       deliver(node->op, i, edge, std::move(found[i]), node->broadcasts);
     }
     if (!retain_graph_) node->free();
@@ -190,7 +192,7 @@ class Walk {
     }
   }
 
-  /// See Backward::into. An input that is there twice is offered once, so that a rule may work on
+  /// See accumulate_into. An input that is there twice is offered once, so that a rule may work on
   /// its gradients side by side.
   void find_arrived(const Node& node) {
     const size_t n = node.inputs.size();
@@ -217,8 +219,9 @@ class Walk {
     const RuleReads reads(*node, gradient);
     find_arrived(*node);
     const Tensor output = node->output_tensor(node);
-    Gradients found = node->rule(
-        Backward{gradient, output, create_graph_, needed_.data(), !retain_graph_, arrived_.data()});
+    const RuleRun run{*node,          gradient,       output,         create_graph_,
+                      !retain_graph_, needed_.data(), arrived_.data()};
+    Gradients found = node->rule(Backward(run));
     if (found.size() != n) {
       fail(node->op, ": wanted ", n, " gradients from its rule; got ", found.size());
     }
@@ -233,7 +236,7 @@ class Walk {
     if (broadcasts && gradient.shape() != shape && broadcasts_to(shape, gradient.shape())) {
       Arrived arrived = create_graph_ ? Arrived{} : arrived_at(edge);
       gradient = sum_to(gradient, shape, arrived.take());
-      if (arrived.finish(gradient)) return;
+      if (arrived.finish(op, gradient)) return;
     }
     if (gradient.shape() != shape || gradient.dtype() != dtype) {
       fail(op, ": wanted a gradient ", dtype, shape, " for input ", input, "; its rule gave ",
@@ -269,12 +272,12 @@ class Walk {
   PoolVector<Arrived> arrived_;
 };
 
-void check_cotangent(const Tensor& output, const Tensor& cotangent) {
+void check_cotangent(const char* function, const Tensor& output, const Tensor& cotangent) {
   if (!cotangent.defined())
-    fail("grad: wanted cotangents that are defined; got an undefined tensor");
+    fail(function, ": wanted cotangents that are defined; got an undefined tensor");
   if (cotangent.shape() == output.shape() && cotangent.dtype() == output.dtype()) return;
-  fail("backward: wanted a cotangent ", output.dtype(), output.shape(), "; got ", cotangent.dtype(),
-       cotangent.shape());
+  fail(function, ": wanted a cotangent ", output.dtype(), output.shape(), "; got ",
+       cotangent.dtype(), cotangent.shape());
 }
 
 }  // namespace
@@ -283,9 +286,9 @@ void Tensor::backward(BackwardOptions options) const { backward(Tensor(), option
 
 void Tensor::backward(const Tensor& cotangent, BackwardOptions options) const {
   if (!defined()) fail("backward: wanted a tensor; got an undefined one");
-  if (cotangent.defined()) check_cotangent(*this, cotangent);
+  if (cotangent.defined()) check_cotangent("backward", *this, cotangent);
   Walk walk(false, options.retain_graph, nullptr);
-  walk.start(*this, cotangent);
+  walk.start("backward", *this, cotangent);
   walk.run();
 }
 
@@ -293,7 +296,7 @@ Gradients grad_within(const Tensor& output, const Tensors& ends, const Backward&
   Targets targets(output, ends, b);
   {
     Walk walk(b.create_graph, false, &targets);
-    walk.start(output, b.grad);
+    walk.start("recompute", output, b.grad);
     walk.run();
   }
   Gradients out(ends.size());
@@ -301,7 +304,7 @@ Gradients grad_within(const Tensor& output, const Tensors& ends, const Backward&
     if (!ends[i].defined()) continue;
     Tensor* const slot = targets.slot(place_of(ends[i]));
     if (slot == nullptr || !slot->defined()) continue;
-    out[i] = b.into(i);
+    out[i] = accumulate_into(b, i);
     if (out[i].defined()) {
       copy_elements(out[i], *slot);
     } else {
@@ -330,8 +333,8 @@ Tensors grad(TensorList outputs, TensorList inputs, const GradOptions& options) 
     for (size_t i = 0; i < outputs.size(); ++i) {
       const bool constant = !outputs[i].requires_grad();
       if (constant && options.allow_unused) continue;
-      if (!cotangents.empty()) check_cotangent(outputs[i], cotangents[i]);
-      walk.start(outputs[i], cotangents.empty() ? Tensor() : cotangents[i]);
+      if (!cotangents.empty()) check_cotangent("grad", outputs[i], cotangents[i]);
+      walk.start("grad", outputs[i], cotangents.empty() ? Tensor() : cotangents[i]);
     }
     walk.run();
   }

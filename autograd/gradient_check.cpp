@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "rapt/autograd/gradient.h"
-#include "rapt/autograd/node.h"
+#include "rapt/autograd/graph/node.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/random.h"
 

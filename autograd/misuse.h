@@ -2,7 +2,7 @@
 
 #include <concepts>
 
-#include "rapt/autograd/tensor.h"
+#include "rapt/autograd/record.h"
 
 /// Calls that look right and are not: they do not compile, and the message says what to write.
 namespace rapt {
@@ -21,6 +21,13 @@ void min(const Tensor&, const T&) {
   static_assert(!MistakenForAxes<T>,
                 "rapt: min(x, axes) is the minimum over axes; the smaller of two, element by "
                 "element, is minimum(a, b)");
+}
+
+template <std::same_as<Tensor> T>
+void record(const char*, TensorList, const T&, Rule, RecordOptions = {}) {
+  static_assert(!std::same_as<T, Tensor>,
+                "rapt: record computes the value itself, without a graph; give it the function: "
+                "record(op, {x}, [&] { return x * x; }, rule)");
 }
 
 template <class T>

@@ -18,7 +18,9 @@ class OwnedFunction<Result(Args...)> {
  public:
   OwnedFunction() = default;
   template <class F>
-  requires(!std::is_same_v<std::remove_cvref_t<F>, OwnedFunction>) explicit OwnedFunction(F&& f)
+  requires(!std::is_same_v<std::remove_cvref_t<F>, OwnedFunction> &&
+           std::is_invocable_r_v<Result, const std::remove_cvref_t<F>&, Args...>)
+      OwnedFunction(F&& f)
       : body_(new Body<std::remove_cvref_t<F>>(std::forward<F>(f))) {}
 
   Result operator()(Args... args) const { return body_->run(std::forward<Args>(args)...); }

@@ -6,11 +6,11 @@
 #include <numeric>
 
 #include "rapt/autograd/create.h"
-#include "rapt/autograd/draws.h"
+#include "rapt/autograd/graph/draws.h"
+#include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/kernels/math.h"
 #include "rapt/autograd/kernels/parallel.h"
 #include "rapt/autograd/kernels/philox.h"
-#include "rapt/autograd/storage.h"
 
 namespace rapt {
 namespace {

@@ -1,17 +1,22 @@
 #include "rapt/autograd/recompute.h"
 
-#include "rapt/autograd/draws.h"
-#include "rapt/autograd/node.h"
+#include "rapt/autograd/graph/draws.h"
+#include "rapt/autograd/graph/join.h"
+#include "rapt/autograd/graph/node.h"
 
 namespace rapt {
 
+namespace {
+
+using Function = OwnedFunction<Tensor(const Tensors&)>;
+
+/// How a function ran, so that it can run again just so.
 struct Replay {
-  size_t inputs;  // how many of `used` are f's own
-  Tensors used;   // as in FirstRun
+  Tensor value;
+  size_t inputs = 0;  // how many of `used` are f's own
+  Tensors used;       // the inputs, then what else the value may depend on; empty without a graph
   Draws draws;
 };
-
-namespace {
 
 bool contains(const Tensors& list, const Tensor& x) {
   for (const Tensor& other : list) {
@@ -20,19 +25,16 @@ bool contains(const Tensors& list, const Tensor& x) {
   return false;
 }
 
-}  // namespace
-
-FirstRun first_run(FunctionRef<Tensor(const Tensors&)> f, TensorList inputs) {
-  const Tensors given(inputs.begin(), inputs.end());
-  FirstRun run;
+/// The first run, without a graph.
+Replay first_run(const Function& f, const Tensors& given) {
+  Replay run;
   if (!records_graph()) {
     run.value = f(given);
     return run;
   }
-  auto replay = std::allocate_shared<Replay>(PoolAllocator<Replay>());
   Watch watch;
   {
-    const NoteDraws note(replay->draws);
+    const NoteDraws note(run.draws);
     run.value = f(given);
   }
   if (!run.value.defined()) {
@@ -40,18 +42,16 @@ FirstRun first_run(FunctionRef<Tensor(const Tensors&)> f, TensorList inputs) {
   }
   watch.note(run.value);  // f may return what it was given
   if (watch.noted.empty() || !is_float(run.value.dtype())) return run;
+  run.inputs = given.size();
   run.used = given;
   for (const Tensor& x : watch.noted) {
     if (!contains(given, x)) run.used.push_back(x);
   }
-  replay->inputs = given.size();
-  replay->used = run.used;
-  run.replay = std::move(replay);
   return run;
 }
 
-Gradients gradients_by_rerun(FunctionRef<Tensor(const Tensors&)> f, const Replay& replay,
-                             const Backward& b) {
+/// The gradients of what the first run used, by running f again.
+Gradients gradients_by_rerun(const Function& f, const Replay& replay, const Backward& b) {
   Tensor value;
   {
     const Recording recording(true);
@@ -66,6 +66,20 @@ Gradients gradients_by_rerun(FunctionRef<Tensor(const Tensors&)> f, const Replay
   }
   if (!value.requires_grad()) return Gradients(replay.used.size());
   return grad_within(value, replay.used, b);
+}
+
+}  // namespace
+
+Tensor recompute(OwnedFunction<Tensor(const Tensors&)> f, TensorList inputs) {
+  Replay run = first_run(f, Tensors(inputs.begin(), inputs.end()));
+  Tensor value = std::move(run.value);
+  run.value = Tensor();
+  if (run.used.empty()) return value;
+  const Tensors used = run.used;
+  Rule rule([f = std::move(f), replay = std::move(run)](const Backward& b) -> Gradients {
+    return gradients_by_rerun(f, replay, b);
+  });
+  return join("recompute", used, std::move(value), std::move(rule), {});
 }
 
 }  // namespace rapt

@@ -1,27 +1,9 @@
 #pragma once
 
-#include <memory>
-#include <type_traits>
-#include <utility>
-
-#include "rapt/autograd/record.h"
+#include "rapt/autograd/owned_function.h"
+#include "rapt/autograd/tensor.h"
 
 namespace rapt {
-
-/// How a function ran, so that it can run again just so. Made by recompute.
-struct Replay;
-
-/// The first run of recompute's function, without a graph.
-struct FirstRun {
-  Tensor value;
-  Tensors
-      used;  ///< the inputs, then what else the value may depend on; empty when no graph is wanted
-  std::shared_ptr<const Replay> replay;
-};
-FirstRun first_run(FunctionRef<Tensor(const Tensors&)> f, TensorList inputs);
-/// The gradients of what first_run used, by running f again.
-Gradients gradients_by_rerun(FunctionRef<Tensor(const Tensors&)> f, const Replay& replay,
-                             const Backward& b);
 
 /// f(inputs), with a graph that keeps only the inputs: what f computes on the way is dropped, and
 /// backward() runs f once more to have it again (arXiv:1604.06174). It trades time for memory; for
@@ -44,15 +26,6 @@ Gradients gradients_by_rerun(FunctionRef<Tensor(const Tensors&)> f, const Replay
 /// dtype, when it depends on other leaves, or when it draws other random numbers (as after
 /// Module::eval). What it wrote elsewhere is written again. It cannot take gradients of its own
 /// inside (there is no graph in the first run), and it draws in the thread that it is called in.
-template <class F>
-requires std::is_invocable_r_v<Tensor, const F&, const Tensors&> Tensor
-recompute(F f, TensorList inputs) {
-  const FirstRun run = first_run(f, inputs);
-  if (run.used.empty()) return run.value;
-  Rule rule([f = std::move(f), replay = run.replay](const Backward& b) -> Gradients {
-    return gradients_by_rerun(f, *replay, b);
-  });
-  return join_graph("recompute", run.used, run.value, std::move(rule), {});
-}
+Tensor recompute(OwnedFunction<Tensor(const Tensors&)> f, TensorList inputs);
 
 }  // namespace rapt

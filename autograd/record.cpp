@@ -1,7 +1,8 @@
 #include "rapt/autograd/record.h"
 
 #include "rapt/autograd/gradient.h"
-#include "rapt/autograd/node.h"
+#include "rapt/autograd/graph/join.h"
+#include "rapt/autograd/graph/node.h"
 
 namespace rapt {
 namespace {
@@ -36,6 +37,29 @@ void Watch::note(const Tensor& x) {
 
 bool grad_enabled() { return recording; }
 
+Backward::Backward(const RuleRun& run)
+    : grad(run.gradient), create_graph(run.create_graph), run_(run) {}
+
+bool Backward::needs(size_t input) const { return run_.needed[input] != 0; }
+
+const Tensor& Backward::output() const {
+  if (run_.output.defined()) return run_.output;
+  fail(run_.node.op,
+       ": its gradient rule reads the output, which was not kept; give record {.keep_output = "
+       "true}");
+}
+
+Tensor record(const char* op, TensorList inputs, FunctionRef<Tensor()> value, Rule rule,
+              RecordOptions options) {
+  Tensor y;
+  {
+    const Recording off(false);
+    y = value();
+  }
+  if (!wants_graph(inputs)) return y;
+  return join(op, inputs, std::move(y), std::move(rule), options);
+}
+
 bool records_graph() { return recording && watching == nullptr; }
 
 bool wants_graph(TensorList inputs) {
@@ -50,8 +74,7 @@ bool wants_graph(TensorList inputs) {
   return false;
 }
 
-Tensor join_graph(const char* op, TensorList inputs, Tensor value, Rule rule,
-                  RecordOptions options) {
+Tensor join(const char* op, TensorList inputs, Tensor value, Rule rule, RecordOptions options) {
   if (!value.defined() || !is_float(value.dtype())) {
     fail(op, ": wanted a result of f32 or f64, to carry a gradient; got ",
          value.defined() ? name_of(value.dtype()) : "undefined");
@@ -86,8 +109,8 @@ namespace {
 
 /// x under a handle of its own, so that a walk towards it stops there and nowhere above.
 Tensor alias(const Tensor& x) {
-  return record("alias", {x}, make_view(x, x.shape(), x.strides()),
-                [](const Backward& b) -> Gradients { return {b.grad}; });
+  return join_graph("alias", {x}, make_view(x, x.shape(), x.strides()),
+                    [](const Backward& b) -> Gradients { return {b.grad}; });
 }
 
 }  // namespace

@@ -4,8 +4,8 @@
 #include <cstring>
 
 #include "rapt/autograd/gradient.h"
+#include "rapt/autograd/graph/node.h"
 #include "rapt/autograd/kernels/elementwise.h"
-#include "rapt/autograd/node.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/checks.h"
 

@@ -7,13 +7,10 @@ install(FILES ${PROJECT_SOURCE_DIR}/rapt.h DESTINATION ${CMAKE_INSTALL_INCLUDEDI
 foreach(folder autograd nn optim data)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/rapt
           FILES_MATCHING PATTERN "*.h"
+          PATTERN "graph" EXCLUDE
           PATTERN "kernels" EXCLUDE
           PATTERN "ops" EXCLUDE
-          PATTERN "detail" EXCLUDE
-          PATTERN "draws.h" EXCLUDE
-          PATTERN "kept.h" EXCLUDE
-          PATTERN "node.h" EXCLUDE
-          PATTERN "storage.h" EXCLUDE)
+          PATTERN "detail" EXCLUDE)
 endforeach()
 
 set(rapt_config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/rapt)

@@ -14,14 +14,10 @@ using namespace rapt;
 // log(1 + e^x), whose derivative is the sigmoid. Written in differentiable ops, the rule can itself
 // be differentiated; `slope` is here to plant a mistake.
 Tensor softplus(const Tensor& x, double slope = 1) {
-  Tensor y;
-  {
-    const NoGrad inside;  // the value needs no graph of its own: the rule below is its gradient
-    y = maximum(x, zeros({}, x.dtype())) + log(exp(-abs(x)) + 1);  // exp never overflows
-  }
-  return record("softplus", {x}, y, [x, slope](const Backward& b) -> Gradients {
-    return {b.grad * sigmoid(x) * slope};
-  });
+  return record(
+      "softplus", {x},
+      [&] { return maximum(x, 0) + log(exp(-abs(x)) + 1); },  // exp never overflows
+      [x, slope](const Backward& b) -> Gradients { return {b.grad * sigmoid(x) * slope}; });
 }
 
 int main() {

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "rapt/autograd/assign.h"
-#include "rapt/autograd/storage.h"
+#include "rapt/autograd/graph/storage.h"
 
 namespace rapt::nn {
 

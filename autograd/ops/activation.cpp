@@ -1,6 +1,8 @@
 #include <numbers>
 #include <utility>
 
+#include "rapt/autograd/graph/join.h"
+#include "rapt/autograd/graph/reuse.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/matmul.h"
 #include "rapt/autograd/ops/pointwise.h"
@@ -20,7 +22,7 @@ Tensor relu(const Tensor& x) {
         return out;
       },
       [](const Backward& y) -> Gradients {
-        return {masked_fill(y.grad, equal(y.output, zeros({}, y.output.dtype())), 0)};
+        return {masked_fill(y.grad, equal(y.output(), zeros({}, y.output().dtype())), 0)};
       },
       {.keep_output = true});
 }
@@ -42,7 +44,7 @@ Tensor fused_pointwise(const char* op, const Tensor& x, Definition definition, F
     using T = decltype(zero);
     return map_elements<T, T>(x, [curve](const Block<T>& u) -> Block<T> { return curve(u).value; });
   });
-  return record(op, {x}, y, [op, x, definition, curve](const Backward& b) -> Gradients {
+  return join_graph(op, {x}, y, [op, x, definition, curve](const Backward& b) -> Gradients {
     if (b.create_graph) {
       // The slope first, as the kernel has it: a gradient of inf over its terms may be inf - inf.
       const Gradients slope = differentiate(definition, {x}, b, ones(x.shape(), x.dtype()));
@@ -128,10 +130,11 @@ Gradients gelu_linear_gradients(const Backward& b, const Tensor& x, const Tensor
   const Tensor inner = reshape(x.detach().contiguous(), {rows, in});
   const Tensor value = x_is_free ? inner : empty({rows, in}, x.dtype());
   gelu_and_slope<Form>(inner, value, dx);
-  const Tensor dw =
-      b.needs(1) ? products.add(transpose(g), value, weight.shape(), b.into(1)) : Tensor();
+  const Tensor dw = b.needs(1)
+                        ? products.add(transpose(g), value, weight.shape(), accumulate_into(b, 1))
+                        : Tensor();
   products.run();
-  return {dx, dw, b.needs(2) ? sum_to(g, {out}, b.into(2)) : Tensor()};
+  return {dx, dw, b.needs(2) ? sum_to(g, {out}, accumulate_into(b, 2)) : Tensor()};
 }
 
 template <class Form>
@@ -141,14 +144,14 @@ Tensor gelu_linear_by(const Tensor& x, const Tensor& weight, const Tensor& bias)
     const NoGrad inside;
     y = linear(gelu_by<Form>(x), weight, bias);
   }
-  return record(
+  return join_graph(
       "gelu_linear", {x, weight, bias}, y, [x, weight, bias](const Backward& b) -> Gradients {
         if (b.create_graph) {
           return differentiate(
               [](const Tensors& in) { return linear(gelu_by<Form>(in[0]), in[1], in[2]); },
               {x, weight, bias}, b);
         }
-        return gelu_linear_gradients<Form>(b, x, weight, b.last && is_last_handle(x));
+        return gelu_linear_gradients<Form>(b, x, weight, may_overwrite(b, x));
       });
 }
 

@@ -4,11 +4,11 @@
 #include <cmath>
 #include <limits>
 
+#include "rapt/autograd/graph/join.h"
+#include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/checks.h"
 #include "rapt/autograd/ops/layout.h"
-#include "rapt/autograd/record.h"
-#include "rapt/autograd/storage.h"
 
 namespace rapt {
 namespace {
@@ -237,28 +237,29 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
     kernels::attention(problem<T>(s, qr, kr, vr, p, draws), write<T>(y, s.batch),
                        {fresh_data<T>(shift), fresh_data<T>(factor)});
   });
-  return record(op, {q, k, v}, y,
-                [s, q, k, v, qr, kr, vr, shift, factor, p, draws,
-                 definition](const Backward& b) -> Gradients {
-                  if (b.create_graph) {
-                    const bool finite = all_finite(b.grad);
-                    return differentiate([&](const Tensors& in) { return definition(in, finite); },
-                                         {q, k, v}, b);
-                  }
-                  const Tensor g = readable(b.grad), out = b.output.detach();
-                  const Tensor dq = empty_like(qr, s.batch, s.queries, s.width);
-                  const Tensor dk = empty_like(kr, s.batch, s.keys, s.width);
-                  const Tensor dv = empty_like(vr, s.batch, s.keys, vr.size(-1));
-                  visit_float(g.dtype(), [&](auto zero) {
-                    using T = decltype(zero);
-                    kernels::attention_backward(
-                        problem<T>(s, qr, kr, vr, p, draws), read<T>(out, s.batch),
-                        read<T>(g, s.batch), {shift.data<T>(), factor.data<T>()},
-                        write<T>(dq, s.batch), write<T>(dk, s.batch), write<T>(dv, s.batch));
-                  });
-                  return {dq, dk, dv};
-                },
-                {.keep_output = true, .broadcasts = true});
+  return join_graph(
+      op, {q, k, v}, y,
+      [s, q, k, v, qr, kr, vr, shift, factor, p, draws,
+       definition](const Backward& b) -> Gradients {
+        if (b.create_graph) {
+          const bool finite = all_finite(b.grad);
+          return differentiate([&](const Tensors& in) { return definition(in, finite); }, {q, k, v},
+                               b);
+        }
+        const Tensor g = readable(b.grad), out = b.output().detach();
+        const Tensor dq = empty_like(qr, s.batch, s.queries, s.width);
+        const Tensor dk = empty_like(kr, s.batch, s.keys, s.width);
+        const Tensor dv = empty_like(vr, s.batch, s.keys, vr.size(-1));
+        visit_float(g.dtype(), [&](auto zero) {
+          using T = decltype(zero);
+          kernels::attention_backward(problem<T>(s, qr, kr, vr, p, draws), read<T>(out, s.batch),
+                                      read<T>(g, s.batch), {shift.data<T>(), factor.data<T>()},
+                                      write<T>(dq, s.batch), write<T>(dk, s.batch),
+                                      write<T>(dv, s.batch));
+        });
+        return {dq, dk, dv};
+      },
+      {.keep_output = true, .broadcasts = true});
 }
 
 }  // namespace rapt

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "rapt/autograd/graph/join.h"
 #include "rapt/autograd/kernels/pow.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/pointwise.h"
@@ -41,7 +42,7 @@ Tensor div_by_number(const Tensor& a, double b) {
 Tensor div_number_by(double a, const Tensor& b) {
   return pointwise(
       "div", b, [a]<class U>(const U& u) { return static_cast<Scalar<U>>(a) / u; },
-      [b](const Backward& y) -> Gradients { return {-(y.grad * y.output) / b}; },
+      [b](const Backward& y) -> Gradients { return {-(y.grad * y.output()) / b}; },
       {.keep_output = true});
 }
 
@@ -90,7 +91,7 @@ Tensor div(TensorOrNumber first, TensorOrNumber second) {
       "div", a, b, [](const auto& u, const auto& v) { return u / v; },
       [b](const Backward& y) -> Gradients {
         const Tensor ga = y.grad / b;
-        return {ga, y.needs(1) ? -(ga * y.output) : Tensor()};
+        return {ga, y.needs(1) ? -(ga * y.output()) : Tensor()};
       },
       {.keep_output = true});
 }
@@ -149,7 +150,7 @@ Tensor clamp(const Tensor& x, double low, double high) {
         return out;
       },
       [x](const Backward& y) -> Gradients {
-        return {masked_fill(y.grad, not_equal(x, y.output), 0)};
+        return {masked_fill(y.grad, not_equal(x, y.output()), 0)};
       },
       {.keep_output = true});
 }
@@ -172,12 +173,12 @@ Tensor where(const Tensor& condition, TensorOrNumber first, TensorOrNumber secon
         },
         operand<bool>(condition, shape), operand<T>(a, shape), operand<T>(b, shape));
   });
-  return record("where", {condition, a, b}, y,
-                [condition](const Backward& g) -> Gradients {
-                  return {Tensor(), masked_fill(g.grad, logical_not(condition), 0),
-                          masked_fill(g.grad, condition, 0)};
-                },
-                {.broadcasts = true});
+  return join_graph("where", {condition, a, b}, y,
+                    [condition](const Backward& g) -> Gradients {
+                      return {Tensor(), masked_fill(g.grad, logical_not(condition), 0),
+                              masked_fill(g.grad, condition, 0)};
+                    },
+                    {.broadcasts = true});
 }
 
 Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
@@ -198,8 +199,9 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
         },
         operand<bool>(mask, x.shape()), operand<T>(x, x.shape()));
   });
-  return record("masked_fill", {x}, y,
-                [mask](const Backward& b) -> Gradients { return {masked_fill(b.grad, mask, 0)}; });
+  return join_graph("masked_fill", {x}, y, [mask](const Backward& b) -> Gradients {
+    return {masked_fill(b.grad, mask, 0)};
+  });
 }
 
 // ---- functions ---------------------------------------------------------------------------------
@@ -207,7 +209,7 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
 Tensor exp(const Tensor& x) {
   return pointwise(
       "exp", x, [](const auto& u) { return kernels::exp(u); },
-      [](const Backward& y) -> Gradients { return {y.grad * y.output}; }, {.keep_output = true});
+      [](const Backward& y) -> Gradients { return {y.grad * y.output()}; }, {.keep_output = true});
 }
 
 Tensor log(const Tensor& x) {
@@ -219,7 +221,7 @@ Tensor log(const Tensor& x) {
 Tensor sqrt(const Tensor& x) {
   return pointwise(
       "sqrt", x, [](const auto& u) { return kernels::sqrt(u); },
-      [](const Backward& y) -> Gradients { return {y.grad * 0.5 / y.output}; },
+      [](const Backward& y) -> Gradients { return {y.grad * 0.5 / y.output()}; },
       {.keep_output = true});
 }
 
@@ -227,7 +229,7 @@ Tensor rsqrt(const Tensor& x) {
   return pointwise(
       "rsqrt", x, []<class U>(const U& u) -> U { return Scalar<U>(1) / kernels::sqrt(u); },
       [](const Backward& y) -> Gradients {
-        return {y.grad * (y.output * y.output * y.output) * -0.5};
+        return {y.grad * (y.output() * y.output() * y.output()) * -0.5};
       },
       {.keep_output = true});
 }
@@ -287,14 +289,14 @@ Tensor erf(const Tensor& x) {
 Tensor tanh(const Tensor& x) {
   return pointwise(
       "tanh", x, [](const auto& u) { return kernels::tanh(u); },
-      [](const Backward& y) -> Gradients { return {y.grad * (1.0 - y.output * y.output)}; },
+      [](const Backward& y) -> Gradients { return {y.grad * (1.0 - y.output() * y.output())}; },
       {.keep_output = true});
 }
 
 Tensor sigmoid(const Tensor& x) {
   return pointwise(
       "sigmoid", x, [](const auto& u) { return kernels::sigmoid(u); },
-      [](const Backward& y) -> Gradients { return {y.grad * y.output * (1.0 - y.output)}; },
+      [](const Backward& y) -> Gradients { return {y.grad * y.output() * (1.0 - y.output())}; },
       {.keep_output = true});
 }
 
@@ -308,7 +310,7 @@ Tensor copied(const Tensor& x) {
     using T = decltype(zero);
     kernels::copy(x.data<T>(), x.strides(), x.shape(), y.strides(), fresh_data<T>(y));
   });
-  return record("clone", {x}, y, [](const Backward& b) -> Gradients { return {b.grad}; });
+  return join_graph("clone", {x}, y, [](const Backward& b) -> Gradients { return {b.grad}; });
 }
 
 /// For a conversion to i64, which cuts off what is behind the point.
@@ -347,8 +349,8 @@ Tensor Tensor::to(Dtype dtype) const {
     });
   });
   if (!is_float(dtype)) return y;  // whole numbers and truth values carry no gradient
-  return record("to", {*this}, y,
-                [from](const Backward& b) -> Gradients { return {b.grad.to(from)}; });
+  return join_graph("to", {*this}, y,
+                    [from](const Backward& b) -> Gradients { return {b.grad.to(from)}; });
 }
 
 }  // namespace rapt

@@ -1,9 +1,10 @@
 #include <algorithm>
 
+#include "rapt/autograd/graph/join.h"
+#include "rapt/autograd/graph/reuse.h"
+#include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/checks.h"
-#include "rapt/autograd/record.h"
-#include "rapt/autograd/storage.h"
 
 namespace rapt {
 namespace {
@@ -61,7 +62,7 @@ void add_slices(const Tensor& to, int64_t axis, const Tensor& index, const Tenso
 Tensor index_sum(const Shape& shape, int64_t axis, const Tensor& index, const Tensor& source) {
   const Tensor y = zeros(shape, source.dtype());
   add_slices(y, axis, index, source);
-  return record("index_sum", {source}, y, [axis, index](const Backward& b) -> Gradients {
+  return join_graph("index_sum", {source}, y, [axis, index](const Backward& b) -> Gradients {
     return {index_select(b.grad, axis, index)};
   });
 }
@@ -102,7 +103,7 @@ Tensor scatter_sum(const Shape& shape, int64_t axis, const Tensor& index, const 
     T* out = fresh_data<T>(y);
     for_each_gathered(shape, axis, index, [&](int64_t to, int64_t i) { out[to] += in[i]; });
   });
-  return record("scatter_sum", {source}, y, [axis, index](const Backward& b) -> Gradients {
+  return join_graph("scatter_sum", {source}, y, [axis, index](const Backward& b) -> Gradients {
     return {gather(b.grad, axis, index)};
   });
 }
@@ -126,13 +127,13 @@ Tensor take_slices(const Tensor& x, int64_t axis, const Tensor& chosen) {
       }
     }
   });
-  return record("index_select", {x}, y,
-                [shape = x.shape(), axis, chosen](const Backward& b) -> Gradients {
-                  const Tensor whole = b.into(0);
-                  if (!whole.defined()) return {index_sum(shape, axis, chosen, b.grad)};
-                  add_slices(whole, axis, chosen, b.grad);  // no pass over the whole table
-                  return {whole};
-                });
+  return join_graph("index_select", {x}, y,
+                    [shape = x.shape(), axis, chosen](const Backward& b) -> Gradients {
+                      const Tensor whole = accumulate_into(b, 0);
+                      if (!whole.defined()) return {index_sum(shape, axis, chosen, b.grad)};
+                      add_slices(whole, axis, chosen, b.grad);  // no pass over the whole table
+                      return {whole};
+                    });
 }
 
 }  // namespace
@@ -171,9 +172,10 @@ Tensor gather(const Tensor& x, Int axis, const Tensor& index) {
     T* out = fresh_data<T>(y);
     for_each_gathered(x.shape(), at, chosen, [&](int64_t to, int64_t i) { out[i] = in[to]; });
   });
-  return record("gather", {x}, y, [shape = x.shape(), at, chosen](const Backward& b) -> Gradients {
-    return {scatter_sum(shape, at, chosen, b.grad)};
-  });
+  return join_graph("gather", {x}, y,
+                    [shape = x.shape(), at, chosen](const Backward& b) -> Gradients {
+                      return {scatter_sum(shape, at, chosen, b.grad)};
+                    });
 }
 
 Tensor scatter_add(const Tensor& x, Int axis, const Tensor& index, const Tensor& source) {

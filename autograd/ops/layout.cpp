@@ -1,7 +1,7 @@
 #include "rapt/autograd/ops/layout.h"
 
+#include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/ops.h"
-#include "rapt/autograd/storage.h"
 
 namespace rapt {
 

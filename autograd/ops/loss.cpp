@@ -1,6 +1,8 @@
 #include <cmath>
 #include <limits>
 
+#include "rapt/autograd/graph/join.h"
+#include "rapt/autograd/graph/reuse.h"
 #include "rapt/autograd/kernels/cross_entropy.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/pointwise.h"
@@ -117,7 +119,7 @@ Loss cross_entropy(const Tensor& logits, const Tensor& targets,
         kernels::cross_entropy(rows, classes, logits.detach().contiguous().data<T>(),
                                class_targets(zero), {fresh_data<T>(shift), fresh_data<T>(factor)}));
   });
-  const Tensor sum = record(
+  const Tensor sum = join_graph(
       "cross_entropy", {logits}, y, [=, at = counted.targets](const Backward& b) -> Gradients {
         if (b.create_graph) {
           return differentiate(
@@ -126,7 +128,7 @@ Loss cross_entropy(const Tensor& logits, const Tensor& targets,
         }
         // The logits of a large vocabulary are the largest thing a model makes: where nobody else
         // has them, they become their gradient.
-        const bool mine = b.last && is_last_handle(logits);
+        const bool mine = may_overwrite(b, logits);
         const Tensor input = logits.detach().contiguous();
         const Tensor dx = mine ? input : empty(input.shape(), input.dtype());
         visit_float(input.dtype(), [&](auto zero) {

@@ -1,13 +1,14 @@
 #include <algorithm>
 
-#include "rapt/autograd/kept.h"
+#include "rapt/autograd/graph/join.h"
+#include "rapt/autograd/graph/kept.h"
+#include "rapt/autograd/graph/reuse.h"
+#include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/kernels/gemm.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/checks.h"
 #include "rapt/autograd/ops/matmul.h"
 #include "rapt/autograd/ops/sum_to.h"
-#include "rapt/autograd/record.h"
-#include "rapt/autograd/storage.h"
 
 namespace rapt {
 namespace {
@@ -44,8 +45,10 @@ Shape leading(const Tensor& x) { return Shape(x.shape().begin(), x.shape().end()
 Gradients matrix_gradients(const Backward& b, const Tensor& left, const Tensor& right) {
   Products products;
   Gradients out(2);
-  if (b.needs(0)) out[0] = products.add(b.grad, transpose(right), left.shape(), b.into(0));
-  if (b.needs(1)) out[1] = products.add(transpose(left), b.grad, right.shape(), b.into(1));
+  if (b.needs(0))
+    out[0] = products.add(b.grad, transpose(right), left.shape(), accumulate_into(b, 0));
+  if (b.needs(1))
+    out[1] = products.add(transpose(left), b.grad, right.shape(), accumulate_into(b, 1));
   products.run();
   return out;
 }
@@ -71,15 +74,15 @@ Tensor batched(const Tensor& a, const Tensor& b) {
            m * n});
     });
   }
-  return record("matmul", {a, b}, y,
-                [a, b](const Backward& g) -> Gradients {
-                  if (!g.create_graph && a.rank() == 2 && b.rank() == 2) {
-                    return matrix_gradients(g, a.detach(), b.detach());
-                  }
-                  return {g.needs(0) ? matmul(g.grad, transpose(b)) : Tensor(),
-                          g.needs(1) ? matmul(transpose(a), g.grad) : Tensor()};
-                },
-                {.broadcasts = true});
+  return join_graph("matmul", {a, b}, y,
+                    [a, b](const Backward& g) -> Gradients {
+                      if (!g.create_graph && a.rank() == 2 && b.rank() == 2) {
+                        return matrix_gradients(g, a.detach(), b.detach());
+                      }
+                      return {g.needs(0) ? matmul(g.grad, transpose(b)) : Tensor(),
+                              g.needs(1) ? matmul(transpose(a), g.grad) : Tensor()};
+                    },
+                    {.broadcasts = true});
 }
 
 }  // namespace
@@ -157,7 +160,9 @@ Tensor as_matrix(const Tensor& x) {
 
 Gradients linear_gradients(const Backward& b, const Kept& x, const Tensor& weight) {
   const Tensor g = as_matrix(b.grad);  // [rows, out]
-  const auto bias = [&] { return b.needs(2) ? sum_to(g, {weight.size(0)}, b.into(2)) : Tensor(); };
+  const auto bias = [&] {
+    return b.needs(2) ? sum_to(g, {weight.size(0)}, accumulate_into(b, 2)) : Tensor();
+  };
   Shape x_shape = b.grad.shape();
   x_shape.back() = weight.size(1);
   if (b.create_graph) {
@@ -166,9 +171,10 @@ Gradients linear_gradients(const Backward& b, const Kept& x, const Tensor& weigh
   }
   Products products;
   Gradients out(3);
-  if (b.needs(0)) out[0] = products.add(g, weight.detach(), x_shape, b.into(0));
+  if (b.needs(0)) out[0] = products.add(g, weight.detach(), x_shape, accumulate_into(b, 0));
   if (b.needs(1)) {
-    out[1] = products.add(transpose(g), as_matrix(x.get().detach()), weight.shape(), b.into(1));
+    out[1] = products.add(transpose(g), as_matrix(x.get().detach()), weight.shape(),
+                          accumulate_into(b, 1));
   }
   products.run();
   out[2] = bias();
@@ -195,9 +201,9 @@ Tensors linear_each(const Tensor& x, TensorList weights, TensorList biases) {
   products.run();
   for (size_t i = 0; i < weights.size(); ++i) {
     const Tensor weight = weights[i];
-    out[i] =
-        record("linear", {x, weight, bias_of(i)}, std::move(out[i]),
-               [x = Kept(x), weight](const Backward& b) { return linear_gradients(b, x, weight); });
+    out[i] = join_graph(
+        "linear", {x, weight, bias_of(i)}, std::move(out[i]),
+        [x = Kept(x), weight](const Backward& b) { return linear_gradients(b, x, weight); });
   }
   return out;
 }

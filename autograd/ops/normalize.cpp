@@ -2,13 +2,14 @@
 
 #include <limits>
 
-#include "rapt/autograd/kept.h"
+#include "rapt/autograd/graph/join.h"
+#include "rapt/autograd/graph/kept.h"
+#include "rapt/autograd/graph/reuse.h"
+#include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/kernels/softmax.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/checks.h"
 #include "rapt/autograd/ops/reduction.h"
-#include "rapt/autograd/record.h"
-#include "rapt/autograd/storage.h"
 
 namespace rapt {
 namespace {
@@ -63,7 +64,7 @@ class Into {
  public:
   Into(const Backward& b, size_t input, const Shape& shape) {
     if (!b.needs(input)) return;
-    gradient_ = b.into(input);
+    gradient_ = accumulate_into(b, input);
     adds_ = gradient_.defined();
     if (!adds_) gradient_ = empty(shape, b.grad.dtype());
   }
@@ -140,10 +141,10 @@ Tensor softmax(const Tensor& x, Int axis) {
   require_float("softmax", "x", x);
   const int64_t at = resolve_axis("softmax", axis, x.rank());
   const Tensor y = along_axis(x, at, [](auto... a) { kernels::softmax(a...); });
-  return record(
+  return join_graph(
       "softmax", {x}, y,
       [at](const Backward& b) -> Gradients {
-        const Tensor& p = b.output;
+        const Tensor& p = b.output();
         if (b.create_graph && p.numel() > 0) {
           const Tensor none = equal(max(p.detach(), {at}, {.keepdim = true}), zeros({}, p.dtype()));
           return {masked_fill(p * (b.grad - sum(b.grad * p, {at}, {.keepdim = true})), none, 0)};
@@ -157,10 +158,10 @@ Tensor log_softmax(const Tensor& x, Int axis) {
   require_float("log_softmax", "x", x);
   const int64_t at = resolve_axis("log_softmax", axis, x.rank());
   const Tensor y = along_axis(x, at, [](auto... a) { kernels::log_softmax(a...); });
-  return record(
+  return join_graph(
       "log_softmax", {x}, y,
       [at](const Backward& b) -> Gradients {
-        const Tensor& l = b.output;
+        const Tensor& l = b.output();
         if (b.create_graph && l.numel() > 0) {
           const Tensor none = equal(max(l.detach(), {at}, {.keepdim = true}), lowest(l.dtype()));
           return {masked_fill(b.grad - exp(l) * sum(b.grad, {at}, {.keepdim = true}), none, 0)};
@@ -238,8 +239,8 @@ Tensor drop(const Tensor& x, double p, PhiloxKey at) {
     using T = decltype(zero);
     kernels::dropout(x.numel(), from.data<T>(), p, at, fresh_data<T>(y));
   });
-  return record("dropout", {x}, y,
-                [p, at](const Backward& b) -> Gradients { return {drop(b.grad, p, at)}; });
+  return join_graph("dropout", {x}, y,
+                    [p, at](const Backward& b) -> Gradients { return {drop(b.grad, p, at)}; });
 }
 
 }  // namespace

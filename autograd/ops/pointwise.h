@@ -2,11 +2,11 @@
 
 // Private to the ops: how a function of single elements becomes an op.
 
+#include "rapt/autograd/graph/join.h"
+#include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/kernels/elementwise.h"
 #include "rapt/autograd/ops/checks.h"
 #include "rapt/autograd/ops/layout.h"
-#include "rapt/autograd/record.h"
-#include "rapt/autograd/storage.h"
 
 namespace rapt {
 
@@ -65,7 +65,7 @@ Tensor pointwise(const char* op, const Tensor& x, F value, R rule, RecordOptions
     using T = decltype(zero);
     return map_elements<T, T>(x, value);
   });
-  return record(op, {x}, std::move(y), std::move(rule), options);
+  return join_graph(op, {x}, std::move(y), std::move(rule), options);
 }
 
 /// An op of two arguments that broadcast. The rule need not think of that.
@@ -78,7 +78,7 @@ Tensor pointwise(const char* op, const Tensor& a, const Tensor& b, F value, R ru
     return map_elements<T, T, T>(op, a, b, value);
   });
   options.broadcasts = true;
-  return record(op, {a, b}, std::move(y), std::move(rule), options);
+  return join_graph(op, {a, b}, std::move(y), std::move(rule), options);
 }
 
 }  // namespace rapt

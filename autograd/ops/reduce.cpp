@@ -3,17 +3,17 @@
 #include <algorithm>
 #include <bit>
 
+#include "rapt/autograd/graph/join.h"
+#include "rapt/autograd/graph/node.h"
+#include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/kernels/fold.h"
 #include "rapt/autograd/kernels/softmax.h"
-#include "rapt/autograd/node.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/checks.h"
 #include "rapt/autograd/ops/layout.h"
 #include "rapt/autograd/ops/pointwise.h"
 #include "rapt/autograd/ops/reduction.h"
 #include "rapt/autograd/ops/sum_to.h"
-#include "rapt/autograd/record.h"
-#include "rapt/autograd/storage.h"
 
 namespace rapt {
 namespace {
@@ -77,10 +77,10 @@ Tensor extreme(const char* op, bool largest, const Tensor& x, const Axes& given,
       kernels::extreme(r, largest, dense.template data<T>(), fresh_data<T>(out));
     });
   });
-  return record(
+  return join_graph(
       op, {x}, y,
       [x, axes](const Backward& b) -> Gradients {
-        const Tensor hit = equal(x, restore(b.output, x.shape(), axes)).to(x.dtype());
+        const Tensor hit = equal(x, restore(b.output(), x.shape(), axes)).to(x.dtype());
         return {restore(b.grad, x.shape(), axes) * (hit / sum(hit, axes, {.keepdim = true}))};
       },
       {.keep_output = true});
@@ -101,7 +101,7 @@ Tensor sum(const Tensor& x, const Axes& given, ReduceOptions options) {
           kernels::sum(r, dense.template data<T>(), fresh_data<T>(out));
         });
       });
-  return record("sum", {x}, y, [shape = x.shape(), axes](const Backward& b) -> Gradients {
+  return join_graph("sum", {x}, y, [shape = x.shape(), axes](const Backward& b) -> Gradients {
     return {restore(b.grad, shape, axes)};
   });
 }
@@ -148,7 +148,7 @@ Tensor logsumexp(const Tensor& x, const Axes& given, ReduceOptions options) {
           kernels::logsumexp(r, dense.template data<T>(), fresh_data<T>(out));
         });
       });
-  return record("logsumexp", {x}, y, [x, axes](const Backward& b) -> Gradients {
+  return join_graph("logsumexp", {x}, y, [x, axes](const Backward& b) -> Gradients {
     if (b.create_graph) return {times_softmax(restore(b.grad, x.shape(), axes), x, axes)};
     const ReductionPlan p = plan_reduction(x, axes);
     const Tensor dx = empty(p.x.shape(), p.x.dtype());

@@ -1,11 +1,11 @@
 #include "rapt/autograd/kernels/rotary.h"
 
+#include "rapt/autograd/graph/join.h"
+#include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/kernels/portable.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/checks.h"
 #include "rapt/autograd/ops/layout.h"
-#include "rapt/autograd/record.h"
-#include "rapt/autograd/storage.h"
 
 namespace rapt {
 namespace {
@@ -44,8 +44,9 @@ Tensor rotate(const Tensor& x, const Tables& by, bool back) {
     kernels::rotate(x.shape(), x.data<T>(), x.strides(), by.cosine.data<T>(), sine.data<T>(),
                     fresh_data<T>(y), y.strides());
   });
-  return record("rotary", {x}, y,
-                [by, back](const Backward& b) -> Gradients { return {rotate(b.grad, by, !back)}; });
+  return join_graph("rotary", {x}, y, [by, back](const Backward& b) -> Gradients {
+    return {rotate(b.grad, by, !back)};
+  });
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <optional>
 
-#include "rapt/autograd/node.h"
+#include "rapt/autograd/graph/join.h"
+#include "rapt/autograd/graph/node.h"
+#include "rapt/autograd/graph/reuse.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/pointwise.h"
 
@@ -61,7 +63,7 @@ Tensor reshape(const Tensor& x, const Shape& given) {
   if (shape == x.shape()) return x;
   const std::optional<Strides> strides = view_strides(x, shape);
   if (!strides) return reshape(x.contiguous(), shape);
-  const Tensor y = record(
+  const Tensor y = join_graph(
       "reshape", {x}, make_view(x, shape, *strides),
       [from = x.shape()](const Backward& b) -> Gradients { return {reshape(b.grad, from)}; });
   return note_view(y, [shape](const Tensor& t) { return reshape(t, shape); });
@@ -82,8 +84,8 @@ Tensor permute(const Tensor& x, const Axes& given) {
     inverse[order[i]] = i;
   }
   const Tensor y =
-      record("permute", {x}, make_view(x, shape, strides),
-             [inverse](const Backward& b) -> Gradients { return {permute(b.grad, inverse)}; });
+      join_graph("permute", {x}, make_view(x, shape, strides),
+                 [inverse](const Backward& b) -> Gradients { return {permute(b.grad, inverse)}; });
   return note_view(y, [order](const Tensor& t) { return permute(t, order); });
 }
 
@@ -112,8 +114,8 @@ Tensor expand(const Tensor& x, const Shape& given) {
   for (int64_t axis = 0; axis < x.rank(); ++axis) {
     if (x.shape()[axis] == shape[axis + extra]) strides[axis + extra] = x.strides()[axis];
   }
-  return record("expand", {x}, make_view(x, shape, strides),
-                [](const Backward& b) -> Gradients { return {b.grad}; }, {.broadcasts = true});
+  return join_graph("expand", {x}, make_view(x, shape, strides),
+                    [](const Backward& b) -> Gradients { return {b.grad}; }, {.broadcasts = true});
 }
 
 Tensor squeeze(const Tensor& x, Int axis) {
@@ -126,8 +128,9 @@ Tensor squeeze(const Tensor& x, Int axis) {
   Strides strides = x.strides();
   shape.erase(at);
   strides.erase(at);
-  const Tensor y = record("squeeze", {x}, make_view(x, shape, strides),
-                          [at](const Backward& b) -> Gradients { return {unsqueeze(b.grad, at)}; });
+  const Tensor y =
+      join_graph("squeeze", {x}, make_view(x, shape, strides),
+                 [at](const Backward& b) -> Gradients { return {unsqueeze(b.grad, at)}; });
   return note_view(y, [at](const Tensor& t) { return squeeze(t, at); });
 }
 
@@ -138,8 +141,9 @@ Tensor unsqueeze(const Tensor& x, Int axis) {
   Strides strides = x.strides();
   shape.insert(at, 1);
   strides.insert(at, at < x.rank() ? x.shape()[at] * x.strides()[at] : 1);
-  const Tensor y = record("unsqueeze", {x}, make_view(x, shape, strides),
-                          [at](const Backward& b) -> Gradients { return {squeeze(b.grad, at)}; });
+  const Tensor y =
+      join_graph("unsqueeze", {x}, make_view(x, shape, strides),
+                 [at](const Backward& b) -> Gradients { return {squeeze(b.grad, at)}; });
   return note_view(y, [at](const Tensor& t) { return unsqueeze(t, at); });
 }
 
@@ -174,13 +178,14 @@ void add_to_part(const Tensor& whole, const Tensor& part, Choose choose) {
 template <class Choose>
 Tensor take_part(const char* op, const Tensor& x, Choose choose) {
   const Part part = choose(x.shape(), x.strides());
-  const Tensor y = record(op, {x}, make_view(x, part.shape, part.strides, part.offset),
-                          [shape = x.shape(), choose](const Backward& b) -> Gradients {
-                            const Tensor whole = b.into(0);
-                            if (!whole.defined()) return {put_back(b.grad, shape, choose)};
-                            add_to_part(whole, b.grad, choose);  // the other parts are not touched
-                            return {whole};
-                          });
+  const Tensor y =
+      join_graph(op, {x}, make_view(x, part.shape, part.strides, part.offset),
+                 [shape = x.shape(), choose](const Backward& b) -> Gradients {
+                   const Tensor whole = accumulate_into(b, 0);
+                   if (!whole.defined()) return {put_back(b.grad, shape, choose)};
+                   add_to_part(whole, b.grad, choose);  // the other parts are not touched
+                   return {whole};
+                 });
   return note_view(y, [choose](const Tensor& t) {
     const Part shown = choose(t.shape(), t.strides());
     return make_view(t, shown.shape, shown.strides, shown.offset);
@@ -192,7 +197,7 @@ template <class Choose>
 Tensor put_back(const Tensor& part, const Shape& shape, Choose choose) {
   const Tensor whole = zeros(shape, part.dtype());
   add_to_part(whole, part, choose);
-  return record("put_back", {part}, whole, [choose](const Backward& b) -> Gradients {
+  return join_graph("put_back", {part}, whole, [choose](const Backward& b) -> Gradients {
     return {take_part("part", b.grad, choose)};
   });
 }
@@ -308,7 +313,7 @@ Tensor concat(TensorList parts, Int axis) {
     lengths.push_back(part.shape()[at]);
     begin += lengths.back();
   }
-  return record("concat", parts, y, [at, lengths](const Backward& b) -> Gradients {
+  return join_graph("concat", parts, y, [at, lengths](const Backward& b) -> Gradients {
     Gradients out;
     int64_t from = 0;
     for (const int64_t length : lengths) {
@@ -358,7 +363,7 @@ Tensor triangle(const char* op, const Tensor& x, int64_t diagonal, bool lower) {
       }
     }
   });
-  return record(op, {x}, y, [op, diagonal, lower](const Backward& b) -> Gradients {
+  return join_graph(op, {x}, y, [op, diagonal, lower](const Backward& b) -> Gradients {
     return {triangle(op, b.grad, diagonal, lower)};
   });
 }

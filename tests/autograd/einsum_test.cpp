@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "rapt/autograd/autograd.h"
-#include "rapt/autograd/node.h"
+#include "rapt/autograd/graph/node.h"
 
 namespace rapt {
 namespace {

@@ -15,9 +15,9 @@ namespace {
 Tensor square(const Tensors& x) { return x[0] * x[0]; }
 
 Tensor square_with_wrong_sign(const Tensors& x) {
-  const Tensor y = (x[0] * x[0]).detach();
-  return record("wrong_square", {x[0]}, y,
-                [x = x[0]](const Backward& b) -> Gradients { return {b.grad * x * -2.0}; });
+  return record(
+      "wrong_square", {x[0]}, [&] { return x[0] * x[0]; },
+      [x = x[0]](const Backward& b) -> Gradients { return {b.grad * x * -2.0}; });
 }
 
 Tensors inputs() { return {tensor({3.0, 5.0}, Dtype::f64)}; }
@@ -44,10 +44,9 @@ TEST(GradientsMatch, AsAMatcherExplainsWithTheReport) {
 TEST(GradientsMatch, PassesTheOptionsOn) {
   // Right at first order only.
   const auto f = [](const Tensors& x) {
-    const Tensor y = (x[0] * x[0]).detach();
-    return record("square", {x[0]}, y, [x = x[0]](const Backward& b) -> Gradients {
-      return {b.grad * x.detach() * 2.0};
-    });
+    return record(
+        "square", {x[0]}, [&] { return x[0] * x[0]; },
+        [x = x[0]](const Backward& b) -> Gradients { return {b.grad * x.detach() * 2.0}; });
   };
   EXPECT_TRUE(GradientsMatch(f, inputs(), {.order = 1}));
   EXPECT_FALSE(GradientsMatch(f, inputs(), {.order = 2}));
@@ -67,9 +66,11 @@ TEST(GradientsMatch, KnowsHowLargeTheValuesAre) {
   EXPECT_TRUE(check_gradients(f, at, {.order = 1})) << check_gradients(f, at, {.order = 1}).text;
   const auto wrong = [](const Tensors& in) -> Tensor {
     const Tensor y = exp(in[0].detach());
-    return record("wrong", {in[0]}, y, [y](const Backward& b) -> Gradients {
-      return {b.grad * (y + tensor({0, 1e-4}, Dtype::f64))};
-    });
+    return record(
+        "wrong", {in[0]}, [&] { return y; },
+        [y](const Backward& b) -> Gradients {
+          return {b.grad * (y + tensor({0, 1e-4}, Dtype::f64))};
+        });
   };
   EXPECT_FALSE(check_gradients(wrong, at, {.order = 1}));
 }

@@ -100,7 +100,7 @@ TEST(Backward, NeedsACotangentForMoreThanOneElement) {
   EXPECT_EQ(error_of([&] { (x * x).backward(ones({3}, Dtype::f64)); }),
             "backward: wanted a cotangent f64[2]; got f64[3]");
   EXPECT_EQ(error_of([&] { (x * x).backward(ones({2})); }),
-            "backward: wanted a cotangent f64[2]; got f32[2]");
+            "grad: wanted a cotangent f64[2]; got f32[2]");
   EXPECT_FALSE(x.grad().defined());
 }
 
@@ -155,10 +155,12 @@ TEST(Backward, AGradientThatTheUserSetIsNotChangedBehindTheirBack) {
 TEST(Backward, AGradientKeptByARuleIsNotChanged) {
   Tensor x = leaf({1, 2});
   Tensor seen;  // a user's rule may keep the gradient that it was given
-  const Tensor y = record("spy", {x}, x.detach().clone(), [&seen](const Backward& b) -> Gradients {
-    seen = b.grad;
-    return {b.grad};
-  });
+  const Tensor y = record(
+      "spy", {x}, [&] { return x.clone(); },
+      [&seen](const Backward& b) -> Gradients {
+        seen = b.grad;
+        return {b.grad};
+      });
   const Tensor z = x * 5.0;  // older than nothing of y's: x gets both
   (y + z).backward(ones({2}, Dtype::f64));
   EXPECT_EQ(x.grad().str(), "f64[2] {6, 6}");
@@ -293,7 +295,7 @@ TEST(Grad, AConstantAmongInputsOrOutputsIsAnError) {
   EXPECT_EQ(error_of([&] { grad({x * x}, {constant}); }),
             "grad: wanted inputs that require a gradient; got a constant of shape [1]");
   EXPECT_EQ(error_of([&] { grad({constant}, {x}); }),
-            "backward: wanted a tensor that requires a gradient; got a constant of shape [1]");
+            "grad: wanted a tensor that requires a gradient; got a constant of shape [1]");
   EXPECT_EQ(error_of([&] { grad({Tensor()}, {x}); }),
             "grad: wanted outputs that are defined; got an undefined tensor");
   EXPECT_EQ(error_of([&] { grad({x * x}, {Tensor()}); }),
@@ -308,7 +310,7 @@ TEST(Grad, CotangentsAreChecked) {
             }),
             "grad: wanted one cotangent for each of 1 outputs; got 2");
   EXPECT_EQ(error_of([&] { grad({y}, {x}, {.cotangents = {ones({2})}}); }),
-            "backward: wanted a cotangent f64[2]; got f32[2]");
+            "grad: wanted a cotangent f64[2]; got f32[2]");
   EXPECT_EQ(error_of([&] { grad({y}, {x}, {.cotangents = {Tensor()}}); }),
             "grad: wanted cotangents that are defined; got an undefined tensor");
 }
@@ -331,8 +333,9 @@ TEST(Grad, OverAFreedPartThrowsAndNeverLosesAShare) {
 TEST(Grad, OnlyWalksWhereItLeads) {
   Tensor x = leaf({1}), w = leaf({1});
   bool asked = false;
-  const Tensor other =
-      record("other", {w}, w.detach().clone(), [&asked](const Backward& b) -> Gradients {
+  const Tensor other = record(
+      "other", {w}, [&] { return w.clone(); },
+      [&asked](const Backward& b) -> Gradients {
         asked = true;
         return {b.grad};
       });
@@ -345,11 +348,12 @@ TEST(Grad, TellsRulesWhichGradientsAreNeeded) {
   const Tensor c = tensor({1}, Dtype::f64);
   std::vector<bool> needed;
   const auto product = [&] {
-    return record("spy", {x, w, c}, (x * w * c).detach(),
-                  [&needed, x, w](const Backward& b) -> Gradients {
-                    needed = {b.needs(0), b.needs(1), b.needs(2)};
-                    return {b.grad * w, b.grad * x, Tensor()};
-                  });
+    return record(
+        "spy", {x, w, c}, [&] { return x * w * c; },
+        [&needed, x, w](const Backward& b) -> Gradients {
+          needed = {b.needs(0), b.needs(1), b.needs(2)};
+          return {b.grad * w, b.grad * x, Tensor()};
+        });
   };
   grad({product()}, {w});
   EXPECT_EQ(needed, (std::vector<bool>{false, true, false}));

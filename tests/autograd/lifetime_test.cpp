@@ -114,9 +114,9 @@ TEST(Lifetime, FailedCallsLeaveNothingBehind) {
     EXPECT_NE(error_of([&] { matmul(h, zeros({2, 2})); }), "");
     EXPECT_NE(error_of([&] { h.backward(); }), "");
     EXPECT_NE(error_of([&] { cross_entropy(unsqueeze(h, 0), tensor({7}, Dtype::i64)); }), "");
-    const Tensor thrower = record("thrower", {h}, h.detach(), [h](const Backward&) -> Gradients {
-      throw std::runtime_error("out of luck");
-    });
+    const Tensor thrower = record(
+        "thrower", {h}, [&] { return h.detach(); },
+        [h](const Backward&) -> Gradients { throw std::runtime_error("out of luck"); });
     EXPECT_THROW(sum(thrower * x + h).backward(), std::runtime_error);
   });
 }
@@ -125,8 +125,9 @@ TEST(Lifetime, ACapturedInputIsReleasedWithItsRule) {
   auto token = std::make_shared<int>(0);
   Tensor x = leaf({1});
   const auto keeping = [&x](std::shared_ptr<int> kept) {
-    return record("keeper", {x}, x.detach().clone(),
-                  [kept](const Backward& b) -> Gradients { return {b.grad}; });
+    return record(
+        "keeper", {x}, [&] { return x.clone(); },
+        [kept](const Backward& b) -> Gradients { return {b.grad}; });
   };
   Tensor y = keeping(token);
   EXPECT_EQ(token.use_count(), 2);

@@ -61,6 +61,8 @@ TEST(Misuse, IsRefusedByTheCompilerWhichSaysWhatToWrite) {
       {"m -= 2", "write x = x - y"},
       {"m *= 0.5", "write x = x * y"},
       {"m /= m", "write x = x / y"},
+      {"record(\"square\", {m}, m * m, [](const Backward& b) -> Gradients { return {b.grad}; })",
+       "give it the function"},
       // What has no meaning at all: any message will do.
       {"var(m, {-1}, true)", ""},
       {"sum(m, {0}, true)", ""},

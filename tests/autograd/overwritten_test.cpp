@@ -105,8 +105,9 @@ std::vector<Case> cases() {
       {"", tensor({1, 2, 3}, f64),
        [](auto& c) {
          Tensor x = leaf({3});
-         return sum(record("custom", {x}, x.detach() * c,
-                           [c](const Backward& b) -> Gradients { return {b.grad * c}; }));
+         return sum(record(
+             "custom", {x}, [&] { return x * c; },
+             [c](const Backward& b) -> Gradients { return {b.grad * c}; }));
        }},
       // Handed on by a layer.
       {"", tests::strided(mask({true, false, true})).contiguous(),

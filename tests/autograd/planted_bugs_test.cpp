@@ -30,7 +30,8 @@ struct Bug {
 // `value` with the rule planted on it; the value itself is right and keeps no graph.
 template <class F>
 Tensor planted(In inputs, const Tensor& value, F rule, RecordOptions options = {}) {
-  return record("planted", inputs, value.detach(), std::move(rule), options);
+  return record(
+      "planted", inputs, [&] { return value.detach(); }, std::move(rule), options);
 }
 
 template <class F>
@@ -50,7 +51,7 @@ Tensor planted_product(In in, F rule) {
 template <class F>
 Tensor planted_softmax(const Tensor& x, F rule) {
   return planted({x}, softmax(x, -1),
-                 [rule](const Backward& b) -> Gradients { return {rule(b.grad, b.output)}; },
+                 [rule](const Backward& b) -> Gradients { return {rule(b.grad, b.output())}; },
                  {.keep_output = true});
 }
 

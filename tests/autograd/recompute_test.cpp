@@ -119,10 +119,12 @@ TEST(Recompute, ComputesNoOtherGradients) {
   Tensor x = leaf({1, 2}), w = leaf({3, 4});
   std::vector<bool> needed;
   const auto f = [&needed, w](const Tensors& in) {
-    return record("product", {in[0], w}, (in[0] * w).detach(), [&needed](const Backward& b) {
-      needed = {b.needs(0), b.needs(1)};
-      return Gradients{b.grad, b.grad};
-    });
+    return record(
+        "product", {in[0], w}, [&] { return in[0] * w; },
+        [&needed](const Backward& b) {
+          needed = {b.needs(0), b.needs(1)};
+          return Gradients{b.grad, b.grad};
+        });
   };
   grad({sum(recompute(f, {x}))}, {x});
   EXPECT_EQ(needed, (std::vector<bool>{true, false}));
@@ -249,10 +251,12 @@ size_t blocks_for_layers(bool again) {
   const size_t before = blocks_in_use();
   const auto look = [&most, before](const Tensor& x) {
     most = std::max(most, blocks_in_use() - before);
-    return record("look", {x}, x.detach(), [&most, before](const Backward& b) -> Gradients {
-      most = std::max(most, blocks_in_use() - before);
-      return {b.grad};
-    });
+    return record(
+        "look", {x}, [&] { return x.detach(); },
+        [&most, before](const Backward& b) -> Gradients {
+          most = std::max(most, blocks_in_use() - before);
+          return {b.grad};
+        });
   };
   Tensor x = ones({8, 8}).set_requires_grad();
   const auto f = [look](const Tensors& in) {

@@ -1,4 +1,4 @@
-// The door through which functions join the graph: record() and fused().
+// The doors through which functions join the graph: record(), and the private fused().
 
 #include "rapt/autograd/record.h"
 
@@ -8,6 +8,9 @@
 
 #include "../support/tensors.h"
 #include "rapt/autograd/gradient_check_gtest.h"
+#include "rapt/autograd/graph/join.h"
+#include "rapt/autograd/graph/reuse.h"
+#include "rapt/autograd/ops/sum_to.h"
 
 namespace rapt {
 namespace {
@@ -20,20 +23,17 @@ Tensor leaf(const NestedNumbers& values) { return tensor(values, Dtype::f64).set
 /// y = f(x) with any rule.
 template <class F>
 Tensor with_rule(const Tensor& x, const Tensor& y, F rule, RecordOptions options = {}) {
-  return record("custom", {x}, y, rule, options);
+  return record(
+      "custom", {x}, [&] { return y; }, rule, options);
 }
 
 // ---- custom functions --------------------------------------------------------------------------
 
 // The example of record.h.
 Tensor cube(const Tensor& x) {
-  Tensor y;
-  {
-    const NoGrad inside;
-    y = x * x * x;
-  }
-  return record("cube", {x}, y,
-                [x](const Backward& b) -> Gradients { return {b.grad * 3.0 * x * x}; });
+  return record(
+      "cube", {x}, [&] { return x * x * x; },
+      [x](const Backward& b) -> Gradients { return {b.grad * 3.0 * x * x}; });
 }
 
 TEST(Record, ACustomFunctionIsDifferentiableToAnyOrder) {
@@ -56,11 +56,11 @@ TEST(Record, TheRuleIsTheGradientEvenIfItIsAnother) {
 
 // ---- adding to what has arrived ----------------------------------------------------------------
 
-/// What Backward::into offers for an input, when its rule runs: `seen` counts the offers. The rule
+/// What accumulate_into offers for an input, when its rule runs: `seen` counts the offers. The rule
 /// doubles the gradient, in place where it may.
 Tensor twice(const Tensor& x, int& seen) {
   return with_rule(x, x.detach() * 2.0, [&seen](const Backward& b) -> Gradients {
-    const Tensor into = b.into(0);
+    const Tensor into = accumulate_into(b, 0);
     if (!into.defined()) return {b.grad * 2.0};
     ++seen;
     const NoGrad inside;
@@ -112,13 +112,29 @@ TEST(Into, IsACopyOfWhatSomebodyElseSees) {
 TEST(Into, IsOfferedOnceForAnInputThatIsThereTwice) {
   int offers = 0;
   Tensor x = leaf({1, 2});
-  const Tensor y = record("custom", {x, x}, x.detach() * 2.0, [&](const Backward& b) -> Gradients {
-    offers += b.into(0).defined() + b.into(1).defined();
-    return {b.grad, b.grad};
-  });
+  const auto rule = [&](const Backward& b) -> Gradients {
+    const Tensor first = accumulate_into(b, 0), second = accumulate_into(b, 1);
+    offers += first.defined() + second.defined();
+    add_elements(first, b.grad);
+    return {first, b.grad};
+  };
+  const Tensor y = record(
+      "custom", {x, x}, [&] { return x * 2.0; }, rule);
   sum(y + x * 3.0).backward();
   EXPECT_EQ(offers, 1);
   EXPECT_EQ(x.grad().str(), "f64[2] {5, 5}");
+}
+
+// What would count twice is an error.
+TEST(Into, IsReturnedOrNotTaken) {
+  Tensor x = leaf({1, 2});
+  sum(x).backward();
+  const Tensor y = with_rule(x, x.detach().clone(), [](const Backward& b) -> Gradients {
+    accumulate_into(b, 0);
+    return {b.grad};
+  });
+  EXPECT_EQ(error_of([&] { sum(y).backward(); }),
+            "custom: wanted from its rule the tensor that it was given to add to; got another");
 }
 
 // Parts of a tensor are gathered in one: no part costs a pass over the whole.
@@ -140,11 +156,35 @@ TEST(Into, PartsAndRowsOfATableAreAddedInPlace) {
   EXPECT_EQ(x.grad().data<double>(), elements);
 }
 
+// The value is computed without a graph, and where the function is left, recording goes on.
+TEST(Record, ComputesTheValueInside) {
+  Tensor x = leaf({2});
+  const auto rule = [](const Backward& b) -> Gradients { return {b.grad * 5.0}; };
+  bool enabled = true;
+  const Tensor y = record(
+      "custom", {x},
+      [&] {
+        enabled = grad_enabled();
+        return x * 3.0;
+      },
+      rule);
+  EXPECT_FALSE(enabled);
+  EXPECT_TRUE(grad_enabled());
+  y.backward();
+  EXPECT_EQ(x.grad().item(), 5);
+  EXPECT_THROW(
+      record(
+          "custom", {x}, []() -> Tensor { throw std::runtime_error("out of luck"); }, rule),
+      std::runtime_error);
+  EXPECT_TRUE(grad_enabled());
+}
+
 TEST(Record, SeveralInputsAndAConstantAmongThem) {
   Tensor a = leaf({2}), b = leaf({3});
   const Tensor c = tensor({4}, Dtype::f64);
-  const Tensor y =
-      record("product", {a, b, c}, (a * b * c).detach(), [a, b, c](const Backward& g) -> Gradients {
+  const Tensor y = record(
+      "product", {a, b, c}, [&] { return a * b * c; },
+      [a, b, c](const Backward& g) -> Gradients {
         return {g.grad * b * c, g.grad * a * c, Tensor()};
       });
   y.backward();
@@ -179,7 +219,7 @@ TEST(Record, AFunctionMayReturnItsOwnInput) {
 
 TEST(Record, TheOutputIsHandedToTheRuleWhenAskedFor) {
   Tensor x = leaf({0.5});
-  const auto rule = [](const Backward& b) -> Gradients { return {b.grad * b.output}; };
+  const auto rule = [](const Backward& b) -> Gradients { return {b.grad * b.output()}; };
   const Tensor y = with_rule(x, exp(x.detach()), rule, {.keep_output = true});
   EXPECT_TRUE(close(grad({y}, {x}, {.retain_graph = true})[0], y.detach(), 1e-15));
   // And it is part of the graph: exp's derivatives are all exp.
@@ -187,12 +227,9 @@ TEST(Record, TheOutputIsHandedToTheRuleWhenAskedFor) {
   for (int i = 0; i < 3; ++i) d = grad({d}, {x}, {.create_graph = true})[0];
   EXPECT_TRUE(close(d.detach(), y.detach(), 1e-15));
 
-  bool defined = true;
-  with_rule(x, exp(x.detach()), [&](const Backward& b) -> Gradients {
-    defined = b.output.defined();
-    return {b.grad};
-  }).backward();
-  EXPECT_FALSE(defined);
+  EXPECT_EQ(error_of([&] { with_rule(x, exp(x), rule).backward(); }),
+            "custom: its gradient rule reads the output, which was not kept; give record "
+            "{.keep_output = true}");
 }
 
 TEST(Record, CreateGraphIsToldToTheRule) {
@@ -224,10 +261,14 @@ TEST(Record, GivesTheValueItselfWhereNoGraphIsWanted) {
   const Tensor constant = tensor({1});
   const Tensor value = tensor({5});
   const auto rule = [](const Backward& b) -> Gradients { return {b.grad}; };
-  EXPECT_TRUE(record("custom", {constant}, value, rule).same_as(value));
+  EXPECT_TRUE(record(
+                  "custom", {constant}, [&] { return value; }, rule)
+                  .same_as(value));
   Tensor x = tensor({1}).set_requires_grad();
   const NoGrad scope;
-  EXPECT_TRUE(record("custom", {x}, value, rule).same_as(value));
+  EXPECT_TRUE(record(
+                  "custom", {x}, [&] { return value; }, rule)
+                  .same_as(value));
 }
 
 // No gradient is lost in silence.
@@ -295,7 +336,7 @@ TEST(Record, InsideARuleNothingIsRecordedAndThatIsNoSilence) {
   // Without create_graph nothing is recorded inside a rule: its own walk finds no graph, and says
   // so.
   EXPECT_EQ(error_of([&] { y.backward(); }),
-            "backward: wanted a tensor that requires a gradient; got a constant of shape [1]");
+            "grad: wanted a tensor that requires a gradient; got a constant of shape [1]");
 }
 
 // ---- fused -------------------------------------------------------------------------------------

@@ -4,8 +4,8 @@
 
 #include <memory>
 
+#include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/record.h"
-#include "rapt/autograd/storage.h"
 
 namespace rapt {
 
@@ -27,6 +27,8 @@ struct Edge {
   /// See place_of.
   const void* place() const { return node ? static_cast<const void*>(node.get()) : leaf.get(); }
 };
+
+struct Arrived;
 
 /// One recorded op.
 class Node {
@@ -124,11 +126,22 @@ class Recording {
   Watch* watch_before_;
 };
 
+/// One run of a node's rule, as Backward shows it.
+struct RuleRun {
+  const Node& node;
+  const Tensor& gradient;
+  const Tensor& output;  // undefined unless it was kept
+  bool create_graph;
+  bool last;           // the rule is dropped afterwards (no retain_graph)
+  const char* needed;  // for each input, not 0 if somebody wants its gradient
+  Arrived* arrived;    // for each input
+};
+
 /// The gradients of `output` with respect to those of `ends` that b needs, given b.grad with
 /// respect to output. Nothing behind an end is looked at. A place that occurs twice has its
 /// gradient at the first; where output does not depend on it, it is undefined. What has arrived of
-/// an end's gradient is gone on from (Backward::into). Throws when output depends on a leaf that is
-/// not among the ends. Frees the graph unless b.create_graph.
+/// an end's gradient is gone on from (accumulate_into). Throws when output depends on a leaf that
+/// is not among the ends. Frees the graph unless b.create_graph.
 Gradients grad_within(const Tensor& output, const Tensors& ends, const Backward& b);
 
 /// Notes that y is a view of a leaf, or of a view of one: `view` shows the same part of any tensor
@@ -153,10 +166,11 @@ struct Arrived {
   const Edge* through = nullptr;  // if not null, the input is a view of the leaf whose place it is
   Tensor given;                   // to the rule
 
-  /// See Backward::into.
+  /// See accumulate_into.
   Tensor take();
-  /// True when the rule returned what it was given: the gradient then is in its place.
-  bool finish(const Tensor& returned);
+  /// True when the rule returned what it was given: the gradient then is in its place. Throws when
+  /// it returned another tensor beside it, which would count twice.
+  bool finish(const char* op, const Tensor& returned);
 
  private:
   /// The part of *place that the input shows.

@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "rapt/autograd/node.h"
+#include "rapt/autograd/graph/node.h"
 
 namespace rapt {
 

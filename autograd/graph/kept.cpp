@@ -1,4 +1,4 @@
-#include "rapt/autograd/kept.h"
+#include "rapt/autograd/graph/kept.h"
 
 #include "rapt/autograd/ops.h"
 

@@ -1,7 +1,8 @@
-#include "rapt/autograd/node.h"
+#include "rapt/autograd/graph/node.h"
 
 #include <atomic>
 
+#include "rapt/autograd/graph/reuse.h"
 #include "rapt/autograd/ops/sum_to.h"
 
 namespace rapt {
@@ -101,7 +102,9 @@ void Node::free() {
   output.reset();
 }
 
-Tensor Backward::into(size_t input) const { return arrived[input].take(); }
+Tensor accumulate_into(const Backward& b, size_t input) { return b.run().arrived[input].take(); }
+
+bool may_overwrite(const Backward& b, const Tensor& x) { return b.run().last && is_last_handle(x); }
 
 Tensor Arrived::part() const { return through == nullptr ? *place : view_of(*through, *place); }
 
@@ -114,10 +117,13 @@ Tensor Arrived::take() {
   return given;
 }
 
-bool Arrived::finish(const Tensor& returned) {
+bool Arrived::finish(const char* op, const Tensor& returned) {
   const Tensor mine = std::move(given);
   given = Tensor();
-  if (!mine.defined() || !returned.same_as(mine)) return false;
+  if (!mine.defined()) return false;
+  if (!returned.same_as(mine)) {
+    fail(op, ": wanted from its rule the tensor that it was given to add to; got another");
+  }
   if (!share_elements(mine, *place)) copy_elements(part(), mine);
   return true;
 }
