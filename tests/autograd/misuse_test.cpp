@@ -1,6 +1,7 @@
 // Calls that look right and are not: the compiler refuses each, and says what to write.
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <string>
@@ -21,7 +22,7 @@ struct Misuse {
 /// What the compiler says of each statement, compiled by itself: of several that fail alike, it
 /// names the first alone. Empty where nothing is wrong.
 std::vector<std::string> said_of(const std::vector<std::string>& statements) {
-  const std::string folder = std::string(RAPT_BINARY_DIR) + "/tests/misuse";
+  const std::string folder = text(RAPT_BINARY_DIR "/tests/misuse_", getpid());
   tests::run_command("rm -rf " + folder + " && mkdir -p " + folder);
   for (size_t i = 0; i < statements.size(); ++i) {
     std::ofstream(text(folder, "/", i, ".cpp"))
@@ -35,6 +36,7 @@ std::vector<std::string> said_of(const std::vector<std::string>& statements) {
   for (size_t i = 0; i < statements.size(); ++i) {
     out.push_back(tests::read_text(text(folder, "/", i, ".cpp.said")));
   }
+  tests::run_command("rm -rf " + folder);
   return out;
 }
 
