@@ -9,7 +9,8 @@ namespace {
 
 template <class F>
 Tensor compare(const char* op, TensorOrNumber first, TensorOrNumber second, F f) {
-  const auto [a, b] = as_tensors(op, first, second);
+  const auto operands = as_tensors(op, first, second);
+  const Tensor &a = operands.first, &b = operands.second;
   require_same_dtype(op, a, b);
   return visit_any(a.dtype(), [&](auto zero) {
     using T = decltype(zero);

@@ -122,18 +122,20 @@ auto pick(Better better) {
 }  // namespace
 
 Tensor maximum(TensorOrNumber first, TensorOrNumber second) {
-  const auto [a, b] = as_tensors("maximum", first, second);
+  const auto operands = as_tensors("maximum", first, second);
+  const Tensor &a = operands.first, &b = operands.second;
   return pointwise<Takes::numbers>("maximum", a, b, pick([](auto u, auto v) { return u > v; }),
-                                   [a = a, b = b](const Backward& y) -> Gradients {
+                                   [a, b](const Backward& y) -> Gradients {
                                      const Tensor w = preference(a, b);
                                      return {y.grad * w, y.grad * (1.0 - w)};
                                    });
 }
 
 Tensor minimum(TensorOrNumber first, TensorOrNumber second) {
-  const auto [a, b] = as_tensors("minimum", first, second);
+  const auto operands = as_tensors("minimum", first, second);
+  const Tensor &a = operands.first, &b = operands.second;
   return pointwise<Takes::numbers>("minimum", a, b, pick([](auto u, auto v) { return u < v; }),
-                                   [a = a, b = b](const Backward& y) -> Gradients {
+                                   [a, b](const Backward& y) -> Gradients {
                                      const Tensor w = preference(b, a);
                                      return {y.grad * w, y.grad * (1.0 - w)};
                                    });
@@ -157,7 +159,8 @@ Tensor clamp(const Tensor& x, double low, double high) {
 
 Tensor where(const Tensor& condition, TensorOrNumber first, TensorOrNumber second) {
   require_dtype("where", "condition", condition, Dtype::b8);
-  const auto [a, b] = as_tensors("where", first, second);
+  const auto operands = as_tensors("where", first, second);
+  const Tensor &a = operands.first, &b = operands.second;
   require_same_dtype("where", a, b);
   const Shape shape =
       broadcast("where", condition.shape(), broadcast("where", a.shape(), b.shape()));
