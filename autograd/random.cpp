@@ -8,9 +8,10 @@
 #include "rapt/autograd/create.h"
 #include "rapt/autograd/graph/draws.h"
 #include "rapt/autograd/graph/storage.h"
+#include "rapt/autograd/kernels/ceil_div.h"
 #include "rapt/autograd/kernels/math.h"
-#include "rapt/autograd/kernels/parallel.h"
 #include "rapt/autograd/kernels/philox.h"
+#include "rapt/autograd/kernels/runtime/parallel.h"
 
 namespace rapt {
 namespace {
@@ -52,7 +53,7 @@ void to_normal(T* numbers) {
 /// Fills n elements, a group of draws at a time: make(draws, numbers) writes up to `per_group`.
 template <class T, class Make>
 void fill(Rng& rng, T* out, int64_t n, int64_t per_group, Make make) {
-  const int64_t groups = (n + per_group - 1) / per_group;
+  const int64_t groups = kernels::ceil_div(n, per_group);
   const PhiloxKey at = rng.take(groups * blocks_per_group);
   kernels::parallel_for(groups, groups_per_piece, [&](int64_t begin, int64_t end) {
     uint32_t draws[draws_per_group];

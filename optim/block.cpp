@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "rapt/autograd/kernels/parallel.h"
+#include "rapt/autograd/kernels/ceil_div.h"
+#include "rapt/autograd/kernels/runtime/parallel.h"
 
 namespace rapt::optim {
 namespace {
@@ -16,7 +17,7 @@ void Block::add(int64_t elements) {
   ends_.push_back((ends_.empty() ? 0 : ends_.back()) + elements);
 }
 
-int64_t Block::pieces() const { return ends_.empty() ? 0 : (ends_.back() + grain - 1) / grain; }
+int64_t Block::pieces() const { return ends_.empty() ? 0 : kernels::ceil_div(ends_.back(), grain); }
 
 void Block::for_each(FunctionRef<void(int64_t, size_t, int64_t, int64_t)> f) const {
   kernels::parallel_for(pieces(), 1, [&](int64_t first, int64_t last) {

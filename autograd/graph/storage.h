@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <memory>
 
-#include "rapt/autograd/kernels/allocator.h"
+#include "rapt/autograd/kernels/runtime/allocator.h"
 #include "rapt/autograd/tensor.h"
 
 namespace rapt {

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "rapt/autograd/kernels/parallel.h"
+#include "rapt/autograd/kernels/ceil_div.h"
 #include "rapt/autograd/kernels/reduce.h"
+#include "rapt/autograd/kernels/runtime/parallel.h"
 
 namespace rapt::kernels {
 
@@ -19,7 +20,7 @@ struct Columns {
 /// threads.
 template <class F>
 void for_each_columns(const Reduction& r, int64_t at_once, F f) {
-  const int64_t groups = (r.inner + at_once - 1) / at_once;
+  const int64_t groups = ceil_div(r.inner, at_once);
   const int64_t elements = std::max<int64_t>(1, r.middle * std::min(r.inner, at_once));
   parallel_for(r.outer * groups, std::max<int64_t>(1, elements_per_piece / elements),
                [&](int64_t begin, int64_t end) {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "rapt/autograd/kernels/allocator.h"
 #include "rapt/autograd/kernels/rows.h"
+#include "rapt/autograd/kernels/runtime/allocator.h"
 
 namespace rapt::kernels {
 namespace {

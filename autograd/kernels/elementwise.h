@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "rapt/autograd/kernels/math.h"
-#include "rapt/autograd/kernels/parallel.h"
-#include "rapt/autograd/kernels/scratch.h"
+#include "rapt/autograd/kernels/runtime/parallel.h"
+#include "rapt/autograd/kernels/runtime/scratch.h"
 #include "rapt/autograd/kernels/strided.h"
 
 namespace rapt::kernels {

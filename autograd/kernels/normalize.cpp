@@ -5,10 +5,11 @@
 #include <limits>
 #include <vector>
 
-#include "rapt/autograd/kernels/allocator.h"
+#include "rapt/autograd/kernels/ceil_div.h"
 #include "rapt/autograd/kernels/fold.h"
 #include "rapt/autograd/kernels/philox.h"
 #include "rapt/autograd/kernels/rows.h"
+#include "rapt/autograd/kernels/runtime/allocator.h"
 
 namespace rapt::kernels {
 
@@ -101,7 +102,7 @@ void sum_over_rows(int64_t rows, int64_t n, Gradient<T> dgain, Gradient<T> dbias
   if (dgain.data == nullptr && dbias.data == nullptr) {
     return for_each_row(rows, n, [&](int64_t row) { f(row, dgain.data, dbias.data); });
   }
-  const int64_t shares = (rows + rows_per_share - 1) / rows_per_share;
+  const int64_t shares = ceil_div(rows, rows_per_share);
   std::vector<T, PoolAllocator<T>> sums(static_cast<size_t>(shares * 2 * n), T(0));
   parallel_for(shares, std::max<int64_t>(1, elements_per_piece / (rows_per_share * n + 1)),
                [&](int64_t begin, int64_t end) {
@@ -188,7 +189,7 @@ void rms_norm_backward(int64_t rows, int64_t n, const T* g_all, const T* x_all, 
 // ---- dropout -----------------------------------------------------------------------------------
 
 int64_t dropout_blocks(int64_t count) {
-  return (count + draws_per_group - 1) / draws_per_group * blocks_per_group;
+  return ceil_div(count, draws_per_group) * blocks_per_group;
 }
 
 template <class T>

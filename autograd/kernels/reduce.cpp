@@ -5,11 +5,12 @@
 #include <type_traits>
 #include <vector>
 
-#include "rapt/autograd/kernels/allocator.h"
+#include "rapt/autograd/kernels/ceil_div.h"
 #include "rapt/autograd/kernels/columns.h"
 #include "rapt/autograd/kernels/fold.h"
-#include "rapt/autograd/kernels/parallel.h"
 #include "rapt/autograd/kernels/rows.h"
+#include "rapt/autograd/kernels/runtime/allocator.h"
+#include "rapt/autograd/kernels/runtime/parallel.h"
 
 namespace rapt::kernels {
 namespace {
@@ -66,7 +67,7 @@ void add_rows(T* into, const T* x, int64_t rows, int64_t n) {
 /// out[inner] = the sum of the rows of x [middle, inner].
 template <class T>
 void sum_column(const T* x, int64_t middle, int64_t inner, T* out) {
-  const int64_t parts = (middle + rows_per_part - 1) / rows_per_part;
+  const int64_t parts = ceil_div(middle, rows_per_part);
   if (parts <= 1) {
     std::fill_n(out, inner, T(0));
     add_rows(out, x, middle, inner);
@@ -124,7 +125,7 @@ void fold(int64_t rows, int64_t inner, int64_t block, const T* x, T* out, bool a
   if (!adds) std::fill_n(out, inner, T(0));
   if (rows == 0 || inner == 0) return;
   if (block < rows_per_share) return fold_columns(rows, inner, block, x, out);
-  const int64_t shares = (rows + rows_per_share - 1) / rows_per_share;
+  const int64_t shares = ceil_div(rows, rows_per_share);
   std::vector<T, PoolAllocator<T>> sums(static_cast<size_t>(shares * inner));
   const int64_t grain = std::max<int64_t>(1, elements_per_piece / (rows_per_share * inner));
   parallel_for(shares, grain, [&](int64_t begin, int64_t end) {

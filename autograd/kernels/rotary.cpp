@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "rapt/autograd/kernels/parallel.h"
+#include "rapt/autograd/kernels/runtime/parallel.h"
 
 namespace rapt::kernels {
 template <class T>

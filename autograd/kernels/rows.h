@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "rapt/autograd/kernels/math.h"
-#include "rapt/autograd/kernels/parallel.h"
+#include "rapt/autograd/kernels/runtime/parallel.h"
 
 /// What kernels do to one row of n elements, a Block at a time.
 namespace rapt::kernels {

@@ -4,9 +4,9 @@
 #include <cmath>
 #include <vector>
 
-#include "rapt/autograd/kernels/allocator.h"
 #include "rapt/autograd/kernels/columns.h"
 #include "rapt/autograd/kernels/rows.h"
+#include "rapt/autograd/kernels/runtime/allocator.h"
 
 namespace rapt::kernels {
 namespace {

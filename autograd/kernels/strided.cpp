@@ -4,8 +4,8 @@
 #include <type_traits>
 
 #include "rapt/autograd/kernels/block.h"
-#include "rapt/autograd/kernels/parallel.h"
-#include "rapt/autograd/kernels/scratch.h"
+#include "rapt/autograd/kernels/runtime/parallel.h"
+#include "rapt/autograd/kernels/runtime/scratch.h"
 
 namespace rapt::kernels {
 namespace {

@@ -32,7 +32,7 @@ namespace {
 /// A function of one element with its slope, for a Block: they share most of their work. Where one
 /// of the two is not used, the compiler leaves it out.
 template <class U>
-struct Curve {
+struct ValueAndSlope {
   U value, slope;
 };
 
@@ -70,7 +70,7 @@ struct GeluByTanh {
     return x * sigmoid((u + u * u * u * cubic) * scale);
   }
   template <class U>
-  Curve<U> operator()(const U& u) const {
+  ValueAndSlope<U> operator()(const U& u) const {
     using T = Scalar<U>;
     const U one = U::Constant(T(1)), steep = U::Constant(T(scale));
     const U odd = kernels::madd<T>(u * u, U::Constant(T(-scale * cubic)), -steep);
@@ -88,7 +88,7 @@ struct GeluByErf {
     return x * (erf(x * (1 / std::numbers::sqrt2)) + 1.0) * 0.5;
   }
   template <class U>
-  Curve<U> operator()(const U& u) const {
+  ValueAndSlope<U> operator()(const U& u) const {
     using T = Scalar<U>;
     constexpr double height = std::numbers::inv_sqrtpi / std::numbers::sqrt2;
     const U cumulative = T(0.5) * (T(1) + kernels::erf<T>(u * T(1 / std::numbers::sqrt2)));
@@ -111,7 +111,7 @@ void gelu_and_slope(const Tensor& x, const Tensor& value, const Tensor& gradient
     kernels::map_pair(
         x.numel(), x.data<T>(), fresh_data<T>(gradient),
         [](const Block<T>& u, const Block<T>& g) -> std::pair<Block<T>, Block<T>> {
-          const Curve<Block<T>> at = Form()(u);
+          const ValueAndSlope<Block<T>> at = Form()(u);
           return {at.value, at.slope * g};
         },
         fresh_data<T>(value));
@@ -164,7 +164,7 @@ Tensor gelu(const Tensor& x, Gelu form) {
 Tensor silu(const Tensor& x) {
   return fused_pointwise(
       "silu", x, [](const Tensors& in) { return in[0] * sigmoid(in[0]); },
-      []<class U>(const U& u) -> Curve<U> {
+      []<class U>(const U& u) -> ValueAndSlope<U> {
         using T = Scalar<U>;
         const U s = kernels::sigmoid(u);
         return {u * s, s * (T(1) + u * (T(1) - s))};

@@ -1,4 +1,4 @@
-#include "rapt/autograd/kernels/attention.h"
+#include "rapt/autograd/kernels/attention/attention.h"
 
 #include <algorithm>
 #include <cmath>

@@ -10,10 +10,10 @@ namespace rapt {
 namespace {
 
 /// A dense tensor seen from one of its axes.
-struct Around {
+struct AxisLayout {
   int64_t outer = 1, length = 0, inner = 1;
 
-  Around(const Shape& shape, int64_t axis) : length(shape[axis]) {
+  AxisLayout(const Shape& shape, int64_t axis) : length(shape[axis]) {
     for (int64_t i = 0; i < axis; ++i) outer *= shape[i];
     for (int64_t i = axis + 1; i < shape.rank(); ++i) inner *= shape[i];
   }
@@ -41,7 +41,7 @@ void require_vector(const char* op, const Tensor& index) {
 /// Adds the slices of `source` to those of `to`, which is dense, that the index names.
 void add_slices(const Tensor& to, int64_t axis, const Tensor& index, const Tensor& source) {
   const Tensor from = source.detach().contiguous();
-  const Around around(to.shape(), axis);
+  const AxisLayout around(to.shape(), axis);
   const int64_t count = index.numel();
   const int64_t* at = index.data<int64_t>();
   visit_number(source.dtype(), [&](auto zero) {
@@ -110,7 +110,7 @@ Tensor scatter_sum(const Shape& shape, int64_t axis, const Tensor& index, const 
 
 /// The slices of x at indices that have been checked.
 Tensor take_slices(const Tensor& x, int64_t axis, const Tensor& chosen) {
-  const Around around(x.shape(), axis);
+  const AxisLayout around(x.shape(), axis);
   const int64_t count = chosen.numel();
   const Tensor from = x.contiguous();
   Shape shape = x.shape();

@@ -7,7 +7,7 @@
 #include <numbers>
 
 #include "../support/definitions.h"
-#include "rapt/autograd/kernels/allocator.h"
+#include "rapt/autograd/kernels/runtime/allocator.h"
 
 namespace rapt {
 namespace {

@@ -100,7 +100,7 @@ TEST(Backward, NeedsACotangentForMoreThanOneElement) {
   EXPECT_EQ(error_of([&] { (x * x).backward(ones({3}, Dtype::f64)); }),
             "backward: wanted a cotangent f64[2]; got f64[3]");
   EXPECT_EQ(error_of([&] { (x * x).backward(ones({2})); }),
-            "grad: wanted a cotangent f64[2]; got f32[2]");
+            "backward: wanted a cotangent f64[2]; got f32[2]");
   EXPECT_FALSE(x.grad().defined());
 }
 

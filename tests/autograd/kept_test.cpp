@@ -4,7 +4,7 @@
 
 #include "../support/tensors.h"
 #include "rapt/autograd/gradient_check_gtest.h"
-#include "rapt/autograd/kernels/allocator.h"
+#include "rapt/autograd/kernels/runtime/allocator.h"
 
 namespace rapt {
 namespace {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "../support/tensors.h"
-#include "rapt/autograd/kernels/allocator.h"
+#include "rapt/autograd/kernels/runtime/allocator.h"
 #include "rapt/nn/nn.h"
 #include "rapt/optim/optim.h"
 

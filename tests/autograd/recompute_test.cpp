@@ -7,7 +7,7 @@
 
 #include "../support/tensors.h"
 #include "gradient_cases.h"
-#include "rapt/autograd/kernels/allocator.h"
+#include "rapt/autograd/kernels/runtime/allocator.h"
 
 namespace rapt {
 namespace {

@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "../support/tensors.h"
-#include "rapt/autograd/kernels/allocator.h"
+#include "rapt/autograd/kernels/runtime/allocator.h"
 #include "rapt/autograd/ops.h"
 
 namespace rapt {

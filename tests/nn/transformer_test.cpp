@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "../reference/reference.h"
-#include "rapt/autograd/kernels/allocator.h"
+#include "rapt/autograd/kernels/runtime/allocator.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/nn/gradient_flow.h"
 #include "rapt/optim/adam.h"

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "rapt/autograd/kernels/attention_head.h"
-#include "rapt/autograd/kernels/scratch.h"
+#include "rapt/autograd/kernels/attention/head.h"
+#include "rapt/autograd/kernels/runtime/scratch.h"
 
 /// What is masked has no say, also where it is not finite.
 namespace rapt::kernels {

@@ -1,29 +1,32 @@
-#include "rapt/autograd/kernels/attention.h"
+#include "rapt/autograd/kernels/attention/attention.h"
 
 #include <algorithm>
 #include <cmath>
 #include <iterator>
 #include <optional>
 
-#include "rapt/autograd/kernels/attention_head.h"
-#include "rapt/autograd/kernels/attention_masked.h"
-#include "rapt/autograd/kernels/parallel.h"
-#include "rapt/autograd/kernels/scratch.h"
+#include "rapt/autograd/kernels/attention/head.h"
+#include "rapt/autograd/kernels/attention/masked.h"
+#include "rapt/autograd/kernels/runtime/parallel.h"
+#include "rapt/autograd/kernels/runtime/scratch.h"
 
 namespace rapt::kernels {
 namespace {
 
-/// The softmax of a row that arrives in pieces: what has been seen so far.
+/// The softmax of a row that arrives block by block (arXiv:1805.02867): its maximum and the sum of
+/// exp(x - top) so far.
 template <class T>
-struct Running {
+struct OnlineSoftmax {
   T top = -infinity<T>;
   T sum = 0;
 };
 
-/// line = exp(line - top) for the top of all seen so far; returns what the earlier ones have to be
-/// multiplied by.
+/// One more block, `line` [columns]:
+///   top' = max(top, max(line));  line = exp(line - top');  sum' = sum * exp(top - top') +
+///   sum(line)
+/// Returns exp(top - top'), by which what was weighted before has to be multiplied.
 template <class T>
-T join(Running<T>& seen, T* line, int64_t columns) {
+T online_softmax_step(OnlineSoftmax<T>& seen, T* line, int64_t columns) {
   const T top = row_max(line, columns);
   const T new_top = std::max(top, seen.top);
   const T shift = new_top == -infinity<T> ? T(0) : new_top;
@@ -66,7 +69,7 @@ class Attend {
     all_blocks();
     if (!head_.masks() || !has_nan(out_.at(first_, 0), last_ + 1 - first_, a_.value_width)) return;
     masked_.emplace();
-    std::fill(std::begin(seen_), std::end(seen_), Running<T>{});
+    std::fill(std::begin(seen_), std::end(seen_), OnlineSoftmax<T>{});
     all_blocks();
   }
 
@@ -95,7 +98,8 @@ class Attend {
       T* line = s_ + i * columns;
       const int64_t some = head_.visible_of(row + i, column, columns);
       if (masked_) masked_->note(i, head_, row + i, column, columns);
-      const T factor = join(seen_[row + i - first_], line, whole_blocks(line, some, columns));
+      const T factor =
+          online_softmax_step(seen_[row + i - first_], line, pad_scores(line, some, columns));
       if (column > 0 && factor != 1) {
         multiply(out.data + i * out.row_stride, a_.value_width, factor);
       }
@@ -112,7 +116,7 @@ class Attend {
   }
 
   void finish(int64_t row) {
-    const Running<T>& seen = seen_[row - first_];
+    const OnlineSoftmax<T>& seen = seen_[row - first_];
     T* const out = out_.at(row, 0).data;
     const bool none = seen.sum == 0;
     const T factor = none ? T(0) : T(1) / seen.sum;
@@ -130,7 +134,7 @@ class Attend {
   const int64_t first_, last_;
   const Matrix<T> out_;
   const Softmax<T> softmax_;
-  Running<T> seen_[queries_per_task];
+  OnlineSoftmax<T> seen_[queries_per_task];
   const Scratch<T> s_{queries_per_block * keys_per_block}, keep_{keys_per_block};
   std::optional<MaskedScores<T>> masked_;  // while the masked terms are left out
 };
@@ -139,7 +143,7 @@ class Attend {
 
 template <class T>
 void attention(const Attention<T>& a, const Matrices<T>& out, Softmax<T> softmax) {
-  const int64_t tasks = parts(a.queries, queries_per_task);
+  const int64_t tasks = ceil_div(a.queries, queries_per_task);
   parallel_for(a.batch.numel() * tasks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t index = task / tasks;

@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <optional>
 
-#include "rapt/autograd/kernels/attention.h"
-#include "rapt/autograd/kernels/gemm.h"
-#include "rapt/autograd/kernels/packed.h"
+#include "rapt/autograd/kernels/attention/attention.h"
+#include "rapt/autograd/kernels/ceil_div.h"
+#include "rapt/autograd/kernels/gemm/gemm.h"
+#include "rapt/autograd/kernels/gemm/packed.h"
 #include "rapt/autograd/kernels/philox.h"
 #include "rapt/autograd/kernels/rows.h"
 
@@ -19,7 +20,7 @@ static_assert(keys_per_block % draws_per_group == 0);
 // A block of keys is laid out for the tiles once for this many queries.
 constexpr int64_t queries_per_task = 4 * queries_per_block;
 
-inline int64_t groups_per_row(int64_t keys) { return parts(keys, draws_per_group); }
+inline int64_t groups_per_row(int64_t keys) { return ceil_div(keys, draws_per_group); }
 
 /// keep[j] = 0 or 1 / (1 - p) for keys [begin, begin + count) of one row of weights; begin is a
 /// multiple of draws_per_group.
@@ -84,9 +85,9 @@ class Head {
   }
 
   /// s [rows, columns] = the scores of queries from `row` on and keys from `column` on, with the
-  /// mask. Those beyond visible_of have no meaning. k_turned: of these keys, and perhaps more.
+  /// mask. Those beyond visible_of have no meaning. k_transposed: of these keys, and perhaps more.
   void scores(int64_t row, int64_t rows, int64_t column, int64_t columns,
-              const PackedB<T>* k_turned, T* s) const {
+              const PackedB<T>* k_transposed, T* s) const {
     gemm<T>({rows,
              columns,
              a_.width,
@@ -94,7 +95,7 @@ class Head {
              k.at(column, 0).transposed(),
              {s, columns, 1},
              a_.scale},
-            k_turned, triangle(Causal::Operand::c, row, column));
+            k_transposed, triangle(Causal::Operand::c, row, column));
     if (may_attend_.data == nullptr && added_.data == nullptr) return;
     for (int64_t i = 0; i < rows; ++i) {
       T* line = s + i * columns;
@@ -155,11 +156,11 @@ class MaybePacked {
   std::optional<PackedB<T>> packed_;
 };
 
-/// Of a row of scores, the first `visible` of which count: fills it up to a whole number of Blocks
-/// with -inf and from there on with 0, the weight that they have; returns where that is.
+/// Pads `line` [columns] behind its `visible` scores: -inf up to the next multiple of `lanes`, then
+/// 0, which is the weight of what is not seen. Returns the padded length.
 template <class T>
-int64_t whole_blocks(T* line, int64_t visible, int64_t columns) {
-  const int64_t whole = std::min((visible + lanes - 1) / lanes * lanes, columns);
+int64_t pad_scores(T* line, int64_t visible, int64_t columns) {
+  const int64_t whole = std::min(ceil_div(visible, lanes) * lanes, columns);
   std::fill(line + visible, line + whole, -infinity<T>);
   std::fill(line + whole, line + columns, T(0));
   return whole;

@@ -1,4 +1,4 @@
-#include "rapt/autograd/kernels/fork.h"
+#include "rapt/autograd/kernels/runtime/fork.h"
 
 #include <pthread.h>
 

@@ -2,7 +2,7 @@
 
 #include <span>
 
-#include "rapt/autograd/kernels/matrix.h"
+#include "rapt/autograd/kernels/gemm/matrix.h"
 #include "rapt/autograd/shape.h"
 
 /// Matrix products. Those of f32 run on rapt's own tiles where the machine has vectors of eight

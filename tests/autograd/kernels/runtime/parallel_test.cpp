@@ -1,4 +1,4 @@
-#include "rapt/autograd/kernels/parallel.h"
+#include "rapt/autograd/kernels/runtime/parallel.h"
 
 #include <gtest/gtest.h>
 
@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "../../support/tensors.h"
+#include "../../../support/tensors.h"
 
 namespace rapt::kernels {
 namespace {

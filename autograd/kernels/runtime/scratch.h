@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "rapt/autograd/kernels/allocator.h"
+#include "rapt/autograd/kernels/runtime/allocator.h"
 
 namespace rapt::kernels {
 

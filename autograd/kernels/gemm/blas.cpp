@@ -1,4 +1,4 @@
-#include "rapt/autograd/kernels/blas.h"
+#include "rapt/autograd/kernels/gemm/blas.h"
 
 #include <cblas.h>
 
@@ -6,7 +6,7 @@
 #include <mutex>
 #include <type_traits>
 
-#include "rapt/autograd/kernels/fork.h"
+#include "rapt/autograd/kernels/runtime/fork.h"
 
 // Present when OpenBLAS was built with OpenMP, whose thread count belongs to the calling thread.
 extern "C" __attribute__((weak)) void omp_set_num_threads(int);

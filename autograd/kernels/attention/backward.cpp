@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <optional>
 
-#include "rapt/autograd/kernels/attention_head.h"
-#include "rapt/autograd/kernels/attention_masked.h"
-#include "rapt/autograd/kernels/parallel.h"
-#include "rapt/autograd/kernels/scratch.h"
+#include "rapt/autograd/kernels/attention/head.h"
+#include "rapt/autograd/kernels/attention/masked.h"
+#include "rapt/autograd/kernels/runtime/parallel.h"
+#include "rapt/autograd/kernels/runtime/scratch.h"
 
 namespace rapt::kernels {
 namespace {
@@ -30,16 +30,16 @@ class HeadBackward {
     clear(dv_.at(column, 0), columns, a_.value_width);
     const int64_t first = first_row(head_, column);
     const bool again = first + queries_per_block < a_.queries;
-    const MaybePacked<T> k_turned(again, head_.k.at(column, 0).transposed(), a_.width, columns);
-    const MaybePacked<T> v_turned(again, head_.v.at(column, 0).transposed(), a_.value_width,
-                                  columns);
+    const MaybePacked<T> k_transposed(again, head_.k.at(column, 0).transposed(), a_.width, columns);
+    const MaybePacked<T> v_transposed(again, head_.v.at(column, 0).transposed(), a_.value_width,
+                                      columns);
     const MaybePacked<T> k(again, head_.k.at(column, 0), columns, a_.width);
     for (int64_t row = first; row < a_.queries; row += queries_per_block) {
       const int64_t rows = std::min(queries_per_block, a_.queries - row);
       const int64_t some = head_.visible_of(row + rows - 1, column, columns);
       const Matrix<T> to = dq.at(row, 0);
       if (some > 0) {
-        block(row, rows, column, some, k_turned.get(), v_turned.get(), k.get(), to, adds);
+        block(row, rows, column, some, k_transposed.get(), v_transposed.get(), k.get(), to, adds);
       } else if (!adds) {
         clear(to, rows, a_.width);
       }
@@ -55,16 +55,16 @@ class HeadBackward {
   }
 
  private:
-  void block(int64_t row, int64_t rows, int64_t column, int64_t columns, const PackedB<T>* k_turned,
-             const PackedB<T>* v_turned, const PackedB<T>* k_packed, const Matrix<T>& dq,
-             bool adds) {
+  void block(int64_t row, int64_t rows, int64_t column, int64_t columns,
+             const PackedB<T>* k_transposed, const PackedB<T>* v_transposed,
+             const PackedB<T>* k_packed, const Matrix<T>& dq, bool adds) {
     using enum Causal::Operand;
     const Matrix<const T> q = head_.q.at(row, 0), g = g_.at(row, 0);
     const Matrix<const T> k = head_.k.at(column, 0), v = head_.v.at(column, 0);
     const Causal of_a = head_.triangle(a, row, column);
-    const Causal of_turned = head_.triangle(a_transposed, row, column);
-    head_.scores(row, rows, column, columns, k_turned, p_);
-    gemm<T>({rows, columns, a_.value_width, g, v.transposed(), {ds_, columns, 1}}, v_turned,
+    const Causal of_transposed = head_.triangle(a_transposed, row, column);
+    head_.scores(row, rows, column, columns, k_transposed, p_);
+    gemm<T>({rows, columns, a_.value_width, g, v.transposed(), {ds_, columns, 1}}, v_transposed,
             head_.triangle(c, row, column));
     for (int64_t i = 0; i < rows; ++i) weights(row + i, i, column, columns);
     const Matrix<const T> p{p_, columns, 1}, ds{ds_, columns, 1};
@@ -79,9 +79,9 @@ class HeadBackward {
       gemm_of_seen(to_dk, by_key);
       return;
     }
-    gemm<T>(to_dv, nullptr, of_turned);
+    gemm<T>(to_dv, nullptr, of_transposed);
     gemm<T>(to_dq, k_packed, of_a);
-    gemm<T>(to_dk, nullptr, of_turned);
+    gemm<T>(to_dk, nullptr, of_transposed);
   }
 
   /// From the scores in p and the weights' gradients in ds: the weights (as dropped) and the
@@ -91,7 +91,7 @@ class HeadBackward {
     const T shift = softmax_.shift[row], factor = softmax_.factor[row], dot = dots_[row];
     const int64_t some = head_.visible_of(row, column, columns);
     if (masked_) masked_->note(i, head_, row, column, columns);
-    const int64_t whole = whole_blocks(p, some, columns);
+    const int64_t whole = pad_scores(p, some, columns);
     std::fill(ds + some, ds + columns, T(0));
     if (factor == T(0)) {  // no weight on any key, and no gradient, whatever arrives
       std::fill_n(p, columns, T(0));
@@ -153,9 +153,9 @@ class AllHeads {
         dk_(dk),
         dv_(dv),
         heads_(a.batch.numel()),
-        blocks_(parts(a.keys, keys_per_block)),
+        blocks_(ceil_div(a.keys, keys_per_block)),
         at_once_(
-            std::clamp<int64_t>(parts(wanted_tasks, heads_), 1, std::max<int64_t>(blocks_, 1))),
+            std::clamp<int64_t>(ceil_div(wanted_tasks, heads_), 1, std::max<int64_t>(blocks_, 1))),
         dots_(heads_ * a.queries),
         others_(heads_ * (at_once_ - 1) * a.queries * a.width) {}
 
@@ -255,7 +255,7 @@ class AllHeads {
 
   /// f(head, row, rows) for the queries from `first` on, some rows at a time.
   void for_rows(int64_t first, FunctionRef<void(int64_t, int64_t, int64_t)> f) const {
-    const int64_t tasks = parts(a_.queries - first, queries_per_task);
+    const int64_t tasks = ceil_div(a_.queries - first, queries_per_task);
     parallel_for(heads_ * tasks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t row = first + i % tasks * queries_per_task;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "rapt/autograd/kernels/matrix.h"
+#include "rapt/autograd/kernels/gemm/matrix.h"
 
 /// The only door to OpenBLAS.
 namespace rapt::kernels {

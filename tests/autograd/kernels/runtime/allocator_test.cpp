@@ -1,4 +1,4 @@
-#include "rapt/autograd/kernels/allocator.h"
+#include "rapt/autograd/kernels/runtime/allocator.h"
 
 #include <gtest/gtest.h>
 

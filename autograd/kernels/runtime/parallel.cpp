@@ -1,4 +1,4 @@
-#include "rapt/autograd/kernels/parallel.h"
+#include "rapt/autograd/kernels/runtime/parallel.h"
 
 #include <sched.h>
 
@@ -16,8 +16,9 @@
 #include <vector>
 
 #include "rapt/autograd/error.h"
-#include "rapt/autograd/kernels/blas.h"
-#include "rapt/autograd/kernels/fork.h"
+#include "rapt/autograd/kernels/ceil_div.h"
+#include "rapt/autograd/kernels/gemm/blas.h"
+#include "rapt/autograd/kernels/runtime/fork.h"
 #include "rapt/autograd/threads.h"
 
 namespace rapt {
@@ -73,7 +74,7 @@ class Workers {
     body_ = &body;
     n_ = n;
     grain_ = grain;
-    const int64_t pieces = (n + grain - 1) / grain, count = static_cast<int64_t>(shares_.size());
+    const int64_t pieces = ceil_div(n, grain), count = static_cast<int64_t>(shares_.size());
     for (int64_t i = 0; i < count; ++i) {
       Share& share = shares_[static_cast<size_t>(i)];
       share.next.store(pieces * i / count, std::memory_order_relaxed);

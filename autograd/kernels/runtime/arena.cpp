@@ -1,4 +1,4 @@
-#include "rapt/autograd/kernels/arena.h"
+#include "rapt/autograd/kernels/runtime/arena.h"
 
 #include <sys/mman.h>
 

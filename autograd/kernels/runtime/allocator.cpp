@@ -1,4 +1,4 @@
-#include "rapt/autograd/kernels/allocator.h"
+#include "rapt/autograd/kernels/runtime/allocator.h"
 
 #include <unistd.h>
 
@@ -11,8 +11,8 @@
 #include <new>
 
 #include "rapt/autograd/error.h"
-#include "rapt/autograd/kernels/arena.h"
-#include "rapt/autograd/kernels/fork.h"
+#include "rapt/autograd/kernels/runtime/arena.h"
+#include "rapt/autograd/kernels/runtime/fork.h"
 
 // Under the address sanitizer every block comes from and returns to the system, so that it sees
 // every use after release.

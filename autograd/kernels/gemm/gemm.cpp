@@ -1,4 +1,4 @@
-#include "rapt/autograd/kernels/gemm.h"
+#include "rapt/autograd/kernels/gemm/gemm.h"
 
 #include <algorithm>
 #include <limits>
@@ -6,10 +6,10 @@
 #include <type_traits>
 
 #include "rapt/autograd/error.h"
-#include "rapt/autograd/kernels/blas.h"
-#include "rapt/autograd/kernels/packed.h"
-#include "rapt/autograd/kernels/parallel.h"
-#include "rapt/autograd/kernels/strips.h"
+#include "rapt/autograd/kernels/gemm/blas.h"
+#include "rapt/autograd/kernels/gemm/packed.h"
+#include "rapt/autograd/kernels/gemm/strips.h"
+#include "rapt/autograd/kernels/runtime/parallel.h"
 
 namespace rapt::kernels {
 namespace {
@@ -59,14 +59,14 @@ void tiled_gemm(const Product<T>& p, const PackedB<T>* packed = nullptr, int64_t
         panels.data = memory->panels;
       }
       const bool first = at == 0;
-      const Finish<T> finish{p.alpha, p.add || !first,
-                             first && p.bias != nullptr ? p.bias + column : nullptr};
+      const Epilogue<T> epilogue{p.alpha, p.add || !first,
+                                 first && p.bias != nullptr ? p.bias + column : nullptr};
       Strips<T> strips(p.a.at(0, at), p.m, depth, columns, memory->strips);
       for (int64_t row = 0; row < p.m; row += Tile<T>::rows) {
         const int64_t rows = std::min<int64_t>(Tile<T>::rows, p.m - row);
         const Extent e = extent(causal, row, rows, at, depth, column, columns);
         compute_rows(rows, e, strips.at(row), panels, p.c.at(row, column).data, p.c.row_stride,
-                     finish);
+                     epilogue);
       }
       at += depth;
     } while (at < p.k);
@@ -107,24 +107,25 @@ double flops(int64_t m, int64_t n, int64_t k) {
 }
 
 /// How one product is cut: into pieces of `rows` x `columns`.
-struct Cut {
+struct BlockSize {
   int64_t rows, columns;
 };
 
 /// Blocks of columns, in as many pieces as are wanted.
-Cut cut_blocks(int64_t m, int64_t n, int64_t wanted) {
+BlockSize blocks_of_columns(int64_t m, int64_t n, int64_t wanted) {
   const int64_t down =
-      std::clamp<int64_t>(wanted / parts(n, columns_per_block), 1, parts(m, shortest));
-  return {std::min(m, parts(parts(m, down), shortest) * shortest), std::min(n, columns_per_block)};
+      std::clamp<int64_t>(wanted / ceil_div(n, columns_per_block), 1, ceil_div(m, shortest));
+  return {std::min(m, ceil_div(ceil_div(m, down), shortest) * shortest),
+          std::min(n, columns_per_block)};
 }
 
 /// Tall and narrow: every piece packs the part of b that it needs, while a is read in place.
-Cut cut_tall(int64_t m, int64_t n, int64_t wanted) {
+BlockSize blocks_of_rows(int64_t m, int64_t n, int64_t wanted) {
   int64_t columns = std::min(n, columns_per_block);
-  while (columns > narrowest && parts(n, columns) * parts(m, tall) < wanted) columns /= 2;
-  columns = parts(columns, narrowest) * narrowest;
-  const int64_t down = std::max<int64_t>(1, wanted / parts(n, columns));
-  return {std::min(m, parts(parts(m, down), shortest) * shortest), std::min(n, columns)};
+  while (columns > narrowest && ceil_div(n, columns) * ceil_div(m, tall) < wanted) columns /= 2;
+  columns = ceil_div(columns, narrowest) * narrowest;
+  const int64_t down = std::max<int64_t>(1, wanted / ceil_div(n, columns));
+  return {std::min(m, ceil_div(ceil_div(m, down), shortest) * shortest), std::min(n, columns)};
 }
 
 int64_t batch_offset(const Shape& batch, const Strides& strides, int64_t index) {
@@ -159,13 +160,13 @@ class Pieces {
     const auto wanted =
         static_cast<int64_t>(std::clamp(flops(p.m, p.n, p.k) / flops_per_piece, 1.0, most_pieces));
     if (has_tiles<T> && may_share && wanted > 1 && p.m >= 2 * tall) {
-      piece_ = cut_blocks(p.m, p.n, wanted);
+      piece_ = blocks_of_columns(p.m, p.n, wanted);
       packed_.emplace(p.b, p.k, p.n);
     } else if (wanted > 1) {
-      piece_ = cut_tall(p.m, p.n, wanted);
+      piece_ = blocks_of_rows(p.m, p.n, wanted);
     }
-    across_ = parts(p.n, piece_.columns);
-    count_ = parts(p.m, piece_.rows) * across_;
+    across_ = ceil_div(p.n, piece_.columns);
+    count_ = ceil_div(p.m, piece_.rows) * across_;
   }
 
   int64_t count() const { return count_; }
@@ -188,7 +189,7 @@ class Pieces {
 
  private:
   Product<T> whole_;
-  Cut piece_;
+  BlockSize piece_;
   int64_t across_, count_;
   std::optional<PackedB<T>> packed_;
 };

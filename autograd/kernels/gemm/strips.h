@@ -4,14 +4,14 @@
 #include <cstring>
 #include <optional>
 
-#include "rapt/autograd/kernels/packed.h"
-#include "rapt/autograd/kernels/scratch.h"
-#include "rapt/autograd/kernels/tiles.h"
+#include "rapt/autograd/kernels/gemm/packed.h"
+#include "rapt/autograd/kernels/gemm/tiles.h"
+#include "rapt/autograd/kernels/runtime/scratch.h"
 
 namespace rapt::kernels {
 
-// Lines of a that lie a multiple of a page apart push each other out of the caches, and far ones
-// out of the table of pages: a is then copied, else read in place.
+// Rows of a that are a multiple of 4 KiB apart alias in L1, and rows 64 KiB or more apart miss the
+// TLB: a is then copied, else read in place.
 constexpr int64_t page = 4096;
 constexpr int64_t far = 16 * page;
 constexpr int64_t strip_row_stride = depth_per_block + 16;
@@ -88,7 +88,7 @@ class Strips {
       case How::columns:
         break;
     }
-    if (row % (strips_at_once * tall) == 0) deal_columns(row);
+    if (row % (strips_at_once * tall) == 0) copy_strips(row);
     return {memory_ + row % (strips_at_once * tall) * depth_, 1, tall};
   }
 
@@ -109,7 +109,7 @@ class Strips {
   }
 
   /// Each column of a is read for several strips at once: few elements of it lie together.
-  void deal_columns(int64_t row) {
+  void copy_strips(int64_t row) {
     constexpr int64_t tall = Tile<T>::rows;
     const int64_t some = std::min(strips_at_once * tall, rows_ - row);
     for (int64_t p = 0; p < depth_; ++p) {

@@ -2,14 +2,12 @@
 
 #include <type_traits>
 
+#include "rapt/autograd/kernels/ceil_div.h"
 #include "rapt/autograd/kernels/fold.h"
-#include "rapt/autograd/kernels/scratch.h"
-#include "rapt/autograd/kernels/tiles.h"
+#include "rapt/autograd/kernels/gemm/tiles.h"
+#include "rapt/autograd/kernels/runtime/scratch.h"
 
 namespace rapt::kernels {
-
-/// Parts of at most that size that make up the whole.
-inline int64_t parts(int64_t whole, int64_t part) { return (whole + part - 1) / part; }
 
 /// Whether products of T run on tiles; else on OpenBLAS.
 template <class T>
@@ -32,12 +30,12 @@ class PackedB {
       : b_(b),
         depth_(depth),
         columns_(columns),
-        across_(parts(columns, Tile<T>::columns)),
+        across_(ceil_div(columns, Tile<T>::columns)),
         row_(across_ * Tile<T>::columns),
         memory_(has_tiles<T> ? depth * row_ : 0) {}
 
   /// The panels of all blocks.
-  int64_t panels() const { return parts(depth_, depth_per_block) * across_; }
+  int64_t panels() const { return ceil_div(depth_, depth_per_block) * across_; }
 
   /// Lays out one of them; any thread may.
   void pack(int64_t panel) const {

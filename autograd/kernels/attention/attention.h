@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "rapt/autograd/kernels/matrix.h"
+#include "rapt/autograd/kernels/gemm/matrix.h"
 #include "rapt/autograd/kernels/softmax.h"
 #include "rapt/autograd/philox_key.h"
 #include "rapt/autograd/shape.h"

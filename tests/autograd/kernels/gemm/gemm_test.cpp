@@ -1,4 +1,4 @@
-#include "rapt/autograd/kernels/gemm.h"
+#include "rapt/autograd/kernels/gemm/gemm.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,8 @@
 #include <tuple>
 #include <vector>
 
-#include "../../support/tensors.h"
-#include "rapt/autograd/kernels/blas.h"
+#include "../../../support/tensors.h"
+#include "rapt/autograd/kernels/gemm/blas.h"
 
 namespace rapt::kernels {
 namespace {

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "rapt/autograd/kernels/block.h"
-#include "rapt/autograd/kernels/matrix.h"
+#include "rapt/autograd/kernels/gemm/matrix.h"
 
 /// The pieces of a matrix product that fit a core: a tile of c held in registers, and the copies of
 /// a and b that it is fed from (after Goto and van de Geijn, "Anatomy of High-Performance Matrix
@@ -50,9 +50,9 @@ struct Panels {
   }
 };
 
-/// What becomes of the sums.
+/// c = alpha * sum, + c or + bias.
 template <class T>
-struct Finish {
+struct Epilogue {
   T alpha;
   bool add;       // to what c holds
   const T* bias;  // to each row; or null
@@ -61,7 +61,7 @@ struct Finish {
 /// One tile of c: its first `columns` columns, of rows x vectors * lanes.
 template <class T, bool unit_step, int rows, int vectors>
 inline void compute_tile(int64_t depth, const Strip<T>& a, const T* b, int64_t b_stride, T* c,
-                         int64_t c_stride, int64_t columns, const Finish<T>& finish,
+                         int64_t c_stride, int64_t columns, const Epilogue<T>& epilogue,
                          const T* bias) {
   using Packet = typename Tile<T>::Packet;
   constexpr int width = Tile<T>::lanes;
@@ -80,7 +80,7 @@ inline void compute_tile(int64_t depth, const Strip<T>& a, const T* b, int64_t b
       for (int j = 0; j < vectors; ++j) sums[i][j] = packets::pmadd(left, right[j], sums[i][j]);
     }
   }
-  const Packet alpha = packets::pset1<Packet>(finish.alpha);
+  const Packet alpha = packets::pset1<Packet>(epilogue.alpha);
   // NOLINTNEXTLINE(bugprone-implicit-widening-of-multiplication-result): a tile is small
   const bool whole = columns == vectors * width;
   alignas(64) T line[vectors * width] = {};
@@ -88,7 +88,7 @@ inline void compute_tile(int64_t depth, const Strip<T>& a, const T* b, int64_t b
   for (int i = 0; i < rows; ++i) {
     T* const to = c + i * c_stride;
     T* const out = whole ? to : line;
-    const T* start = finish.add ? to : bias;
+    const T* start = epilogue.add ? to : bias;
     if (!whole && start != nullptr) {
       std::copy_n(start, columns, line);
       start = line;
@@ -111,19 +111,19 @@ struct Extent {
 /// A strip of `rows` rows of a, times the panels of b.
 template <class T, bool unit_step, int rows>
 void compute_strip(const Extent& e, Strip<T> a, const Panels<T>& b, T* c, int64_t c_stride,
-                   const Finish<T>& finish) {
+                   const Epilogue<T>& epilogue) {
   const int64_t depth = e.last - e.first;
   a.data += e.first * a.step;
   for (int64_t j = 0; j < e.columns; j += Tile<T>::columns) {
     const int64_t some = std::min<int64_t>(Tile<T>::columns, e.columns - j);
     const int64_t stride = b.stride(j);
     const T* panel = b.panel(j) + e.first * stride;
-    const T* bias = finish.bias != nullptr ? finish.bias + j : nullptr;
+    const T* bias = epilogue.bias != nullptr ? epilogue.bias + j : nullptr;
     if (some > Tile<T>::lanes) {
-      compute_tile<T, unit_step, rows, 2>(depth, a, panel, stride, c + j, c_stride, some, finish,
+      compute_tile<T, unit_step, rows, 2>(depth, a, panel, stride, c + j, c_stride, some, epilogue,
                                           bias);
     } else {
-      compute_tile<T, unit_step, rows, 1>(depth, a, panel, stride, c + j, c_stride, some, finish,
+      compute_tile<T, unit_step, rows, 1>(depth, a, panel, stride, c + j, c_stride, some, epilogue,
                                           bias);
     }
   }
@@ -132,16 +132,16 @@ void compute_strip(const Extent& e, Strip<T> a, const Panels<T>& b, T* c, int64_
 /// compute_strip for the number of rows that there are.
 template <class T>
 void compute_rows(int64_t rows, const Extent& e, const Strip<T>& a, const Panels<T>& b, T* c,
-                  int64_t c_stride, const Finish<T>& finish) {
+                  int64_t c_stride, const Epilogue<T>& epilogue) {
   static_assert(Tile<T>::vectors == 2);
   using Compute =
-      void (*)(const Extent&, Strip<T>, const Panels<T>&, T*, int64_t, const Finish<T>&);
+      void (*)(const Extent&, Strip<T>, const Panels<T>&, T*, int64_t, const Epilogue<T>&);
   static constexpr auto table = []<size_t... r>(std::index_sequence<r...>) {
     return std::array<std::array<Compute, sizeof...(r)>, 2>{
         {{&compute_strip<T, false, r + 1>...}, {&compute_strip<T, true, r + 1>...}}};
   }
   (std::make_index_sequence<Tile<T>::rows>());
-  table[a.step == 1][static_cast<size_t>(rows - 1)](e, a, b, c, c_stride, finish);
+  table[a.step == 1][static_cast<size_t>(rows - 1)](e, a, b, c, c_stride, epilogue);
 }
 
 /// b's columns in panels of Tile::columns (the last one of Tile::lanes if that is enough), each
@@ -157,7 +157,7 @@ class PackedPanels {
     if (b.column_stride == 1) return split_rows(b, depth, columns, to);
     for (int64_t j = 0; j < columns; j += Tile<T>::columns) {
       const int64_t some = std::min<int64_t>(Tile<T>::columns, columns - j);
-      turn(b.at(0, j), depth, some, Panels<T>::width(some), to + j * depth);
+      transpose(b.at(0, j), depth, some, Panels<T>::width(some), to + j * depth);
     }
   }
 
@@ -184,7 +184,8 @@ class PackedPanels {
 
   /// One panel of a b in any layout; of one stored by columns, squares of lanes x lanes are
   /// transposed in registers.
-  static void turn(const Matrix<const T>& b, int64_t depth, int64_t some, int64_t wide, T* to) {
+  static void transpose(const Matrix<const T>& b, int64_t depth, int64_t some, int64_t wide,
+                        T* to) {
     constexpr int side = Tile<T>::lanes;
     for (int64_t j = 0; j < wide; j += side) {
       int64_t p = 0;
