@@ -7,6 +7,7 @@
 
 #include "rapt/autograd/gradient.h"
 #include "rapt/autograd/graph/node.h"
+#include "rapt/autograd/graph/recording.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/random.h"
 

@@ -3,6 +3,8 @@
 #include "rapt/autograd/graph/draws.h"
 #include "rapt/autograd/graph/join.h"
 #include "rapt/autograd/graph/node.h"
+#include "rapt/autograd/graph/recording.h"
+#include "rapt/autograd/graph/walk.h"
 
 namespace rapt {
 

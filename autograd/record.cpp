@@ -3,39 +3,10 @@
 #include "rapt/autograd/gradient.h"
 #include "rapt/autograd/graph/join.h"
 #include "rapt/autograd/graph/node.h"
+#include "rapt/autograd/graph/recording.h"
+#include "rapt/autograd/graph/rule_run.h"
 
 namespace rapt {
-namespace {
-
-thread_local bool recording = true;
-thread_local Watch* watching = nullptr;
-
-}  // namespace
-
-NoGrad::NoGrad() : before_(recording) { recording = false; }
-NoGrad::~NoGrad() { recording = before_; }
-
-Recording::Recording(bool on) : before_(recording), watch_before_(watching) {
-  recording = on;
-  watching = nullptr;
-}
-Recording::~Recording() {
-  recording = before_;
-  watching = watch_before_;
-}
-
-Watch::Watch() : before_(watching) { watching = this; }
-Watch::~Watch() { watching = before_; }
-
-void Watch::note(const Tensor& x) {
-  if (!x.defined() || !x.requires_grad()) return;
-  for (const Tensor& other : noted) {
-    if (place_of(other) == place_of(x)) return;
-  }
-  noted.push_back(x);
-}
-
-bool grad_enabled() { return recording; }
 
 Backward::Backward(const RuleRun& run)
     : grad(run.gradient), create_graph(run.create_graph), run_(run) {}
@@ -58,20 +29,6 @@ Tensor record(const char* op, TensorList inputs, FunctionRef<Tensor()> value, Ru
   }
   if (!wants_graph(inputs)) return y;
   return join(op, inputs, std::move(y), std::move(rule), options);
-}
-
-bool records_graph() { return recording && watching == nullptr; }
-
-bool wants_graph(TensorList inputs) {
-  if (!recording) return false;
-  if (watching != nullptr) {
-    for (const Tensor& input : inputs) watching->note(input);
-    return false;
-  }
-  for (const Tensor& input : inputs) {
-    if (input.defined() && input.requires_grad()) return true;
-  }
-  return false;
 }
 
 Tensor join(const char* op, TensorList inputs, Tensor value, Rule rule, RecordOptions options) {

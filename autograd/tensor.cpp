@@ -5,6 +5,7 @@
 
 #include "rapt/autograd/gradient.h"
 #include "rapt/autograd/graph/node.h"
+#include "rapt/autograd/graph/rule_run.h"
 #include "rapt/autograd/kernels/elementwise.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/checks.h"

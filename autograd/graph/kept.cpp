@@ -1,4 +1,6 @@
 #include "rapt/autograd/graph/kept.h"
+#include "rapt/autograd/graph/recording.h"
+#include "rapt/autograd/graph/rule_run.h"
 
 #include "rapt/autograd/ops.h"
 

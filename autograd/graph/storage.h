@@ -46,7 +46,8 @@ Tensor empty(const Shape& shape, Dtype dtype);
 /// Another look at x's elements, outside the graph. `offset` counts from x's first element.
 Tensor make_view(const Tensor& x, const Shape& shape, const Strides& strides, int64_t offset = 0);
 
-/// The next moment on the clock of ops and writes.
+/// The clock of ops and writes; and its next moment.
+uint64_t this_moment();
 uint64_t next_moment();
 
 /// True when nobody but this handle can see the elements, and they are dense: they may be reused.

@@ -5,6 +5,7 @@
 
 #include "rapt/autograd/graph/join.h"
 #include "rapt/autograd/graph/node.h"
+#include "rapt/autograd/graph/recording.h"
 #include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/kernels/fold.h"
 #include "rapt/autograd/kernels/softmax.h"

@@ -1,0 +1,44 @@
+#pragma once
+
+// Private to rapt's own sources: whether ops on this thread keep a graph.
+
+#include "rapt/autograd/tensor.h"
+
+namespace rapt {
+
+/// While one lives, ops on this thread keep no graph, but what they would have joined to one is
+/// noted. grad_enabled() is true, so they compute what they would compute with a graph.
+class Watch {
+ public:
+  Watch();
+  ~Watch();
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
+  /// Notes x if it requires a gradient.
+  void note(const Tensor& x);
+
+  Tensors noted;  ///< one for each place, in the order of their first use
+
+ private:
+  Watch* before_;
+};
+
+/// True when ops on this thread would record a graph: neither under NoGrad nor under Watch.
+bool records_graph();
+
+/// Turns recording on or off on this thread while it lives; NoGrad is the public half. What is
+/// recorded under one is not watched.
+class Recording {
+ public:
+  explicit Recording(bool on);
+  ~Recording();
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
+
+ private:
+  bool before_;
+  Watch* watch_before_;
+};
+
+}  // namespace rapt

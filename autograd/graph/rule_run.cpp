@@ -1,0 +1,66 @@
+#include "rapt/autograd/graph/rule_run.h"
+
+#include "rapt/autograd/graph/reuse.h"
+#include "rapt/autograd/ops/sum_to.h"
+
+namespace rapt {
+
+// ---- what a rule reads -------------------------------------------------------------------------
+
+thread_local constinit const RuleReads* RuleReads::current_ = nullptr;
+
+RuleReads::RuleReads(const Node& node, const Tensor& gradient)
+    : node_(node),
+      gradient_(gradient.defined() ? gradient.impl()->storage.get() : nullptr),
+      start_(this_moment()),
+      before_(current_) {
+  current_ = this;
+}
+
+void RuleReads::check_one(const TensorImpl& x) const {
+  const uint64_t written = x.storage->written.load(std::memory_order_relaxed);
+  if (written <= node_.order || written >= start_ || x.storage.get() == gradient_) return;
+  node_.fail_overwritten(x);
+}
+
+// ---- what has arrived --------------------------------------------------------------------------
+
+namespace {
+
+Tensor view_of(const Edge& edge, const Tensor& base) {
+  return edge.node ? edge.node->view(view_of(edge.node->inputs[0], base)) : base;
+}
+
+bool share_elements(const Tensor& a, const Tensor& b) {
+  return a.impl()->storage == b.impl()->storage;
+}
+
+}  // namespace
+
+Tensor accumulate_into(const Backward& b, size_t input) { return b.run().arrived[input].take(); }
+
+bool may_overwrite(const Backward& b, const Tensor& x) { return b.run().last && is_last_handle(x); }
+
+Tensor Arrived::part() const { return through == nullptr ? *place : view_of(*through, *place); }
+
+Tensor Arrived::take() {
+  if (place == nullptr || given.defined()) return given;
+  if (!is_sole_owner(*place)) *place = place->clone();
+  place->impl()->storage->written = 0;  // clipped or not: what has arrived is there to be read
+  const Tensor shown = part();
+  if (share_elements(shown, *place)) given = shown.contiguous();
+  return given;
+}
+
+bool Arrived::finish(const char* op, const Tensor& returned) {
+  const Tensor mine = std::move(given);
+  given = Tensor();
+  if (!mine.defined()) return false;
+  if (!returned.same_as(mine)) {
+    fail(op, ": wanted from its rule the tensor that it was given to add to; got another");
+  }
+  if (!share_elements(mine, *place)) copy_elements(part(), mine);
+  return true;
+}
+
+}  // namespace rapt

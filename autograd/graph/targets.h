@@ -1,0 +1,53 @@
+#pragma once
+
+// Private to rapt's own sources: which gradients a walk is asked for.
+
+#include <functional>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "rapt/autograd/graph/node.h"
+#include "rapt/autograd/record.h"
+
+namespace rapt {
+
+/// The gradients asked for, and the part of the graph that leads to them.
+class Targets {
+ public:
+  /// Those of `inputs`, for grad().
+  Targets(TensorList outputs, TensorList inputs);
+  /// Those of `ends` that b needs, for grad_within.
+  Targets(const Tensor& output, const Tensors& ends, const Backward& b);
+
+  /// Where the gradient of that node or leaf is wanted, or null.
+  Tensor* slot(const void* place) {
+    const auto at = slots_.find(place);
+    return at == slots_.end() ? nullptr : &at->second;
+  }
+  /// True when the node has a target among what it was computed from.
+  bool leads_to_target(const Node* node) const { return paths_.contains(node); }
+  bool wants(const Edge& edge) const {
+    return edge && (slots_.contains(edge.place()) || leads_to_target(edge.node.get()));
+  }
+  /// True when what is delivered there travels no further.
+  bool ends_at(const Edge& edge) const { return !edge.node || ends_.contains(edge.node.get()); }
+
+ private:
+  template <class Key>
+  using PoolSet = std::unordered_set<Key, std::hash<Key>, std::equal_to<Key>, PoolAllocator<Key>>;
+  template <class Key, class T>
+  using PoolMap = std::unordered_map<Key, T, std::hash<Key>, std::equal_to<Key>,
+                                     PoolAllocator<std::pair<const Key, T>>>;
+
+  /// The nodes behind the outputs, up to the ends.
+  PoolVector<const Node*> reachable_from(TensorList outputs) const;
+  void mark_paths(TensorList outputs);
+
+  PoolMap<const void*, Tensor> slots_;
+  const bool bounded_ = false;  // by ends_; otherwise by leaves
+  PoolSet<const void*> ends_;
+  PoolSet<const Node*> paths_;
+};
+
+}  // namespace rapt

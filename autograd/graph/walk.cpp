@@ -1,0 +1,164 @@
+#include "rapt/autograd/graph/walk.h"
+
+#include <algorithm>
+
+#include "rapt/autograd/create.h"
+#include "rapt/autograd/error.h"
+#include "rapt/autograd/ops.h"
+#include "rapt/autograd/ops/sum_to.h"
+
+namespace rapt {
+namespace {
+
+bool younger_last(const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) {
+  return a->order < b->order;
+}
+
+}  // namespace
+
+Walk::Walk(bool create_graph, bool retain_graph, Targets* targets)
+    : create_graph_(create_graph),
+      retain_graph_(retain_graph || create_graph),
+      targets_(targets),
+      recording_(create_graph) {}
+
+Walk::~Walk() {
+  for (const auto& node : waiting_) node->pending = Tensor();  // after an exception
+}
+
+void Walk::start(const char* function, const Tensor& output, const Tensor& cotangent) {
+  const TensorImpl& impl = *output.impl();
+  if (!impl.node && !impl.leaf) {
+    fail(function, ": wanted a tensor that requires a gradient; got a constant of shape ",
+         impl.shape);
+  }
+  Tensor gradient = cotangent;
+  if (!gradient.defined()) {
+    if (output.numel() != 1) {
+      fail(function, ": wanted a cotangent for an output of shape ", impl.shape,
+           "; only a single element has 1 by default");
+    }
+    gradient = ones(impl.shape, impl.dtype);
+  }
+  Edge edge;
+  edge.node = impl.node;
+  if (!impl.node) edge.leaf = impl.leaf;
+  deliver(function, 0, edge, std::move(gradient), false);
+}
+
+void Walk::run() {
+  while (!waiting_.empty()) {
+    std::pop_heap(waiting_.begin(), waiting_.end(), younger_last);
+    const std::shared_ptr<Node> node = std::move(waiting_.back());
+    waiting_.pop_back();
+    visit(node);
+  }
+}
+
+void Walk::visit(const std::shared_ptr<Node>& node) {
+  const Tensor gradient = std::move(node->pending);
+  node->pending = Tensor();
+  if (targets_ != nullptr) {
+    if (Tensor* slot = targets_->slot(node.get())) *slot = gradient;
+    if (!targets_->leads_to_target(node.get())) return;
+  }
+  Gradients found = run_rule(node, gradient);
+  for (size_t i = 0; i < found.size(); ++i) {
+    const Edge& edge = node->inputs[i];
+    if (!needed_[i] || !found[i].defined()) continue;
+    if (arrived_[i].finish(node->op, found[i])) continue;
+    deliver(node->op, i, edge, std::move(found[i]), node->broadcasts);
+  }
+  if (!retain_graph_) node->free();
+}
+
+Tensor* Walk::destination(const Edge& edge) const {
+  if (targets_ != nullptr && targets_->ends_at(edge)) return targets_->slot(edge.place());
+  return edge.node ? &edge.node->pending : &edge.leaf->grad;
+}
+
+Arrived Walk::arrived_at(const Edge& edge) const {
+  const Edge* at = &edge;
+  while (true) {
+    Tensor* const place = destination(*at);
+    if (place != nullptr && place->defined()) {
+      if (at == &edge) return {place, nullptr, Tensor()};
+      return at->node ? Arrived{} : Arrived{place, &edge, Tensor()};
+    }
+    const bool ends = targets_ != nullptr && (targets_->ends_at(*at) || place == nullptr ||
+                                              targets_->slot(at->place()) != nullptr);
+    if (ends || !at->node || !at->node->view) return {};
+    at = &at->node->inputs[0];
+  }
+}
+
+void Walk::find_arrived(const Node& node) {
+  const size_t n = node.inputs.size();
+  arrived_.assign(n, Arrived{});
+  if (create_graph_) return;
+  for (size_t i = 0; i < n; ++i) {
+    if (!needed_[i]) continue;
+    const Arrived found = arrived_at(node.inputs[i]);
+    const bool again = std::any_of(arrived_.begin(), arrived_.end(), [&](const Arrived& other) {
+      return other.place == found.place;
+    });
+    if (!again) arrived_[i] = found;
+  }
+}
+
+Gradients Walk::run_rule(const std::shared_ptr<Node>& node, const Tensor& gradient) {
+  node->require_not_freed();
+  const size_t n = node->inputs.size();
+  needed_.resize(std::max(needed_.size(), n));
+  for (size_t i = 0; i < n; ++i) {
+    const Edge& edge = node->inputs[i];
+    needed_[i] = targets_ != nullptr ? targets_->wants(edge) : static_cast<bool>(edge);
+  }
+  const RuleReads reads(*node, gradient);
+  find_arrived(*node);
+  const Tensor output = node->output_tensor(node);
+  const RuleRun run{*node,          gradient,       output,         create_graph_,
+                    !retain_graph_, needed_.data(), arrived_.data()};
+  Gradients found = node->rule(Backward(run));
+  if (found.size() != n) {
+    fail(node->op, ": wanted ", n, " gradients from its rule; got ", found.size());
+  }
+  node->computed_again = Tensor();
+  if (!retain_graph_) node->rule.reset();  // what it kept is free before its gradients travel on
+  return found;
+}
+
+void Walk::deliver(const char* op, size_t input, const Edge& edge, Tensor gradient,
+                   bool broadcasts) {
+  const Shape& shape = edge.node ? edge.node->shape : edge.leaf->shape;
+  const Dtype dtype = edge.node ? edge.node->dtype : edge.leaf->dtype;
+  if (broadcasts && gradient.shape() != shape && broadcasts_to(shape, gradient.shape())) {
+    Arrived arrived = create_graph_ ? Arrived{} : arrived_at(edge);
+    gradient = sum_to(gradient, shape, arrived.take());
+    if (arrived.finish(op, gradient)) return;
+  }
+  if (gradient.shape() != shape || gradient.dtype() != dtype) {
+    fail(op, ": wanted a gradient ", dtype, shape, " for input ", input, "; its rule gave ",
+         gradient.dtype(), gradient.shape());
+  }
+  Tensor* const place = destination(edge);
+  if (place == nullptr) return;
+  if (place->defined()) return accumulate(*place, gradient);
+  const bool is_leafs_own = edge.leaf && place == &edge.leaf->grad;
+  // A leaf's gradient has elements of its own: it will be written to (clipping, the next walk).
+  *place = is_leafs_own && !is_sole_owner(gradient) ? gradient.clone() : std::move(gradient);
+  if (edge.node && place == &edge.node->pending) {
+    waiting_.push_back(edge.node);
+    std::push_heap(waiting_.begin(), waiting_.end(), younger_last);
+  }
+}
+
+void Walk::accumulate(Tensor& into, const Tensor& gradient) const {
+  if (!create_graph_ && is_sole_owner(into)) {
+    add_elements(into, gradient);
+  } else {
+    into = add(into, gradient);
+  }
+}
+
+}  // namespace rapt

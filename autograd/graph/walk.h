@@ -1,0 +1,56 @@
+#pragma once
+
+// Private to rapt's own sources: how gradients are gathered.
+
+#include "rapt/autograd/graph/recording.h"
+#include "rapt/autograd/graph/rule_run.h"
+#include "rapt/autograd/graph/targets.h"
+
+namespace rapt {
+
+/// One trip from outputs back to leaves, youngest op first: when an op's turn comes, everything
+/// that used its output has had its own, so its gradient is complete.
+class Walk {
+ public:
+  /// To the targets, or to every leaf when there are none.
+  Walk(bool create_graph, bool retain_graph, Targets* targets);
+  ~Walk();
+  Walk(const Walk&) = delete;
+  Walk& operator=(const Walk&) = delete;
+
+  /// `function` is what the user called. The cotangent is 1 if undefined.
+  void start(const char* function, const Tensor& output, const Tensor& cotangent);
+  void run();
+
+ private:
+  void visit(const std::shared_ptr<Node>& node);
+  Gradients run_rule(const std::shared_ptr<Node>& node, const Tensor& gradient);
+  /// Where the gradient that travels along the edge is gathered, or null when nobody asked for it.
+  Tensor* destination(const Edge& edge) const;
+  /// What has arrived of the gradient that travels along the edge; where it is a view's, which has
+  /// none of its own yet, of the leaf's.
+  Arrived arrived_at(const Edge& edge) const;
+  /// See accumulate_into. An input that is there twice is offered once, so that a rule may work on
+  /// its gradients side by side.
+  void find_arrived(const Node& node);
+  void deliver(const char* op, size_t input, const Edge& edge, Tensor gradient, bool broadcasts);
+  void accumulate(Tensor& into, const Tensor& gradient) const;
+
+  const bool create_graph_;
+  const bool retain_graph_;
+  Targets* const targets_;
+  const Recording recording_;
+  PoolVector<std::shared_ptr<Node>> waiting_;  // a heap, the youngest on top
+  // For each input of the node whose rule runs. (vector<bool> has no plain elements.)
+  PoolVector<char> needed_;
+  PoolVector<Arrived> arrived_;
+};
+
+/// The gradients of `output` with respect to those of `ends` that b needs, given b.grad with
+/// respect to output. Nothing behind an end is looked at. A place that occurs twice has its
+/// gradient at the first; where output does not depend on it, it is undefined. What has arrived of
+/// an end's gradient is gone on from (accumulate_into). Throws when output depends on a leaf that
+/// is not among the ends. Frees the graph unless b.create_graph.
+Gradients grad_within(const Tensor& output, const Tensors& ends, const Backward& b);
+
+}  // namespace rapt
