@@ -63,14 +63,14 @@ template <bool centred, class T>
 }  // namespace
 
 template <class T>
-void layer_norm(int64_t rows, int64_t n, const T* x_all, const T* gain, const T* bias, double eps,
+void layer_norm(int64_t rows, int64_t n, const T* x_all, const T* weight, const T* bias, double eps,
                 T* y_all, T* mean, T* rstd) {
   for_each_row(rows, n, [&](int64_t row) {
     const T* x = x_all + row * n;
     const auto moments = normed<true>(x, n, eps);
     const T m = mean[row] = moments.mean, r = rstd[row] = moments.rstd;
     for_each_block(x, n, T(0), [&](const Block<T>& u, int64_t at, int64_t count) {
-      const Block<T> scale = load_some(gain, at, count, T(1));
+      const Block<T> scale = load_some(weight, at, count, T(1));
       const Block<T> shift = load_some(bias, at, count, T(0));
       store_some<T>(y_all + row * n + at, (u - m) * r * scale + shift, count);
     });
@@ -95,12 +95,12 @@ void put(const Gradient<T>& gradient, int64_t at, const Block<T>& block, int64_t
   }
 }
 
-/// Calls f(row, dgain, dbias) for each row, which adds to dgain [n] and dbias [n]; both are null
-/// where nobody wants one of them. The sums over rows are the left fold of fold.h.
+/// Calls f(row, dweight, dbias) for each row, which adds to dweight [n] and dbias [n]; both are
+/// null where nobody wants one of them. The sums over rows are the left fold of fold.h.
 template <class T, class F>
-void sum_over_rows(int64_t rows, int64_t n, Gradient<T> dgain, Gradient<T> dbias, F f) {
-  if (dgain.data == nullptr && dbias.data == nullptr) {
-    return for_each_row(rows, n, [&](int64_t row) { f(row, dgain.data, dbias.data); });
+void sum_over_rows(int64_t rows, int64_t n, Gradient<T> dweight, Gradient<T> dbias, F f) {
+  if (dweight.data == nullptr && dbias.data == nullptr) {
+    return for_each_row(rows, n, [&](int64_t row) { f(row, dweight.data, dbias.data); });
   }
   const int64_t shares = ceil_div(rows, rows_per_share);
   std::vector<T, PoolAllocator<T>> sums(static_cast<size_t>(shares * 2 * n), T(0));
@@ -114,7 +114,7 @@ void sum_over_rows(int64_t rows, int64_t n, Gradient<T> dgain, Gradient<T> dbias
                    }
                  }
                });
-  for (const Gradient<T>* out : {&dgain, &dbias}) {
+  for (const Gradient<T>* out : {&dweight, &dbias}) {
     if (out->data == nullptr) continue;
     if (!out->adds) std::fill_n(out->data, n, T(0));
     if (rows == 0) continue;
@@ -126,16 +126,16 @@ void sum_over_rows(int64_t rows, int64_t n, Gradient<T> dgain, Gradient<T> dbias
 }  // namespace
 
 template <class T>
-void layer_norm_backward(int64_t rows, int64_t n, const T* g_all, const T* x_all, const T* gain,
-                         const T* mean, const T* rstd, Gradient<T> dx, Gradient<T> dgain,
+void layer_norm_backward(int64_t rows, int64_t n, const T* g_all, const T* x_all, const T* weight,
+                         const T* mean, const T* rstd, Gradient<T> dx, Gradient<T> dweight,
                          Gradient<T> dbias) {
   // One pass for all three: g and x are read while they are near.
-  sum_over_rows(rows, n, dgain, dbias, [&](int64_t row, T* dg, T* db) {
+  sum_over_rows(rows, n, dweight, dbias, [&](int64_t row, T* dg, T* db) {
     const T *g = g_all + row * n, *x = x_all + row * n;
     const T m = mean[row], r = rstd[row];
     Total<T> sum, dot;
     for_each_block(g, x, n, [&](const Block<T>& v, const Block<T>& u, int64_t at, int64_t count) {
-      const Block<T> scaled = v * load_some(gain, at, count, T(1)), normed = (u - m) * r;
+      const Block<T> scaled = v * load_some(weight, at, count, T(1)), normed = (u - m) * r;
       sum += scaled;
       dot += scaled * normed;  // the padding of g is 0
       if (dg == nullptr) return;
@@ -146,41 +146,41 @@ void layer_norm_backward(int64_t rows, int64_t n, const T* g_all, const T* x_all
     const T mean_g = sum.sum() / static_cast<T>(n);
     const T mean_gx = dot.sum() / static_cast<T>(n);
     for_each_block(g, x, n, [&](const Block<T>& v, const Block<T>& u, int64_t at, int64_t count) {
-      const Block<T> scaled = v * load_some(gain, at, count, T(1));
+      const Block<T> scaled = v * load_some(weight, at, count, T(1));
       put<T>(dx, row * n + at, r * (scaled - mean_g - (u - m) * r * mean_gx), count);
     });
   });
 }
 
 template <class T>
-void rms_norm(int64_t rows, int64_t n, const T* x_all, const T* gain, double eps, T* y_all,
+void rms_norm(int64_t rows, int64_t n, const T* x_all, const T* weight, double eps, T* y_all,
               T* rstd) {
   for_each_row(rows, n, [&](int64_t row) {
     const T* x = x_all + row * n;
     const T r = normed<false>(x, n, eps).rstd;
     rstd[row] = r;
     for_each_block(x, n, T(0), [&](const Block<T>& u, int64_t at, int64_t count) {
-      store_some<T>(y_all + row * n + at, u * r * load_some(gain, at, count, T(1)), count);
+      store_some<T>(y_all + row * n + at, u * r * load_some(weight, at, count, T(1)), count);
     });
   });
 }
 
 template <class T>
-void rms_norm_backward(int64_t rows, int64_t n, const T* g_all, const T* x_all, const T* gain,
-                       const T* rstd, Gradient<T> dx, Gradient<T> dgain) {
-  sum_over_rows<T>(rows, n, dgain, {}, [&](int64_t row, T* dg, T*) {
+void rms_norm_backward(int64_t rows, int64_t n, const T* g_all, const T* x_all, const T* weight,
+                       const T* rstd, Gradient<T> dx, Gradient<T> dweight) {
+  sum_over_rows<T>(rows, n, dweight, {}, [&](int64_t row, T* dg, T*) {
     const T *g = g_all + row * n, *x = x_all + row * n;
     const T r = rstd[row];
     Total<T> dot;
     for_each_block(g, x, n, [&](const Block<T>& v, const Block<T>& u, int64_t at, int64_t count) {
       const Block<T> normed = u * r;
-      dot += v * load_some(gain, at, count, T(1)) * normed;
+      dot += v * load_some(weight, at, count, T(1)) * normed;
       if (dg != nullptr) add_some<T>(dg + at, v * normed, count);
     });
     if (dx.data == nullptr) return;
     const T mean_gx = dot.sum() / static_cast<T>(n);
     for_each_block(g, x, n, [&](const Block<T>& v, const Block<T>& u, int64_t at, int64_t count) {
-      const Block<T> scaled = v * load_some(gain, at, count, T(1));
+      const Block<T> scaled = v * load_some(weight, at, count, T(1));
       put<T>(dx, row * n + at, r * (scaled - u * r * mean_gx), count);
     });
   });

@@ -97,8 +97,8 @@ Tensor size_of_rows(const Tensor& x) {
   return where(logical_and(greater(top, large), is_finite(top)), top, ones({}, x.dtype()));
 }
 
-Tensor times_and_plus(Tensor y, const Tensor& gain, const Tensor& bias) {
-  if (gain.defined()) y = y * gain;
+Tensor times_and_plus(Tensor y, const Tensor& weight, const Tensor& bias) {
+  if (weight.defined()) y = y * weight;
   return bias.defined() ? y + bias : y;
 }
 
@@ -108,13 +108,13 @@ namespace {
 
 /// The value of layer_norm, of dense arguments, and what its gradient needs.
 struct LayerNorm {
-  LayerNorm(const Tensor& x, const Tensor& gain, const Tensor& bias, double eps)
+  LayerNorm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps)
       : y(empty(x.shape(), x.dtype())),
         mean(empty({rows_of(x)}, x.dtype())),
         rstd(empty({rows_of(x)}, x.dtype())) {
     visit_float(x.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      kernels::layer_norm(rows_of(x), x.size(-1), x.data<T>(), data_or_null<T>(gain),
+      kernels::layer_norm(rows_of(x), x.size(-1), x.data<T>(), data_or_null<T>(weight),
                           data_or_null<T>(bias), eps, fresh_data<T>(y), fresh_data<T>(mean),
                           fresh_data<T>(rstd));
     });
@@ -124,11 +124,11 @@ struct LayerNorm {
 
 /// The same of rms_norm.
 struct RmsNorm {
-  RmsNorm(const Tensor& x, const Tensor& gain, double eps)
+  RmsNorm(const Tensor& x, const Tensor& weight, double eps)
       : y(empty(x.shape(), x.dtype())), rstd(empty({rows_of(x)}, x.dtype())) {
     visit_float(x.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      kernels::rms_norm(rows_of(x), x.size(-1), x.data<T>(), data_or_null<T>(gain), eps,
+      kernels::rms_norm(rows_of(x), x.size(-1), x.data<T>(), data_or_null<T>(weight), eps,
                         fresh_data<T>(y), fresh_data<T>(rstd));
     });
   }
@@ -171,10 +171,10 @@ Tensor log_softmax(const Tensor& x, Int axis) {
       {.keep_output = true});
 }
 
-Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& bias, double eps) {
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
   require_float("layer_norm", "x", x);
   if (x.rank() == 0) fail("layer_norm: wanted x [..., d]; got a scalar");
-  require_last_axis("layer_norm", "gain", x, gain);
+  require_last_axis("layer_norm", "weight", x, weight);
   require_last_axis("layer_norm", "bias", x, bias);
   const auto definition = [eps](const Tensors& in) {
     const Tensor size = size_of_rows(in[0]), row = in[0] / size;
@@ -184,49 +184,50 @@ Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& bias, doubl
     return times_and_plus(centred * scale, in[1], in[2]);
   };
   const Tensor input = x.detach().contiguous();
-  const Tensor scale = contiguous_or_undefined(gain), shift = contiguous_or_undefined(bias);
+  const Tensor scale = contiguous_or_undefined(weight), shift = contiguous_or_undefined(bias);
   const LayerNorm normed(input, scale, shift, eps);
   const Tensor y =
-      fused("layer_norm", {x, gain, bias}, definition, normed.y,
+      fused("layer_norm", {x, weight, bias}, definition, normed.y,
             [input, scale, mean = normed.mean, rstd = normed.rstd](const Backward& b) -> Gradients {
               const Tensor g = b.grad.contiguous();
               const int64_t width = g.size(-1);
-              const Into dx(b, 0, g.shape()), dgain(b, 1, {width}), dbias(b, 2, {width});
+              const Into dx(b, 0, g.shape()), dweight(b, 1, {width}), dbias(b, 2, {width});
               visit_float(g.dtype(), [&](auto zero) {
                 using T = decltype(zero);
                 kernels::layer_norm_backward(rows_of(g), width, g.data<T>(), input.data<T>(),
                                              data_or_null<T>(scale), mean.data<T>(), rstd.data<T>(),
-                                             dx.as<T>(), dgain.as<T>(), dbias.as<T>());
+                                             dx.as<T>(), dweight.as<T>(), dbias.as<T>());
               });
-              return {dx.gradient(), dgain.gradient(), dbias.gradient()};
+              return {dx.gradient(), dweight.gradient(), dbias.gradient()};
             });
   return offer_again(y,
                      [input, scale, shift, eps] { return LayerNorm(input, scale, shift, eps).y; });
 }
 
-Tensor rms_norm(const Tensor& x, const Tensor& gain, double eps) {
+Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps) {
   require_float("rms_norm", "x", x);
   if (x.rank() == 0) fail("rms_norm: wanted x [..., d]; got a scalar");
-  require_last_axis("rms_norm", "gain", x, gain);
+  require_last_axis("rms_norm", "weight", x, weight);
   const auto definition = [eps](const Tensors& in) {
     const Tensor size = size_of_rows(in[0]), row = in[0] / size;
     const Tensor scale = rsqrt(mean(row * row, {-1}, {.keepdim = true}) + eps / (size * size));
     return times_and_plus(row * scale, in[1], Tensor());
   };
-  const Tensor input = x.detach().contiguous(), scale = contiguous_or_undefined(gain);
+  const Tensor input = x.detach().contiguous(), scale = contiguous_or_undefined(weight);
   const RmsNorm normed(input, scale, eps);
-  const Tensor y = fused("rms_norm", {x, gain}, definition, normed.y,
-                         [input, scale, rstd = normed.rstd](const Backward& b) -> Gradients {
-                           const Tensor g = b.grad.contiguous();
-                           const Into dx(b, 0, g.shape()), dgain(b, 1, {g.size(-1)});
-                           visit_float(g.dtype(), [&](auto zero) {
-                             using T = decltype(zero);
-                             kernels::rms_norm_backward(rows_of(g), g.size(-1), g.data<T>(),
-                                                        input.data<T>(), data_or_null<T>(scale),
-                                                        rstd.data<T>(), dx.as<T>(), dgain.as<T>());
-                           });
-                           return {dx.gradient(), dgain.gradient()};
-                         });
+  const Tensor y =
+      fused("rms_norm", {x, weight}, definition, normed.y,
+            [input, scale, rstd = normed.rstd](const Backward& b) -> Gradients {
+              const Tensor g = b.grad.contiguous();
+              const Into dx(b, 0, g.shape()), dweight(b, 1, {g.size(-1)});
+              visit_float(g.dtype(), [&](auto zero) {
+                using T = decltype(zero);
+                kernels::rms_norm_backward(rows_of(g), g.size(-1), g.data<T>(), input.data<T>(),
+                                           data_or_null<T>(scale), rstd.data<T>(), dx.as<T>(),
+                                           dweight.as<T>());
+              });
+              return {dx.gradient(), dweight.gradient()};
+            });
   return offer_again(y, [input, scale, eps] { return RmsNorm(input, scale, eps).y; });
 }
 

@@ -86,7 +86,7 @@ TEST(Errors, ItemAndTensorSayWhatTheyWanted) {
 TEST(Errors, NormsNameTheArgument) {
   const Tensor x = zeros({2, 3});
   EXPECT_EQ(error_of([&] { layer_norm(x, zeros({2})); }),
-            "layer_norm: wanted gain [3], the last axis of x [2, 3]; got [2]");
+            "layer_norm: wanted weight [3], the last axis of x [2, 3]; got [2]");
   EXPECT_EQ(error_of([&] {
               layer_norm(x, {}, zeros({1, 3}));
             }),

@@ -178,9 +178,19 @@ TEST(Overwritten, ACopyKeepsTheGradient) {
 /// whose name is none of a differentiable argument, "name.Struct.member" for those in options.
 std::set<std::string> side_arguments(const std::string& header) {
   const std::set<std::string> differentiable = {
-      "a",          "b",      "x", "weight", "bias",   "gain",
-      "q",          "k",      "v", "source", "logits", "log_probabilities",
-      "prediction", "target",
+      "a",
+      "b",
+      "x",
+      "weight",
+      "bias",
+      "q",
+      "k",
+      "v",
+      "source",
+      "logits",
+      "log_probabilities",
+      "prediction",
+      "target",
       // binary_cross_entropy_with_logits differentiates its targets; see `exceptions`.
   };
   const std::set<std::string> exceptions = {"binary_cross_entropy_with_logits.targets",
