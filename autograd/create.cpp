@@ -91,7 +91,11 @@ Tensor linspace(double begin, double end, Int n, Dtype dtype) {
 }
 
 Tensor eye(Int n, Dtype dtype) {
-  return made_of("eye", {n, n}, dtype, [n](int64_t i) { return i / n == i % n ? 1.0 : 0.0; });
+  const Tensor out = zeros({n, n}, dtype);
+  visit_any(dtype, [&](auto zero) {
+    for (int64_t i = 0; i < n; ++i) fresh_data<decltype(zero)>(out)[i * n + i] = 1;
+  });
+  return out;
 }
 
 // ---- tensor ------------------------------------------------------------------------------------

@@ -30,9 +30,8 @@ class NestedNumbers {
   NestedNumbers() : shape_{0} {}
   template <class T>
   requires std::is_arithmetic_v<T> NestedNumbers(T number) : values_{static_cast<double>(number)} {
-    // A double holds every integer up to 2^53.
-    if constexpr (std::is_integral_v<T> && sizeof(T) == sizeof(int64_t)) {
-      if (static_cast<T>(values_[0]) != number) fail_inexact(static_cast<int64_t>(number));
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+      if (const Int integer = number; !integer.fits_double()) fail_inexact(integer);
     }
   }
   NestedNumbers(std::initializer_list<NestedNumbers> parts);

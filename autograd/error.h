@@ -35,16 +35,22 @@ void append_text(std::string& out, const T& part) {
   append_text(out, std::string_view(part.str()));
 }
 
-/// A list: "[2, 3]".
-template <class T>
-void append_text(std::string& out, const std::vector<T>& list) {
-  const char* before = "[";
-  for (const T& part : list) {
-    append_text(out, before);
+/// "[2, 3]".
+template <class List>
+void append_list(std::string& out, const List& list) {
+  const char* before = "";
+  out += '[';
+  for (const auto& part : list) {
+    out += before;
     append_text(out, part);
     before = ", ";
   }
-  append_text(out, list.empty() ? "[]" : "]");
+  out += ']';
+}
+
+template <class T>
+void append_text(std::string& out, const std::vector<T>& list) {
+  append_list(out, list);
 }
 
 /// The parts, one after another.

@@ -2,9 +2,7 @@
 
 #include "rapt/autograd/create.h"
 #include "rapt/autograd/error.h"
-#include "rapt/autograd/graph/reuse.h"
 #include "rapt/autograd/graph/walk.h"
-#include "rapt/autograd/ops/sum_to.h"
 
 namespace rapt {
 namespace {
@@ -27,29 +25,6 @@ void Tensor::backward(const Tensor& cotangent, BackwardOptions options) const {
   Walk walk(false, options.retain_graph, nullptr);
   walk.start("backward", *this, cotangent);
   walk.run();
-}
-
-Gradients grad_within(const Tensor& output, const Tensors& ends, const Backward& b) {
-  Targets targets(output, ends, b);
-  {
-    Walk walk(b.create_graph, false, &targets);
-    walk.start("recompute", output, b.grad);
-    walk.run();
-  }
-  Gradients out(ends.size());
-  for (size_t i = 0; i < ends.size(); ++i) {
-    if (!ends[i].defined()) continue;
-    Tensor* const slot = targets.slot(place_of(ends[i]));
-    if (slot == nullptr || !slot->defined()) continue;
-    out[i] = accumulate_into(b, i);
-    if (out[i].defined()) {
-      copy_elements(out[i], *slot);
-    } else {
-      out[i] = std::move(*slot);
-    }
-    *slot = Tensor();
-  }
-  return out;
 }
 
 Tensors grad(TensorList outputs, TensorList inputs, const GradOptions& options) {

@@ -4,10 +4,11 @@
 #include "rapt/autograd/graph/join.h"
 #include "rapt/autograd/graph/node.h"
 #include "rapt/autograd/graph/recording.h"
+#include "rapt/autograd/graph/reuse.h"
 #include "rapt/autograd/graph/walk.h"
+#include "rapt/autograd/ops/sum_to.h"
 
 namespace rapt {
-
 namespace {
 
 using Function = OwnedFunction<Tensor(const Tensors&)>;
@@ -52,6 +53,34 @@ Replay first_run(const Function& f, const Tensors& given) {
   return run;
 }
 
+/// The gradients of `output` with respect to those of `ends` that b needs, given b.grad with
+/// respect to output. Nothing behind an end is looked at. A place that occurs twice has its
+/// gradient at the first; where output does not depend on it, it is undefined. What has arrived of
+/// an end's gradient is gone on from (accumulate_into). Throws when output depends on a leaf that
+/// is not among the ends. Frees the graph unless b.create_graph.
+Gradients grad_within(const Tensor& output, const Tensors& ends, const Backward& b) {
+  Targets targets(output, ends, b);
+  {
+    Walk walk(b.create_graph, false, &targets);
+    walk.start("recompute", output, b.grad);
+    walk.run();
+  }
+  Gradients out(ends.size());
+  for (size_t i = 0; i < ends.size(); ++i) {
+    if (!ends[i].defined()) continue;
+    Tensor* const slot = targets.slot(place_of(ends[i]));
+    if (slot == nullptr || !slot->defined()) continue;
+    out[i] = accumulate_into(b, i);
+    if (out[i].defined()) {
+      copy_elements(out[i], *slot);
+    } else {
+      out[i] = std::move(*slot);
+    }
+    *slot = Tensor();
+  }
+  return out;
+}
+
 /// The gradients of what the first run used, by running f again.
 Gradients gradients_by_rerun(const Function& f, const Replay& replay, const Backward& b) {
   Tensor value;
@@ -75,7 +104,6 @@ Gradients gradients_by_rerun(const Function& f, const Replay& replay, const Back
 Tensor recompute(OwnedFunction<Tensor(const Tensors&)> f, TensorList inputs) {
   Replay run = first_run(f, Tensors(inputs.begin(), inputs.end()));
   Tensor value = std::move(run.value);
-  run.value = Tensor();
   if (run.used.empty()) return value;
   const Tensors used = run.used;
   Rule rule([f = std::move(f), replay = std::move(run)](const Backward& b) -> Gradients {

@@ -6,6 +6,10 @@
 
 namespace rapt {
 
+void Int::fail_large(uint64_t value) {
+  fail("wanted an integer below 2^63; got ", std::to_string(value));
+}
+
 void Dims::fail_rank() const {
   fail("shape: wanted at most ", max_rank, " axes; got more than ", str());
 }
@@ -33,12 +37,9 @@ void Dims::erase(int64_t position) {
 bool Dims::contains(int64_t value) const { return std::find(begin(), end(), value) != end(); }
 
 std::string Dims::str() const {
-  std::string out = "[";
-  for (int64_t i = 0; i < size_; ++i) {
-    if (i > 0) out += ", ";
-    out += std::to_string(values_[i]);
-  }
-  return out + "]";
+  std::string out;
+  append_list(out, *this);
+  return out;
 }
 
 Strides row_major(const Shape& shape) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
@@ -25,10 +26,21 @@ class Int {
         "rapt: a length, an index or an axis is an integer, and neither a bool nor a "
         "floating-point number; what can be switched on stands in braces behind it, as in "
         "sum(x, axes, {.keepdim = true})");
+    if constexpr (std::is_unsigned_v<T> && sizeof(T) == sizeof(int64_t)) {
+      if (value_ < 0) fail_large(value);
+    }
   }
   constexpr operator int64_t() const { return value_; }
+  /// False for some integers beyond 2^53.
+  constexpr bool fits_double() const {
+    const auto bits = static_cast<uint64_t>(value_);
+    const uint64_t size = value_ < 0 ? 0 - bits : bits;
+    return size == 0 || std::bit_width(size) - std::countr_zero(size) <= 53;
+  }
 
  private:
+  [[noreturn]] static void fail_large(uint64_t value);
+
   int64_t value_;
 };
 

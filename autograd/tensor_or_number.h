@@ -16,21 +16,21 @@ class TensorOrNumber {
   requires std::is_arithmetic_v<T> TensorOrNumber(T number) : number_(static_cast<double>(number)) {
     static_assert(!std::is_same_v<T, bool>,
                   "rapt: wanted a tensor or a number, and a bool is neither");
-    // A double holds every integer up to 2^53.
-    if constexpr (std::is_integral_v<T> && sizeof(T) == sizeof(int64_t)) {
-      if (static_cast<T>(number_) != number) fail_inexact(static_cast<int64_t>(number));
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+      if (const Int integer = number; !integer.fits_double()) inexact_ = integer;
     }
   }
 
   /// Null for a number.
   const Tensor* tensor() const { return tensor_; }
   double number() const { return number_; }
+  /// The integer that was given, if a double does not hold it; else 0. The function called says so.
+  int64_t inexact() const { return inexact_; }
 
  private:
-  [[noreturn]] static void fail_inexact(int64_t number);
-
   const Tensor* tensor_ = nullptr;
   double number_ = 0;
+  int64_t inexact_ = 0;
 };
 
 }  // namespace rapt

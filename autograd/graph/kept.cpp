@@ -1,8 +1,7 @@
 #include "rapt/autograd/graph/kept.h"
+
 #include "rapt/autograd/graph/recording.h"
 #include "rapt/autograd/graph/rule_run.h"
-
-#include "rapt/autograd/ops.h"
 
 namespace rapt {
 namespace {

@@ -17,7 +17,7 @@ class Targets {
  public:
   /// Those of `inputs`, for grad().
   Targets(TensorList outputs, TensorList inputs);
-  /// Those of `ends` that b needs, for grad_within.
+  /// Those of `ends` that b needs, for recompute.
   Targets(const Tensor& output, const Tensors& ends, const Backward& b);
 
   /// Where the gradient of that node or leaf is wanted, or null.

@@ -46,11 +46,4 @@ class Walk {
   PoolVector<Arrived> arrived_;
 };
 
-/// The gradients of `output` with respect to those of `ends` that b needs, given b.grad with
-/// respect to output. Nothing behind an end is looked at. A place that occurs twice has its
-/// gradient at the first; where output does not depend on it, it is undefined. What has arrived of
-/// an end's gradient is gone on from (accumulate_into). Throws when output depends on a leaf that
-/// is not among the ends. Frees the graph unless b.create_graph.
-Gradients grad_within(const Tensor& output, const Tensors& ends, const Backward& b);
-
 }  // namespace rapt

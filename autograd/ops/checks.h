@@ -73,6 +73,10 @@ inline void require_operands(const char* op, TensorOrNumber a, TensorOrNumber b)
   if (a.tensor()) require_defined(op, "the first argument", *a.tensor());
   if (b.tensor()) require_defined(op, "the second argument", *b.tensor());
   if (a.tensor() && b.tensor()) return;
+  if (const int64_t inexact = a.inexact() + b.inexact(); inexact != 0) {  // one of them is a tensor
+    fail(op, ": wanted an integer that a double holds, up to 2^53; got ", inexact,
+         " (make a tensor of it with from_values)");
+  }
   const Tensor& x = a.tensor() ? *a.tensor() : *b.tensor();
   const double number = a.tensor() ? b.number() : a.number();
   const char* wanted = nullptr;

@@ -79,9 +79,22 @@ TEST(Doors, ANumberHasToFit) {
   EXPECT_EQ(error_of([] { maximum(1, 2.5); }),
             "maximum: wanted at least one tensor; got the numbers 1 and 2.5");
   EXPECT_EQ(error_of([&] { add(ids, 9007199254740993); }),
-            "tensor: wanted an integer that a double holds, up to 2^53; got 9007199254740993 (make "
-            "a tensor of it with from_values)");
+            "add: wanted an integer that a double holds, up to 2^53; got 9007199254740993 (make a "
+            "tensor of it with from_values)");
   EXPECT_EQ(error_of([&] { add(9007199254740992, ids); }), "");
+  // At the ends of the integers, where a conversion back would not be defined.
+  constexpr int64_t most = std::numeric_limits<int64_t>::max();
+  constexpr uint64_t most_unsigned = std::numeric_limits<uint64_t>::max();
+  EXPECT_EQ(
+      error_of([&] { less(ids, most); }),
+      "less: wanted an integer that a double holds, up to 2^53; got 9223372036854775807 (make "
+      "a tensor of it with from_values)");
+  EXPECT_TRUE(greater(ids, -most - 1).values<bool>()[0]);
+  EXPECT_EQ(error_of([&] { less(ids, most_unsigned); }),
+            "wanted an integer below 2^63; got 18446744073709551615");
+  EXPECT_EQ(error_of([] { tensor({most}, Dtype::i64); }),
+            "tensor: wanted integers that a double holds, up to 2^53; got 9223372036854775807 "
+            "(from_values takes all)");
   EXPECT_EQ(error_of([] { maximum(Tensor(), 1); }),
             "maximum: wanted a tensor as the first argument; got an undefined one");
   EXPECT_EQ(error_of([] { where(Tensor(), 1, 2); }),
@@ -179,6 +192,12 @@ TEST(Doors, AnIndexSelectsAlongTheFirstAxis) {
   expect_values(x.grad(), {2, 3}, {0, 0, 0, 2, 2, 2});
   EXPECT_EQ(error_of([] { m[2]; }),
             "select: wanted an index in [-2, 2) along axis 0 of x [2, 3]; got 2");
+}
+
+// What an int64_t does not hold would be another, negative number.
+TEST(Doors, AnIndexBeyondInt64IsAnError) {
+  EXPECT_EQ(error_of([] { slice(m, 0, 0, std::string::npos); }),
+            "wanted an integer below 2^63; got 18446744073709551615");
 }
 
 TEST(Doors, SplitsIntoAnyNumberOfPieces) {

@@ -89,6 +89,15 @@ std::vector<GradientCase> elementwise_cases() {
   add_binary(
       c, "minimum(TensorOrNumber, TensorOrNumber)", [](In x) { return minimum(x[0], x[1]); },
       spread, spread);
+  const std::string two = "(TensorOrNumber, TensorOrNumber)";
+  add_unary(
+      c, "sub" + two, [](In x) { return sub(x[0], 2.5); }, normal);
+  add_unary(
+      c, "sub" + two, [](In x) { return sub(2.5, x[0]); }, normal);
+  add_unary(
+      c, "maximum" + two, [](In x) { return maximum(x[0], 0.15); }, spread);
+  add_unary(
+      c, "minimum" + two, [](In x) { return minimum(0.15, x[0]); }, spread);
   add_unary(
       c, "clamp(Tensor, double, double)", [](In x) { return clamp(x[0], -0.35, 0.55); }, spread);
   const auto choose = [](In x) { return where(x[0], x[1], x[2]); };
@@ -96,6 +105,12 @@ std::vector<GradientCase> elementwise_cases() {
   c.push_back({where_name, "", choose, {mask({2, 3}), normal({2, 3}), normal({2, 3}, 2)}});
   c.push_back(
       {where_name, "all stretched", choose, {mask({2, 1, 1}), normal({3, 1}), normal({2}, 2)}});
+  c.push_back({where_name,
+               "numbers",
+               [](In x) {
+                 return Tensors{where(x[0], x[1], 2), where(x[0], 0.5, x[1])};
+               },
+               {mask({2, 3}), normal({2, 3})}});
   c.push_back({where_name, "empty", choose, {mask({0}), normal({0}), normal({})}});
   const auto fill = [](In x) { return masked_fill(x[0], x[1], 4); };
   const std::string fill_name = "masked_fill(Tensor, Tensor, double)";

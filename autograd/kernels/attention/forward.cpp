@@ -22,8 +22,9 @@ struct OnlineSoftmax {
 };
 
 /// One more block, `line` [columns]:
-///   top' = max(top, max(line));  line = exp(line - top');  sum' = sum * exp(top - top') +
-///   sum(line)
+///   top'  = max(top, max(line))
+///   line  = exp(line - top')
+///   sum'  = sum * exp(top - top') + sum(line)
 /// Returns exp(top - top'), by which what was weighted before has to be multiplied.
 template <class T>
 T online_softmax_step(OnlineSoftmax<T>& seen, T* line, int64_t columns) {
