@@ -110,6 +110,13 @@ Tensor logsumexp(const Tensor& x, const Axes& axes, ReduceOptions options = {});
 /// i64: the index of the largest element, the first of equals, or of the first NaN. No gradient.
 /// Throws over an empty axis.
 Tensor argmax(const Tensor& x, Int axis, ReduceOptions options = {});
+struct ValuesAndIndices {
+  Tensor values;   ///< differentiable
+  Tensor indices;  ///< i64, constant
+};
+/// The largest element along an axis, and argmax's index of it: i64 too. All of the gradient goes to
+/// that element, where max shares it among equals. Throws over an empty axis.
+ValuesAndIndices max_with_indices(const Tensor& x, Int axis, ReduceOptions options = {});
 
 // ---- shape (shape.cpp): any dtype --------------------------------------------------------------
 

@@ -25,11 +25,16 @@ class Backward {
  public:
   explicit Backward(const RuleRun& run);
 
-  const Tensor& grad;       ///< d(loss)/d(output), of the output's shape; may be a strided view
+  /// d(loss)/d(output), of the output's shape; may be a strided view. That of the first output, if
+  /// there are several: see grad_of.
+  const Tensor& grad;
   const bool create_graph;  ///< true when the gradient will itself be differentiated
 
-  /// The op's output. Throws unless it was kept: RecordOptions.
-  const Tensor& output() const;
+  /// d(loss)/d(output i), for an op of several outputs; undefined where nothing has arrived, which
+  /// stands for zero.
+  const Tensor& grad_of(size_t i) const;
+  /// The op's output, or one of several. Throws unless it was kept: RecordOptions.
+  const Tensor& output(size_t i = 0) const;
   /// False when nobody wants the gradient of that input: the rule may leave it undefined.
   bool needs(size_t input) const;
   /// For rapt's own sources (graph/reuse.h).
@@ -56,5 +61,11 @@ using Rule = OwnedFunction<Gradients(const Backward&)>;
 /// walked.
 Tensor record(const char* op, TensorList inputs, FunctionRef<Tensor()> value, Rule rule,
               RecordOptions options = {});
+
+/// As above, for a function of several outputs. They are one op: its rule runs once, when all that
+/// used any of them has had its turn, and finds what has arrived by Backward::grad_of. An output of
+/// i64 or b8 is a constant.
+Tensors record(const char* op, TensorList inputs, FunctionRef<Tensors()> values, Rule rule,
+               RecordOptions options = {});
 
 }  // namespace rapt

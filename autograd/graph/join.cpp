@@ -1,21 +1,19 @@
 #include "rapt/autograd/graph/join.h"
 
+#include <algorithm>
+
 #include "rapt/autograd/error.h"
 #include "rapt/autograd/gradient.h"
 #include "rapt/autograd/graph/node.h"
 
 namespace rapt {
 
-Tensor join(const char* op, TensorList inputs, Tensor value, Rule rule, RecordOptions options) {
-  if (!value.defined() || !is_float(value.dtype())) {
-    fail(op, ": wanted a result of f32 or f64, to carry a gradient; got ",
-         value.defined() ? name_of(value.dtype()) : "undefined");
-  }
+namespace {
+
+std::shared_ptr<Node> node_of(const char* op, TensorList inputs, Rule rule, bool broadcasts) {
   std::shared_ptr<Node> node = make_node();
   node->op = op;
-  node->shape = value.shape();
-  node->dtype = value.dtype();
-  node->broadcasts = options.broadcasts;
+  node->broadcasts = broadcasts;
   node->rule = std::move(rule);
   node->inputs.reserve(inputs.size());
   for (const Tensor& input : inputs) {
@@ -23,18 +21,60 @@ Tensor join(const char* op, TensorList inputs, Tensor value, Rule rule, RecordOp
     if (!input.defined()) continue;
     const TensorImpl& impl = *input.impl();
     edge.node = impl.node;
+    edge.output = impl.output;
     if (!impl.node) edge.leaf = impl.leaf;
     edge.storage = impl.storage.get();
   }
+  return node;
+}
+
+bool carries_gradient(const Tensor& value) { return value.defined() && is_float(value.dtype()); }
+
+void keep_output(Output& output, const Tensor& value) {
+  output.kept = std::allocate_shared<TensorImpl>(PoolAllocator<TensorImpl>(), *value.impl());
+}
+
+/// `value` as the i-th output of the node.
+Tensor as_output(const std::shared_ptr<Node>& node, size_t i, Tensor value, bool keep) {
+  Output& output = node->output(i);
+  output.shape = value.shape();
+  output.dtype = value.dtype();
   // A handle of its own, unless `value` is the only one: it may be somebody else's too (a function
   // that returns its input).
   const bool sole = value.impl().use_count() == 1 && !value.requires_grad();
   Tensor out = sole ? std::move(value) : make_view(value, value.shape(), value.strides());
-  if (options.keep_output) {
-    node->output = std::allocate_shared<TensorImpl>(PoolAllocator<TensorImpl>(), *out.impl());
-  }
-  out.impl()->node = std::move(node);
+  out.impl()->output = i;
+  if (keep) keep_output(output, out);
+  out.impl()->node = node;
   return out;
+}
+
+}  // namespace
+
+Tensor join(const char* op, TensorList inputs, Tensor value, Rule rule, RecordOptions options) {
+  if (!carries_gradient(value)) {
+    fail(op, ": wanted a result of f32 or f64, to carry a gradient; got ",
+         value.defined() ? name_of(value.dtype()) : "undefined");
+  }
+  const std::shared_ptr<Node> node = node_of(op, inputs, std::move(rule), options.broadcasts);
+  return as_output(node, 0, std::move(value), options.keep_output);
+}
+
+Tensors join(const char* op, TensorList inputs, Tensors values, Rule rule, RecordOptions options) {
+  if (std::none_of(values.begin(), values.end(), carries_gradient)) {
+    fail(op, ": wanted a result of f32 or f64, to carry a gradient; got ", values.size(),
+         " results, none of them such");
+  }
+  const std::shared_ptr<Node> node = node_of(op, inputs, std::move(rule), options.broadcasts);
+  node->others.resize(values.size() - 1);
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (carries_gradient(values[i])) {
+      values[i] = as_output(node, i, std::move(values[i]), options.keep_output);
+    } else if (values[i].defined() && options.keep_output) {
+      keep_output(node->output(i), values[i]);
+    }
+  }
+  return values;
 }
 
 namespace {

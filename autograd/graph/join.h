@@ -13,6 +13,7 @@ bool wants_graph(TensorList inputs);
 
 /// The work of join_graph, once it is known that a graph is wanted.
 Tensor join(const char* op, TensorList inputs, Tensor value, Rule rule, RecordOptions options);
+Tensors join(const char* op, TensorList inputs, Tensors values, Rule rule, RecordOptions options);
 
 /// `value`, the result of `op` on `inputs`, joined to the graph; `value` itself when none is
 /// wanted: then nothing is allocated for the rule.
@@ -21,6 +22,14 @@ Tensor join_graph(const char* op, TensorList inputs, Tensor value, F&& rule,
                   RecordOptions options = {}) {
   if (!wants_graph(inputs)) return value;
   return join(op, inputs, std::move(value), Rule(std::forward<F>(rule)), options);
+}
+
+/// The same for several outputs: one node, whose rule asks Backward::grad_of.
+template <class F>
+Tensors join_graph(const char* op, TensorList inputs, Tensors values, F&& rule,
+                   RecordOptions options = {}) {
+  if (!wants_graph(inputs)) return values;
+  return join(op, inputs, std::move(values), Rule(std::forward<F>(rule)), options);
 }
 
 /// The gradient of `definition(inputs)`, as a graph, along b.grad or another cotangent. What a

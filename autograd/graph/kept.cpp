@@ -10,9 +10,9 @@ namespace {
 Tensor output_of(const std::shared_ptr<Node>& maker, std::shared_ptr<Storage> elements) {
   auto impl = std::allocate_shared<TensorImpl>(PoolAllocator<TensorImpl>());
   impl->storage = std::move(elements);
-  impl->shape = maker->shape;
-  impl->strides = row_major(maker->shape);
-  impl->dtype = maker->dtype;
+  impl->shape = maker->first.shape;
+  impl->strides = row_major(impl->shape);
+  impl->dtype = maker->first.dtype;
   impl->node = maker;
   return Tensor(std::move(impl));
 }

@@ -42,13 +42,14 @@ std::shared_ptr<Node> make_node() {
 
 const void* place_of(const Tensor& x) {
   const TensorImpl& impl = *x.impl();
-  return impl.node ? static_cast<const void*>(impl.node.get()) : impl.leaf.get();
+  return impl.node ? static_cast<const void*>(&impl.node->output(impl.output)) : impl.leaf.get();
 }
 
-Tensor Node::output_tensor(const std::shared_ptr<Node>& self) const {
-  if (!output) return Tensor();
-  auto impl = std::allocate_shared<TensorImpl>(PoolAllocator<TensorImpl>(), *output);
-  impl->node = self;
+Tensor Node::output_tensor(const std::shared_ptr<Node>& self, size_t i) const {
+  const std::shared_ptr<TensorImpl>& kept = output(i).kept;
+  if (!kept) return Tensor();
+  auto impl = std::allocate_shared<TensorImpl>(PoolAllocator<TensorImpl>(), *kept);
+  if (is_float(impl->dtype)) impl->node = self;  // others are constants
   return Tensor(std::move(impl));
 }
 
@@ -60,7 +61,10 @@ void Node::require_not_freed() const {
 
 void Node::fail_overwritten(const TensorImpl& x) const {
   std::string what = text(x.dtype, x.shape, ", a side argument or a tensor that its rule captured");
-  if (output && output->storage == x.storage) what = "its output";
+  for (size_t i = 0; i < output_count(); ++i) {
+    const std::shared_ptr<TensorImpl>& kept = output(i).kept;
+    if (kept && kept->storage == x.storage) what = "its output";
+  }
   for (size_t i = inputs.size(); i-- > 0;) {
     if (inputs[i].storage == x.storage.get()) what = text("input ", i);
   }
@@ -75,7 +79,7 @@ void Node::free() {
   view.reset();
   computed_again = Tensor();
   inputs.clear();
-  output.reset();
+  for (size_t i = 0; i < output_count(); ++i) output(i).kept.reset();
 }
 
 }  // namespace rapt

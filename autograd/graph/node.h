@@ -16,16 +16,25 @@ struct Leaf {
   Tensor grad;
 };
 
-/// From an op to what made one of its inputs: a node, a leaf, or neither (a constant). It never
-/// holds the input's elements.
+/// From an op to what made one of its inputs: an output of a node, a leaf, or neither (a constant).
+/// It never holds the input's elements.
 struct Edge {
   std::shared_ptr<Node> node;
+  size_t output = 0;  // of the node
   std::shared_ptr<Leaf> leaf;
   const Storage* storage = nullptr;  // only to name the input in an error: it may be gone
 
   explicit operator bool() const { return node || leaf; }
   /// See place_of.
-  const void* place() const { return node ? static_cast<const void*>(node.get()) : leaf.get(); }
+  const void* place() const;
+};
+
+/// One output of a recorded op.
+struct Output {
+  Shape shape;
+  Dtype dtype = Dtype::f32;
+  Tensor pending;                    // the gradient gathered so far by the walk under way
+  std::shared_ptr<TensorImpl> kept;  // without its node (no cycle); only if the rule asked for it
 };
 
 /// One recorded op.
@@ -33,21 +42,23 @@ class Node {
  public:
   const char* op = "";
   uint64_t order = 0;  // of creation: an op is younger than its inputs
-  Shape shape;         // of the output
-  Dtype dtype = Dtype::f32;
   bool broadcasts = false;
-  bool freed = false;  // by a walk that did not retain it
+  bool freed = false;    // by a walk that did not retain it
+  bool waiting = false;  // for its turn in the walk under way
   PoolVector<Edge> inputs;
   Rule rule;
-  std::shared_ptr<TensorImpl> output;  // without its node (no cycle); only if the rule asked for it
-  OwnedFunction<Tensor()> again;       // computes the output again, dense: see kept.h
+  Output first;              // most ops have no other output
+  PoolVector<Output> others;  // never grows once the op is recorded: their addresses are places
+  OwnedFunction<Tensor()> again;              // computes the first output again, dense: see kept.h
   OwnedFunction<Tensor(const Tensor&)> view;  // see note_view
   Tensor computed_again;                      // by `again`, until the rule has run
-  Tensor pending;                             // the gradient gathered so far by the walk under way
   Node* next_doomed = nullptr;                // see release in node.cpp
 
-  /// The output as a tensor of this graph.
-  Tensor output_tensor(const std::shared_ptr<Node>& self) const;
+  size_t output_count() const { return 1 + others.size(); }
+  Output& output(size_t i) { return i == 0 ? first : others[i - 1]; }
+  const Output& output(size_t i) const { return i == 0 ? first : others[i - 1]; }
+  /// The i-th output as a tensor of this graph; undefined unless it was kept.
+  Tensor output_tensor(const std::shared_ptr<Node>& self, size_t i) const;
   /// Throws when an earlier walk has freed it.
   void require_not_freed() const;
   /// Throws: those elements, which its rule needs, were overwritten since.
@@ -59,7 +70,11 @@ class Node {
 /// A node whose release, however long the chain behind it, does not recurse.
 std::shared_ptr<Node> make_node();
 
-/// Where a tensor's gradient goes: its node, or its leaf; null for a constant.
+inline const void* Edge::place() const {
+  return node ? static_cast<const void*>(&node->output(output)) : leaf.get();
+}
+
+/// Where a tensor's gradient goes: its Output, or its leaf; null for a constant.
 const void* place_of(const Tensor& x);
 
 /// Notes that y is a view of a leaf, or of a view of one: `view` shows the same part of any tensor

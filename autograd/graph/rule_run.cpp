@@ -9,9 +9,9 @@ namespace rapt {
 
 thread_local constinit const RuleReads* RuleReads::current_ = nullptr;
 
-RuleReads::RuleReads(const Node& node, const Tensor& gradient)
+RuleReads::RuleReads(const Node& node, TensorList gradients)
     : node_(node),
-      gradient_(gradient.defined() ? gradient.impl()->storage.get() : nullptr),
+      gradients_(gradients),
       start_(this_moment()),
       before_(current_) {
   current_ = this;
@@ -19,7 +19,10 @@ RuleReads::RuleReads(const Node& node, const Tensor& gradient)
 
 void RuleReads::check_one(const TensorImpl& x) const {
   const uint64_t written = x.storage->written.load(std::memory_order_relaxed);
-  if (written <= node_.order || written >= start_ || x.storage.get() == gradient_) return;
+  if (written <= node_.order || written >= start_) return;
+  for (const Tensor& gradient : gradients_) {
+    if (gradient.defined() && gradient.impl()->storage == x.storage) return;
+  }
   node_.fail_overwritten(x);
 }
 

@@ -8,11 +8,11 @@ namespace rapt {
 
 /// While one lives, this thread runs the rule of `node`, and what it reads (Tensor::data, which all
 /// ops go through) must be what it was when the op was recorded: inputs, side arguments such as
-/// masks and indices, and whatever else the rule captured. Not watched are `gradient`, which is of
-/// this walk, and what is written while the rule runs.
+/// masks and indices, and whatever else the rule captured. Not watched are `gradients`, which are
+/// of this walk, and what is written while the rule runs.
 class RuleReads {
  public:
-  explicit RuleReads(const Node& node, const Tensor& gradient = {});
+  explicit RuleReads(const Node& node, TensorList gradients = {nullptr, 0});
   ~RuleReads() { current_ = before_; }
   RuleReads(const RuleReads&) = delete;
   RuleReads& operator=(const RuleReads&) = delete;
@@ -28,7 +28,7 @@ class RuleReads {
   // NOLINTNEXTLINE(readability-identifier-naming): a static member is a variable to clang-tidy
   static thread_local constinit const RuleReads* current_;
   const Node& node_;
-  const Storage* const gradient_;
+  const TensorList gradients_;
   const uint64_t start_;
   const RuleReads* const before_;
 };
@@ -54,8 +54,8 @@ struct Arrived {
 /// One run of a node's rule, as Backward shows it.
 struct RuleRun {
   const Node& node;
-  const Tensor& gradient;
-  const Tensor& output;  // undefined unless it was kept
+  TensorList gradients;  // one for each output; undefined where nothing has arrived
+  TensorList outputs;    // undefined unless they were kept
   bool create_graph;
   bool last;           // the rule is dropped afterwards (no retain_graph)
   const char* needed;  // for each input, not 0 if somebody wants its gradient

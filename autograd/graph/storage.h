@@ -36,6 +36,7 @@ struct TensorImpl {
   Dtype dtype = Dtype::f32;
   bool contiguous = true;
   std::shared_ptr<Node> node;  // the op that made it, if one was recorded
+  size_t output = 0;           // which of its outputs this is
   std::shared_ptr<Leaf> leaf;  // where its gradient is gathered, if it asked for one
 };
 

@@ -42,6 +42,13 @@ Targets::Targets(const Tensor& output, const Tensors& ends, const Backward& b) :
   mark_paths({output});
 }
 
+bool Targets::is_target(const Node& node) const {
+  for (size_t i = 0; i < node.output_count(); ++i) {
+    if (slots_.contains(&node.output(i))) return true;
+  }
+  return false;
+}
+
 PoolVector<const Node*> Targets::reachable_from(TensorList outputs) const {
   PoolVector<const Node*> reachable;
   PoolSet<const Node*> seen;
@@ -52,7 +59,7 @@ PoolVector<const Node*> Targets::reachable_from(TensorList outputs) const {
     if (!ends_.contains(place_of(output))) visit(output.impl()->node.get());
   }
   for (size_t i = 0; i < reachable.size(); ++i) {  // NOLINT(modernize-loop-convert): it grows
-    if (slots_.size() == 1 && slots_.contains(reachable[i])) continue;  // nothing is wanted above
+    if (slots_.size() == 1 && is_target(*reachable[i])) continue;  // nothing is wanted above
     // What was freed no longer says whether it leads to a target: nothing may be missed.
     reachable[i]->require_not_freed();
     for (const Edge& edge : reachable[i]->inputs) {

@@ -20,7 +20,7 @@ class Targets {
   /// Those of `ends` that b needs, for recompute.
   Targets(const Tensor& output, const Tensors& ends, const Backward& b);
 
-  /// Where the gradient of that node or leaf is wanted, or null.
+  /// Where the gradient of that place is wanted, or null.
   Tensor* slot(const void* place) {
     const auto at = slots_.find(place);
     return at == slots_.end() ? nullptr : &at->second;
@@ -31,7 +31,7 @@ class Targets {
     return edge && (slots_.contains(edge.place()) || leads_to_target(edge.node.get()));
   }
   /// True when what is delivered there travels no further.
-  bool ends_at(const Edge& edge) const { return !edge.node || ends_.contains(edge.node.get()); }
+  bool ends_at(const Edge& edge) const { return !edge.node || ends_.contains(edge.place()); }
 
  private:
   template <class Key>
@@ -40,6 +40,8 @@ class Targets {
   using PoolMap = std::unordered_map<Key, T, std::hash<Key>, std::equal_to<Key>,
                                      PoolAllocator<std::pair<const Key, T>>>;
 
+  /// True when the gradient of one of its outputs is wanted.
+  bool is_target(const Node& node) const;
   /// The nodes behind the outputs, up to the ends.
   PoolVector<const Node*> reachable_from(TensorList outputs) const;
   void mark_paths(TensorList outputs);

@@ -23,7 +23,10 @@ Walk::Walk(bool create_graph, bool retain_graph, Targets* targets)
       recording_(create_graph) {}
 
 Walk::~Walk() {
-  for (const auto& node : waiting_) node->pending = Tensor();  // after an exception
+  for (const auto& node : waiting_) {  // after an exception
+    node->waiting = false;
+    for (size_t i = 0; i < node->output_count(); ++i) node->output(i).pending = Tensor();
+  }
 }
 
 void Walk::start(const char* function, const Tensor& output, const Tensor& cotangent) {
@@ -42,6 +45,7 @@ void Walk::start(const char* function, const Tensor& output, const Tensor& cotan
   }
   Edge edge;
   edge.node = impl.node;
+  edge.output = impl.output;
   if (!impl.node) edge.leaf = impl.leaf;
   deliver(function, 0, edge, std::move(gradient), false);
 }
@@ -55,26 +59,35 @@ void Walk::run() {
   }
 }
 
-void Walk::visit(const std::shared_ptr<Node>& node) {
-  const Tensor gradient = std::move(node->pending);
-  node->pending = Tensor();
-  if (targets_ != nullptr) {
-    if (Tensor* slot = targets_->slot(node.get())) *slot = gradient;
-    if (!targets_->leads_to_target(node.get())) return;
+bool Walk::arrive(Node& node) {
+  node.waiting = false;
+  gradients_.clear();
+  for (size_t i = 0; i < node.output_count(); ++i) {
+    Output& output = node.output(i);
+    gradients_.push_back(std::move(output.pending));
+    output.pending = Tensor();
+    Tensor* const slot = targets_ != nullptr ? targets_->slot(&output) : nullptr;
+    if (slot != nullptr) *slot = gradients_.back();
   }
-  Gradients found = run_rule(node, gradient);
+  return targets_ == nullptr || targets_->leads_to_target(&node);
+}
+
+void Walk::visit(const std::shared_ptr<Node>& node) {
+  if (!arrive(*node)) return;
+  Gradients found = run_rule(node);
   for (size_t i = 0; i < found.size(); ++i) {
     const Edge& edge = node->inputs[i];
     if (!needed_[i] || !found[i].defined()) continue;
     if (arrived_[i].finish(node->op, found[i])) continue;
     deliver(node->op, i, edge, std::move(found[i]), node->broadcasts);
   }
+  gradients_.clear();
   if (!retain_graph_) node->free();
 }
 
 Tensor* Walk::destination(const Edge& edge) const {
   if (targets_ != nullptr && targets_->ends_at(edge)) return targets_->slot(edge.place());
-  return edge.node ? &edge.node->pending : &edge.leaf->grad;
+  return edge.node ? &edge.node->output(edge.output).pending : &edge.leaf->grad;
 }
 
 Arrived Walk::arrived_at(const Edge& edge) const {
@@ -106,7 +119,7 @@ void Walk::find_arrived(const Node& node) {
   }
 }
 
-Gradients Walk::run_rule(const std::shared_ptr<Node>& node, const Tensor& gradient) {
+Gradients Walk::run_rule(const std::shared_ptr<Node>& node) {
   node->require_not_freed();
   const size_t n = node->inputs.size();
   needed_.resize(std::max(needed_.size(), n));
@@ -114,12 +127,22 @@ Gradients Walk::run_rule(const std::shared_ptr<Node>& node, const Tensor& gradie
     const Edge& edge = node->inputs[i];
     needed_[i] = targets_ != nullptr ? targets_->wants(edge) : static_cast<bool>(edge);
   }
-  const RuleReads reads(*node, gradient);
+  const TensorList gradients(gradients_.data(), gradients_.size());
+  const RuleReads reads(*node, gradients);
   find_arrived(*node);
-  const Tensor output = node->output_tensor(node);
-  const RuleRun run{*node,          gradient,       output,         create_graph_,
-                    !retain_graph_, needed_.data(), arrived_.data()};
+  outputs_.clear();
+  for (size_t i = 0; i < node->output_count(); ++i) {
+    outputs_.push_back(node->output_tensor(node, i));
+  }
+  const RuleRun run{*node,
+                    gradients,
+                    {outputs_.data(), outputs_.size()},
+                    create_graph_,
+                    !retain_graph_,
+                    needed_.data(),
+                    arrived_.data()};
   Gradients found = node->rule(Backward(run));
+  outputs_.clear();
   if (found.size() != n) {
     fail(node->op, ": wanted ", n, " gradients from its rule; got ", found.size());
   }
@@ -130,8 +153,8 @@ Gradients Walk::run_rule(const std::shared_ptr<Node>& node, const Tensor& gradie
 
 void Walk::deliver(const char* op, size_t input, const Edge& edge, Tensor gradient,
                    bool broadcasts) {
-  const Shape& shape = edge.node ? edge.node->shape : edge.leaf->shape;
-  const Dtype dtype = edge.node ? edge.node->dtype : edge.leaf->dtype;
+  const Shape& shape = edge.node ? edge.node->output(edge.output).shape : edge.leaf->shape;
+  const Dtype dtype = edge.node ? edge.node->output(edge.output).dtype : edge.leaf->dtype;
   if (broadcasts && gradient.shape() != shape && broadcasts_to(shape, gradient.shape())) {
     Arrived arrived = create_graph_ ? Arrived{} : arrived_at(edge);
     gradient = sum_to(gradient, shape, arrived.take());
@@ -147,7 +170,8 @@ void Walk::deliver(const char* op, size_t input, const Edge& edge, Tensor gradie
   const bool is_leafs_own = edge.leaf && place == &edge.leaf->grad;
   // A leaf's gradient has elements of its own: it will be written to (clipping, the next walk).
   *place = is_leafs_own && !is_sole_owner(gradient) ? gradient.clone() : std::move(gradient);
-  if (edge.node && place == &edge.node->pending) {
+  if (edge.node && place == &edge.node->output(edge.output).pending && !edge.node->waiting) {
+    edge.node->waiting = true;
     waiting_.push_back(edge.node);
     std::push_heap(waiting_.begin(), waiting_.end(), younger_last);
   }

@@ -24,7 +24,9 @@ class Walk {
 
  private:
   void visit(const std::shared_ptr<Node>& node);
-  Gradients run_rule(const std::shared_ptr<Node>& node, const Tensor& gradient);
+  /// Takes what has arrived of its outputs' gradients into gradients_; false if the walk ends there.
+  bool arrive(Node& node);
+  Gradients run_rule(const std::shared_ptr<Node>& node);
   /// Where the gradient that travels along the edge is gathered, or null when nobody asked for it.
   Tensor* destination(const Edge& edge) const;
   /// What has arrived of the gradient that travels along the edge; where it is a view's, which has
@@ -41,6 +43,7 @@ class Walk {
   Targets* const targets_;
   const Recording recording_;
   PoolVector<std::shared_ptr<Node>> waiting_;  // a heap, the youngest on top
+  PoolVector<Tensor> gradients_, outputs_;  // of the node whose rule runs
   // For each input of the node whose rule runs. (vector<bool> has no plain elements.)
   PoolVector<char> needed_;
   PoolVector<Arrived> arrived_;

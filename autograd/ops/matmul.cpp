@@ -136,17 +136,17 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
 
 namespace {
 
-void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  require_float("linear", "x", x);
-  require_same_dtype("linear", x, weight);
+void check_linear(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  require_float(op, "x", x);
+  require_same_dtype(op, x, weight);
   if (weight.rank() != 2 || x.rank() == 0 || x.size(-1) != weight.size(1)) {
-    fail("linear: wanted x [..., in] and weight [out, in]; got x ", x.shape(), " and weight ",
+    fail(op, ": wanted x [..., in] and weight [out, in]; got x ", x.shape(), " and weight ",
          weight.shape());
   }
   if (!bias.defined()) return;
-  require_same_dtype("linear", x, bias);
+  require_same_dtype(op, x, bias);
   if (bias.shape() != Shape{weight.size(0)}) {
-    fail("linear: wanted bias [", weight.size(0), "], the first axis of weight ", weight.shape(),
+    fail(op, ": wanted bias [", weight.size(0), "], the first axis of weight ", weight.shape(),
          "; got ", bias.shape());
   }
 }
@@ -158,27 +158,89 @@ Tensor as_matrix(const Tensor& x) {
   return reshape(x, {rows, x.size(-1)});
 }
 
-Gradients linear_gradients(const Backward& b, const Kept& x, const Tensor& weight) {
-  const Tensor g = as_matrix(b.grad);  // [rows, out]
-  const auto bias = [&] {
-    return b.needs(2) ? sum_to(g, {weight.size(0)}, accumulate_into(b, 2)) : Tensor();
-  };
-  Shape x_shape = b.grad.shape();
-  x_shape.back() = weight.size(1);
-  if (b.create_graph) {
-    return {b.needs(0) ? reshape(matmul(g, weight), x_shape) : Tensor(),
-            b.needs(1) ? matmul(transpose(g), as_matrix(x.get())) : Tensor(), bias()};
+/// Of y_i = x W_i^T + bias_i, the inputs being x, W_0, bias_0, W_1, ...:
+///   dx = sum over i of g_i W_i,   dW_i = g_i^T x,   dbias_i = sum over rows of g_i
+/// dx is one left fold, the last map first.
+class LinearGradients {
+ public:
+  LinearGradients(const Backward& b, const Kept& x, const Tensors& weights)
+      : b_(b), x_(x), weights_(weights), out_(1 + 2 * weights.size()) {}
+
+  Gradients run() {
+    for (size_t i = weights_.size(); i-- > 0;) {
+      if (!b_.grad_of(i).defined()) continue;
+      const Tensor g = as_matrix(b_.grad_of(i));  // [rows, out]
+      if (b_.create_graph) {
+        add_in_ops(i, g);
+      } else {
+        add(i, g);
+      }
+      if (b_.needs(bias_at(i))) {
+        out_[bias_at(i)] =
+            sum_to(g, {weights_[i].size(0)}, accumulate_into(b_, bias_at(i)));
+      }
+    }
+    return std::move(out_);
   }
+
+ private:
+  static size_t weight_at(size_t i) { return 1 + 2 * i; }
+  static size_t bias_at(size_t i) { return 2 + 2 * i; }
+
+  Shape x_shape(size_t i) const {
+    Shape shape = b_.grad_of(i).shape();
+    shape.back() = weights_[i].size(1);
+    return shape;
+  }
+
+  void add(size_t i, const Tensor& g) {
+    Products products;
+    if (b_.needs(0)) {
+      const Tensor into = out_[0].defined() ? out_[0] : accumulate_into(b_, 0);
+      out_[0] = products.add(g, weights_[i].detach(), x_shape(i), into);
+    }
+    if (b_.needs(weight_at(i))) {
+      out_[weight_at(i)] = products.add(transpose(g), as_matrix(x_.get().detach()),
+                                        weights_[i].shape(), accumulate_into(b_, weight_at(i)));
+    }
+    products.run();
+  }
+
+  void add_in_ops(size_t i, const Tensor& g) {
+    if (b_.needs(0)) {
+      const Tensor dx = reshape(matmul(g, weights_[i]), x_shape(i));
+      out_[0] = out_[0].defined() ? out_[0] + dx : dx;
+    }
+    if (b_.needs(weight_at(i))) {
+      out_[weight_at(i)] = matmul(transpose(g), as_matrix(x_.get()));
+    }
+  }
+
+  const Backward& b_;
+  const Kept& x_;
+  const Tensors& weights_;
+  Gradients out_;
+};
+
+/// linear_each, under the name of the function that was called.
+Tensors linear_maps(const char* op, const Tensor& x, TensorList weights, TensorList biases) {
+  const auto bias_of = [&](size_t i) { return biases.empty() ? Tensor() : biases[i]; };
+  for (size_t i = 0; i < weights.size(); ++i) check_linear(op, x, weights[i], bias_of(i));
   Products products;
-  Gradients out(3);
-  if (b.needs(0)) out[0] = products.add(g, weight.detach(), x_shape, accumulate_into(b, 0));
-  if (b.needs(1)) {
-    out[1] = products.add(transpose(g), as_matrix(x.get().detach()), weight.shape(),
-                          accumulate_into(b, 1));
+  Tensors out;
+  Tensors inputs = {x};
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const NoGrad no_grad;
+    Shape shape = x.shape();
+    shape.back() = weights[i].size(0);
+    out.push_back(products.add(as_matrix(x), transpose(weights[i]), shape, {}, bias_of(i)));
+    inputs.push_back(weights[i]);
+    inputs.push_back(bias_of(i));
   }
   products.run();
-  out[2] = bias();
-  return out;
+  return join_graph(op, inputs, std::move(out),
+                    [x = Kept(x), all = Tensors(weights.begin(), weights.end())](
+                        const Backward& b) { return LinearGradients(b, x, all).run(); });
 }
 
 }  // namespace
@@ -188,28 +250,12 @@ Tensors linear_each(const Tensor& x, TensorList weights, TensorList biases) {
     fail("linear_each: wanted a bias for each of ", weights.size(), " weights, or none; got ",
          biases.size());
   }
-  const auto bias_of = [&](size_t i) { return biases.empty() ? Tensor() : biases[i]; };
-  for (size_t i = 0; i < weights.size(); ++i) check_linear(x, weights[i], bias_of(i));
-  Products products;
-  Tensors out;
-  for (size_t i = 0; i < weights.size(); ++i) {
-    const NoGrad no_grad;
-    Shape shape = x.shape();
-    shape.back() = weights[i].size(0);
-    out.push_back(products.add(as_matrix(x), transpose(weights[i]), shape, {}, bias_of(i)));
-  }
-  products.run();
-  for (size_t i = 0; i < weights.size(); ++i) {
-    const Tensor weight = weights[i];
-    out[i] = join_graph(
-        "linear", {x, weight, bias_of(i)}, std::move(out[i]),
-        [x = Kept(x), weight](const Backward& b) { return linear_gradients(b, x, weight); });
-  }
-  return out;
+  if (weights.empty()) return {};
+  return linear_maps("linear_each", x, weights, biases);
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  return linear_each(x, {weight}, {bias})[0];
+  return linear_maps("linear", x, {weight}, {bias})[0];
 }
 
 }  // namespace rapt

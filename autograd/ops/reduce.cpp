@@ -169,19 +169,45 @@ Tensor logsumexp(const Tensor& x, const Axes& given, ReduceOptions options) {
   });
 }
 
-Tensor argmax(const Tensor& x, Int axis, ReduceOptions options) {
-  require_defined("argmax", "x", x);
-  if (x.dtype() == Dtype::b8) fail("argmax: wanted f32, f64 or i64; got b8", x.shape());
-  const Axes axes = {resolve_axis("argmax", axis, x.rank())};
+namespace {
+
+Tensor index_of_max(const char* op, const Tensor& x, Int axis, bool keepdim) {
+  require_defined(op, "x", x);
+  if (x.dtype() == Dtype::b8) fail(op, ": wanted f32, f64 or i64; got b8", x.shape());
+  const Axes axes = {resolve_axis(op, axis, x.rank())};
   if (count_over(x.shape(), axes) == 0) {
-    fail("argmax: wanted at least one element along axis ", axis, "; got shape ", x.shape());
+    fail(op, ": wanted at least one element along axis ", axis, "; got shape ", x.shape());
   }
-  return reduced(x, axes, options.keepdim, Dtype::i64, [&](auto& r, auto& dense, auto& out) {
+  return reduced(x, axes, keepdim, Dtype::i64, [&](auto& r, auto& dense, auto& out) {
     visit_number(x.dtype(), [&](auto zero) {
       using T = decltype(zero);
       kernels::argmax(r, dense.template data<T>(), fresh_data<int64_t>(out));
     });
   });
+}
+
+}  // namespace
+
+Tensor argmax(const Tensor& x, Int axis, ReduceOptions options) {
+  return index_of_max("argmax", x, axis, options.keepdim);
+}
+
+ValuesAndIndices max_with_indices(const Tensor& x, Int axis, ReduceOptions options) {
+  constexpr const char* op = "max_with_indices";
+  const Tensor index = index_of_max(op, x, axis, true);
+  const int64_t along = resolve_axis(op, axis, x.rank());
+  const auto shown = [&](const Tensor& y) { return options.keepdim ? y : squeeze(y, along); };
+  Tensors both;
+  {
+    const NoGrad no_grad;
+    both = {shown(gather(x, along, index)), shown(index)};
+  }
+  both = join_graph(op, {x}, std::move(both),
+                    [index, along, shape = x.shape()](const Backward& b) -> Gradients {
+                      const Tensor g = reshape(b.grad, index.shape());
+                      return {scatter_add(zeros(shape, g.dtype()), along, index, g)};
+                    });
+  return {both[0], both[1]};
 }
 
 // ---- gradients of what was broadcast -----------------------------------------------------------

@@ -412,7 +412,7 @@ Strings copies_behind(const Tensor& y) {
   while (!open.empty()) {
     const Node* node = open.back();
     open.pop_back();
-    if (std::string(node->op) == "clone") copies.push_back(node->shape.str());
+    if (std::string(node->op) == "clone") copies.push_back(node->first.shape.str());
     for (const Edge& edge : node->inputs) {
       if (edge.node) open.push_back(edge.node.get());
     }

@@ -226,7 +226,8 @@ TEST(LinearEach, IsEachLinear) {
   EXPECT_EQ(tests::error_of([&] {
               linear_each(x, {w[0], bias});
             }),
-            "linear: wanted x [..., in] and weight [out, in]; got x [2, 130, 40] and weight [300]");
+            "linear_each: wanted x [..., in] and weight [out, in]; got x [2, 130, 40] and weight "
+            "[300]");
 }
 
 TEST(GeluLinear, IsLinearOfGelu) {

@@ -169,6 +169,12 @@ std::vector<GradientCase> reduction_cases() {
   add_reduction(c, "max", max, max, false);
   add_reduction(c, "min", min, min, false);
   add_reduction(c, "logsumexp", logsumexp, logsumexp, false);
+  for (const bool keepdim : {false, true}) {
+    c.push_back({"max_with_indices(Tensor, Int, ReduceOptions)",
+                 keepdim ? "kept" : "",
+                 [=](In x) { return max_with_indices(x[0], 0, {.keepdim = keepdim}).values; },
+                 {normal({3, 2})}});
+  }
   c.push_back({"var(Tensor)", "", [](In x) { return var(x[0]); }, {normal({2, 3})}});
   const auto add_var = [&](const char* what, const Shape& shape, const Axes& axes,
                            double correction, bool keepdim) {

@@ -110,6 +110,10 @@ void add_reductions(Table& t) {
   t["logsumexp/large"] = t["logsumexp/-inf"] = [](In x) { return logsumexp(x[0], -1); };
   t["argmax/0"] = [](In x) { return argmax(x[0], 0); };
   t["argmax/-1 kept"] = [](In x) { return argmax(x[0], -1, {.keepdim = true}); };
+  t["max_with_indices/0"] = [](In x) { return max_with_indices(x[0], 0).values; };
+  t["max_with_indices/-1 kept"] = [](In x) {
+    return max_with_indices(x[0], -1, {.keepdim = true}).values;
+  };
 }
 
 void add_shapes(Table& t) {

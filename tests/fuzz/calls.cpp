@@ -200,6 +200,12 @@ void add_reductions(Table& t) {
     const int64_t axis = d.axis(x.rank());
     return {argmax(x, axis, {.keepdim = d.chance(2)})};
   });
+  t.add("max_with_indices(Tensor, Int, ReduceOptions)", [](Draw& d) -> Tensors {
+    const Tensor x = d.numbers(d.shape(1));
+    const int64_t axis = d.axis(x.rank());
+    const ValuesAndIndices found = max_with_indices(x, axis, {.keepdim = d.chance(2)});
+    return {found.values, found.indices};
+  });
 }
 
 /// A shape of as many elements, mostly.

@@ -179,6 +179,8 @@ def reductions():
     case("logsumexp/-inf", lambda x: torch.logsumexp(x, -1), values((0, -math.inf, 1), (2, 2, 2)))
     case("argmax/0", lambda x: torch.argmax(x, 0), normal(3, 4))
     case("argmax/-1 kept", lambda x: torch.argmax(x, -1, keepdim=True), normal(3, 4))
+    case("max_with_indices/0", lambda x: torch.max(x, 0)[0], normal(3, 4))
+    case("max_with_indices/-1 kept", lambda x: torch.max(x, -1, keepdim=True)[0], normal(3, 4))
 
 
 # ---- shape
