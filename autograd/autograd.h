@@ -8,6 +8,7 @@
 #include "rapt/autograd/error.h"
 #include "rapt/autograd/gradient.h"
 #include "rapt/autograd/gradient_check.h"
+#include "rapt/autograd/hooks.h"
 #include "rapt/autograd/misuse.h"
 #include "rapt/autograd/named_tensors.h"
 #include "rapt/autograd/ops.h"

@@ -1,7 +1,10 @@
 #include "rapt/autograd/gradient.h"
 
+#include <algorithm>
+
 #include "rapt/autograd/create.h"
 #include "rapt/autograd/error.h"
+#include "rapt/autograd/graph/hooks.h"
 #include "rapt/autograd/graph/walk.h"
 
 namespace rapt {
@@ -13,6 +16,19 @@ void check_cotangent(const char* function, const Tensor& output, const Tensor& c
   if (cotangent.shape() == output.shape() && cotangent.dtype() == output.dtype()) return;
   fail(function, ": wanted a cotangent ", output.dtype(), output.shape(), "; got ",
        cotangent.dtype(), cotangent.shape());
+}
+
+/// The hooks of ops have run in their turn.
+void run_hooks_of_leaves(TensorList inputs, Targets& targets) {
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (!inputs[i].is_leaf()) continue;
+    const void* const place = place_of(inputs[i]);
+    const bool again = std::any_of(inputs.begin(), inputs.begin() + i,
+                                   [&](const Tensor& other) { return place_of(other) == place; });
+    if (again) continue;
+    Tensor& found = *targets.slot(place);
+    found = through_hooks(inputs[i].impl()->leaf->hooks, found);
+  }
 }
 
 }  // namespace
@@ -49,6 +65,7 @@ Tensors grad(TensorList outputs, TensorList inputs, const GradOptions& options) 
       walk.start("grad", outputs[i], cotangents.empty() ? Tensor() : cotangents[i]);
     }
     walk.run();
+    run_hooks_of_leaves(inputs, targets);
   }
   Tensors out;
   for (size_t i = 0; i < inputs.size(); ++i) {

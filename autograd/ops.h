@@ -114,8 +114,8 @@ struct ValuesAndIndices {
   Tensor values;   ///< differentiable
   Tensor indices;  ///< i64, constant
 };
-/// The largest element along an axis, and argmax's index of it: i64 too. All of the gradient goes to
-/// that element, where max shares it among equals. Throws over an empty axis.
+/// The largest element along an axis, and argmax's index of it: i64 too. All of the gradient goes
+/// to that element, where max shares it among equals. Throws over an empty axis.
 ValuesAndIndices max_with_indices(const Tensor& x, Int axis, ReduceOptions options = {});
 
 // ---- shape (shape.cpp): any dtype --------------------------------------------------------------

@@ -86,6 +86,7 @@ Gradients gradients_by_rerun(const Function& f, const Replay& replay, const Back
   Tensor value;
   {
     const Recording recording(true);
+    const Rerun rerun;
     RepeatDraws draws(replay.draws);
     value = f(Tensors(replay.used.begin(), replay.used.begin() + replay.inputs));
     draws.expect_all_taken();

@@ -30,7 +30,8 @@ std::shared_ptr<TensorImpl> new_impl() {
 }
 
 std::shared_ptr<Leaf> new_leaf(const TensorImpl& impl) {
-  return std::allocate_shared<Leaf>(PoolAllocator<Leaf>(), Leaf{impl.shape, impl.dtype, Tensor()});
+  return std::allocate_shared<Leaf>(PoolAllocator<Leaf>(),
+                                    Leaf{impl.shape, impl.dtype, Tensor(), nullptr});
 }
 
 /// Bytes of a dense tensor; throws when it cannot be.
@@ -98,9 +99,10 @@ void replace_elements(Tensor& x, const Tensor& value) {
   impl.strides = dense.strides();
   impl.dtype = dense.dtype();
   impl.contiguous = true;
-  if (impl.leaf) {
-    impl.leaf = new_leaf(impl);
-  }
+  if (!impl.leaf) return;
+  const std::shared_ptr<Hooks> hooks = impl.leaf->hooks;
+  impl.leaf = new_leaf(impl);
+  impl.leaf->hooks = hooks;
 }
 
 // ---- Tensor ------------------------------------------------------------------------------------

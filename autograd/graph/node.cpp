@@ -79,7 +79,10 @@ void Node::free() {
   view.reset();
   computed_again = Tensor();
   inputs.clear();
-  for (size_t i = 0; i < output_count(); ++i) output(i).kept.reset();
+  for (size_t i = 0; i < output_count(); ++i) {
+    output(i).kept.reset();
+    output(i).hooks.reset();
+  }
 }
 
 }  // namespace rapt

@@ -9,11 +9,14 @@
 
 namespace rapt {
 
+struct Hooks;
+
 /// Where the gradient of a leaf is gathered.
 struct Leaf {
   Shape shape;
   Dtype dtype;
   Tensor grad;
+  std::shared_ptr<Hooks> hooks;
 };
 
 /// From an op to what made one of its inputs: an output of a node, a leaf, or neither (a constant).
@@ -33,7 +36,8 @@ struct Edge {
 struct Output {
   Shape shape;
   Dtype dtype = Dtype::f32;
-  Tensor pending;                    // the gradient gathered so far by the walk under way
+  Tensor pending;  // the gradient gathered so far by the walk under way
+  std::shared_ptr<Hooks> hooks;
   std::shared_ptr<TensorImpl> kept;  // without its node (no cycle); only if the rule asked for it
 };
 
@@ -47,9 +51,9 @@ class Node {
   bool waiting = false;  // for its turn in the walk under way
   PoolVector<Edge> inputs;
   Rule rule;
-  Output first;              // most ops have no other output
-  PoolVector<Output> others;  // never grows once the op is recorded: their addresses are places
-  OwnedFunction<Tensor()> again;              // computes the first output again, dense: see kept.h
+  Output first;                   // most ops have no other output
+  PoolVector<Output> others;      // never grows once the op is recorded: their addresses are places
+  OwnedFunction<Tensor()> again;  // computes the first output again, dense: see kept.h
   OwnedFunction<Tensor(const Tensor&)> view;  // see note_view
   Tensor computed_again;                      // by `again`, until the rule has run
   Node* next_doomed = nullptr;                // see release in node.cpp

@@ -8,6 +8,7 @@ namespace {
 
 thread_local bool recording = true;
 thread_local Watch* watching = nullptr;
+thread_local const Rerun* rerunning = nullptr;
 
 }  // namespace
 
@@ -21,6 +22,13 @@ Recording::Recording(bool on) : before_(recording), watch_before_(watching) {
 Recording::~Recording() {
   recording = before_;
   watching = watch_before_;
+}
+
+Rerun::Rerun() : start_(this_moment()), before_(rerunning) { rerunning = this; }
+Rerun::~Rerun() { rerunning = before_; }
+
+bool is_older_than_rerun(const TensorImpl& x) {
+  return rerunning != nullptr && (!x.node || x.node->order < rerunning->start());
 }
 
 Watch::Watch() : before_(watching) { watching = this; }

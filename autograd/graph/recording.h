@@ -24,6 +24,24 @@ class Watch {
   Watch* before_;
 };
 
+/// While one lives, recompute runs its function again on this thread.
+class Rerun {
+ public:
+  Rerun();
+  ~Rerun();
+  Rerun(const Rerun&) = delete;
+  Rerun& operator=(const Rerun&) = delete;
+
+  uint64_t start() const { return start_; }
+
+ private:
+  const uint64_t start_;
+  const Rerun* before_;
+};
+
+/// True when this thread runs recompute's function again, and x was there before.
+bool is_older_than_rerun(const TensorImpl& x);
+
 /// True when ops on this thread would record a graph: neither under NoGrad nor under Watch.
 bool records_graph();
 

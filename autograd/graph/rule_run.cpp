@@ -1,6 +1,8 @@
 #include "rapt/autograd/graph/rule_run.h"
 
+#include "rapt/autograd/graph/recording.h"
 #include "rapt/autograd/graph/reuse.h"
+#include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/sum_to.h"
 
 namespace rapt {
@@ -10,10 +12,7 @@ namespace rapt {
 thread_local constinit const RuleReads* RuleReads::current_ = nullptr;
 
 RuleReads::RuleReads(const Node& node, TensorList gradients)
-    : node_(node),
-      gradients_(gradients),
-      start_(this_moment()),
-      before_(current_) {
+    : node_(node), gradients_(gradients), start_(this_moment()), before_(current_) {
   current_ = this;
 }
 
@@ -39,6 +38,16 @@ bool share_elements(const Tensor& a, const Tensor& b) {
 }
 
 }  // namespace
+
+void gather(Tensor& place, Tensor gradient, bool own) {
+  if (!place.defined()) {
+    place = own && !is_sole_owner(gradient) ? gradient.clone() : std::move(gradient);
+  } else if (!records_graph() && is_sole_owner(place)) {
+    add_elements(place, gradient);
+  } else {
+    place = add(place, gradient);
+  }
+}
 
 Tensor accumulate_into(const Backward& b, size_t input) { return b.run().arrived[input].take(); }
 

@@ -33,6 +33,10 @@ class RuleReads {
   const RuleReads* const before_;
 };
 
+/// place += gradient, or place = gradient where nothing has arrived yet: then, with `own`, as
+/// elements of its own.
+void gather(Tensor& place, Tensor gradient, bool own);
+
 /// What has been gathered of an input's gradient. Whether somebody else holds it must not decide
 /// the order of a sum: it is copied then.
 struct Arrived {

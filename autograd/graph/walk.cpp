@@ -47,7 +47,9 @@ void Walk::start(const char* function, const Tensor& output, const Tensor& cotan
   edge.node = impl.node;
   edge.output = impl.output;
   if (!impl.node) edge.leaf = impl.leaf;
+  if (targets_ == nullptr) hooked_.find(edge);
   deliver(function, 0, edge, std::move(gradient), false);
+  hooked_.pass(edge, true);
 }
 
 void Walk::run() {
@@ -57,17 +59,21 @@ void Walk::run() {
     waiting_.pop_back();
     visit(node);
   }
+  hooked_.finish();
 }
 
 bool Walk::arrive(Node& node) {
   node.waiting = false;
   gradients_.clear();
   for (size_t i = 0; i < node.output_count(); ++i) {
-    Output& output = node.output(i);
-    gradients_.push_back(std::move(output.pending));
-    output.pending = Tensor();
+    gradients_.push_back(std::move(node.output(i).pending));
+    node.output(i).pending = Tensor();
+  }
+  for (size_t i = 0; i < node.output_count(); ++i) {
+    const Output& output = node.output(i);
+    if (output.hooks) gradients_[i] = through_hooks(output.hooks, gradients_[i]);
     Tensor* const slot = targets_ != nullptr ? targets_->slot(&output) : nullptr;
-    if (slot != nullptr) *slot = gradients_.back();
+    if (slot != nullptr) *slot = gradients_[i];
   }
   return targets_ == nullptr || targets_->leads_to_target(&node);
 }
@@ -77,20 +83,22 @@ void Walk::visit(const std::shared_ptr<Node>& node) {
   Gradients found = run_rule(node);
   for (size_t i = 0; i < found.size(); ++i) {
     const Edge& edge = node->inputs[i];
-    if (!needed_[i] || !found[i].defined()) continue;
-    if (arrived_[i].finish(node->op, found[i])) continue;
-    deliver(node->op, i, edge, std::move(found[i]), node->broadcasts);
+    const bool arrives = needed_[i] && found[i].defined();
+    if (arrives && !arrived_[i].finish(node->op, found[i])) {
+      deliver(node->op, i, edge, std::move(found[i]), node->broadcasts);
+    }
+    hooked_.pass(edge, arrives);
   }
   gradients_.clear();
   if (!retain_graph_) node->free();
 }
 
-Tensor* Walk::destination(const Edge& edge) const {
+Tensor* Walk::destination(const Edge& edge) {
   if (targets_ != nullptr && targets_->ends_at(edge)) return targets_->slot(edge.place());
-  return edge.node ? &edge.node->output(edge.output).pending : &edge.leaf->grad;
+  return edge.node ? &edge.node->output(edge.output).pending : hooked_.destination(*edge.leaf);
 }
 
-Arrived Walk::arrived_at(const Edge& edge) const {
+Arrived Walk::arrived_at(const Edge& edge) {
   const Edge* at = &edge;
   while (true) {
     Tensor* const place = destination(*at);
@@ -100,7 +108,8 @@ Arrived Walk::arrived_at(const Edge& edge) const {
     }
     const bool ends = targets_ != nullptr && (targets_->ends_at(*at) || place == nullptr ||
                                               targets_->slot(at->place()) != nullptr);
-    if (ends || !at->node || !at->node->view) return {};
+    // A hook of a view wants to see the gradient by itself.
+    if (ends || !at->node || !at->node->view || at->node->first.hooks) return {};
     at = &at->node->inputs[0];
   }
 }
@@ -134,12 +143,8 @@ Gradients Walk::run_rule(const std::shared_ptr<Node>& node) {
   for (size_t i = 0; i < node->output_count(); ++i) {
     outputs_.push_back(node->output_tensor(node, i));
   }
-  const RuleRun run{*node,
-                    gradients,
-                    {outputs_.data(), outputs_.size()},
-                    create_graph_,
-                    !retain_graph_,
-                    needed_.data(),
+  const RuleRun run{*node,          gradients,      {outputs_.data(), outputs_.size()},
+                    create_graph_,  !retain_graph_, needed_.data(),
                     arrived_.data()};
   Gradients found = node->rule(Backward(run));
   outputs_.clear();
@@ -166,22 +171,12 @@ void Walk::deliver(const char* op, size_t input, const Edge& edge, Tensor gradie
   }
   Tensor* const place = destination(edge);
   if (place == nullptr) return;
-  if (place->defined()) return accumulate(*place, gradient);
-  const bool is_leafs_own = edge.leaf && place == &edge.leaf->grad;
   // A leaf's gradient has elements of its own: it will be written to (clipping, the next walk).
-  *place = is_leafs_own && !is_sole_owner(gradient) ? gradient.clone() : std::move(gradient);
+  gather(*place, std::move(gradient), edge.leaf && place == &edge.leaf->grad);
   if (edge.node && place == &edge.node->output(edge.output).pending && !edge.node->waiting) {
     edge.node->waiting = true;
     waiting_.push_back(edge.node);
     std::push_heap(waiting_.begin(), waiting_.end(), younger_last);
-  }
-}
-
-void Walk::accumulate(Tensor& into, const Tensor& gradient) const {
-  if (!create_graph_ && is_sole_owner(into)) {
-    add_elements(into, gradient);
-  } else {
-    into = add(into, gradient);
   }
 }
 

@@ -2,6 +2,7 @@
 
 // Private to rapt's own sources: how gradients are gathered.
 
+#include "rapt/autograd/graph/hooks.h"
 #include "rapt/autograd/graph/recording.h"
 #include "rapt/autograd/graph/rule_run.h"
 #include "rapt/autograd/graph/targets.h"
@@ -24,26 +25,27 @@ class Walk {
 
  private:
   void visit(const std::shared_ptr<Node>& node);
-  /// Takes what has arrived of its outputs' gradients into gradients_; false if the walk ends there.
+  /// Takes what has arrived of its outputs' gradients into gradients_; false if the walk ends
+  /// there.
   bool arrive(Node& node);
   Gradients run_rule(const std::shared_ptr<Node>& node);
   /// Where the gradient that travels along the edge is gathered, or null when nobody asked for it.
-  Tensor* destination(const Edge& edge) const;
+  Tensor* destination(const Edge& edge);
   /// What has arrived of the gradient that travels along the edge; where it is a view's, which has
   /// none of its own yet, of the leaf's.
-  Arrived arrived_at(const Edge& edge) const;
+  Arrived arrived_at(const Edge& edge);
   /// See accumulate_into. An input that is there twice is offered once, so that a rule may work on
   /// its gradients side by side.
   void find_arrived(const Node& node);
   void deliver(const char* op, size_t input, const Edge& edge, Tensor gradient, bool broadcasts);
-  void accumulate(Tensor& into, const Tensor& gradient) const;
 
   const bool create_graph_;
   const bool retain_graph_;
   Targets* const targets_;
   const Recording recording_;
+  HookedLeaves hooked_;
   PoolVector<std::shared_ptr<Node>> waiting_;  // a heap, the youngest on top
-  PoolVector<Tensor> gradients_, outputs_;  // of the node whose rule runs
+  PoolVector<Tensor> gradients_, outputs_;     // of the node whose rule runs
   // For each input of the node whose rule runs. (vector<bool> has no plain elements.)
   PoolVector<char> needed_;
   PoolVector<Arrived> arrived_;

@@ -176,8 +176,7 @@ class LinearGradients {
         add(i, g);
       }
       if (b_.needs(bias_at(i))) {
-        out_[bias_at(i)] =
-            sum_to(g, {weights_[i].size(0)}, accumulate_into(b_, bias_at(i)));
+        out_[bias_at(i)] = sum_to(g, {weights_[i].size(0)}, accumulate_into(b_, bias_at(i)));
       }
     }
     return std::move(out_);

@@ -23,10 +23,14 @@ Tensor undefined_as_zeros(const Tensor& g, const Tensor& like) {
 /// sin(x) and cos(x), as one op; `runs` counts how often its rule has run.
 Tensors sin_and_cos(const Tensor& x, int* runs = nullptr) {
   return record(
-      "sin_and_cos", {x}, [&]() -> Tensors { return {sin(x), cos(x)}; },
+      "sin_and_cos", {x},
+      [&]() -> Tensors {
+        return {sin(x), cos(x)};
+      },
       [x, runs](const Backward& b) -> Gradients {
         if (runs != nullptr) ++*runs;
-        const Tensor g = undefined_as_zeros(b.grad_of(0), x), h = undefined_as_zeros(b.grad_of(1), x);
+        const Tensor g = undefined_as_zeros(b.grad_of(0), x),
+                     h = undefined_as_zeros(b.grad_of(1), x);
         return {g * b.output(1) - h * b.output(0)};
       },
       {.keep_output = true});
@@ -43,7 +47,9 @@ TEST(SeveralOutputs, TheGradientIsThatOfAllOfThem) {
   EXPECT_TRUE(GradientsMatch([](const Tensors& in) { return sin_and_cos(in[0])[0]; }, {x}));
   EXPECT_TRUE(GradientsMatch([](const Tensors& in) { return sin_and_cos(in[0])[1]; }, {x}));
   EXPECT_TRUE(GradientsMatch(
-      [&](const Tensors& in) { return recompute([&](const Tensors& i) { return both(i); }, {in[0]}); },
+      [&](const Tensors& in) {
+        return recompute([&](const Tensors& i) { return both(i); }, {in[0]});
+      },
       {x}));
 }
 
@@ -66,9 +72,10 @@ TEST(SeveralOutputs, GradReachesEachByItself) {
   EXPECT_TRUE(tests::close(found[1], (cos(x) * 3.0 - sin(x) * cos(x) * 2.0).detach(), 1e-12));
   EXPECT_EQ(grad({z}, {y[0]}, {.retain_graph = true})[0].str(), "f64[2] {3, 3}");
   // From both outputs at once.
-  EXPECT_TRUE(tests::close(grad({y[0], y[1]}, {x}, {.cotangents = {tensor({1, 1}, Dtype::f64),
-                                                                   tensor({2, 2}, Dtype::f64)}})[0],
-                           (cos(x) - sin(x) * 2.0).detach(), 1e-12));
+  EXPECT_TRUE(tests::close(
+      grad({y[0], y[1]}, {x},
+           {.cotangents = {tensor({1, 1}, Dtype::f64), tensor({2, 2}, Dtype::f64)}})[0],
+      (cos(x) - sin(x) * 2.0).detach(), 1e-12));
 }
 
 TEST(SeveralOutputs, WhatRecomputeCapturedEndsItsWalk) {
@@ -84,7 +91,10 @@ TEST(SeveralOutputs, WhatRecomputeCapturedEndsItsWalk) {
 TEST(SeveralOutputs, AnOutputThatIsNoFloatIsAConstant) {
   Tensor x = leaf({3, 1, 2});
   const Tensors y = record(
-      "first_and_place", {x}, [&]() -> Tensors { return {x * 2.0, argmax(x, 0)}; },
+      "first_and_place", {x},
+      [&]() -> Tensors {
+        return {x * 2.0, argmax(x, 0)};
+      },
       [](const Backward& b) -> Gradients {
         EXPECT_FALSE(b.grad_of(1).defined());
         EXPECT_EQ(b.output(1).item(), 0);
@@ -102,13 +112,17 @@ TEST(SeveralOutputs, AnOutputThatIsNoFloatIsAConstant) {
 
 TEST(SeveralOutputs, NoneThatCarriesAGradientIsAnError) {
   const Tensor x = leaf({3, 1, 2});
-  EXPECT_EQ(error_of([&] {
-              record(
-                  "places", {x}, [&]() -> Tensors { return {argmax(x, 0), argmax(x, 0)}; },
-                  [](const Backward&) -> Gradients { return {Tensor()}; });
-            }),
-            "places: wanted a result of f32 or f64, to carry a gradient; got 2 results, none of them "
-            "such");
+  EXPECT_EQ(
+      error_of([&] {
+        record(
+            "places", {x},
+            [&]() -> Tensors {
+              return {argmax(x, 0), argmax(x, 0)};
+            },
+            [](const Backward&) -> Gradients { return {Tensor()}; });
+      }),
+      "places: wanted a result of f32 or f64, to carry a gradient; got 2 results, none of them "
+      "such");
 }
 
 TEST(SeveralOutputs, OneThatWasOverwrittenIsAnError) {
@@ -136,7 +150,9 @@ TEST(MaxWithIndices, ItsGradientGoesToOneElement) {
 }
 
 TEST(MaxWithIndices, BadArgumentsAreNamed) {
-  EXPECT_EQ(error_of([] { max_with_indices(zeros({2, 0}), 1); }),
+  EXPECT_EQ(error_of([] {
+              max_with_indices(zeros({2, 0}), 1);
+            }),
             "max_with_indices: wanted at least one element along axis 1; got shape [2, 0]");
   EXPECT_EQ(error_of([] { max_with_indices(zeros({2}), 1); }),
             "max_with_indices: wanted an axis in [-1, 1); got 1");
@@ -145,7 +161,8 @@ TEST(MaxWithIndices, BadArgumentsAreNamed) {
 TEST(LinearEach, OneWithoutGradientIsLeftOut) {
   Rng rng(1);
   const Tensor x = rng.normal({2, 3}).set_requires_grad();
-  const Tensors w = {rng.normal({4, 3}).set_requires_grad(), rng.normal({5, 3}).set_requires_grad()};
+  const Tensors w = {rng.normal({4, 3}).set_requires_grad(),
+                     rng.normal({5, 3}).set_requires_grad()};
   sum(linear_each(x, w)[1]).backward();
   EXPECT_FALSE(w[0].grad().defined());
   EXPECT_TRUE(tests::same_bits(x.grad(), grad({sum(linear(x, w[1]))}, {x})[0]));

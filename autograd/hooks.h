@@ -1,0 +1,73 @@
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include "rapt/autograd/owned_function.h"
+#include "rapt/autograd/tensor.h"
+
+/// Functions of yours that run while gradients are gathered:
+///
+///   register_hook(hidden, [](const Tensor& g) { return clamp(g, -1, 1); });  // clip on the way
+///   register_post_accumulate_grad_hook(weight, [&](Tensor& w) {              // update at once,
+///     step(w);                                                               // and keep no
+///     gradient w.clear_grad();
+///   });
+///
+/// Hooks of one tensor run in the order in which they were registered, in the thread that walks,
+/// without a graph of their own unless the gradient is to have one (create_graph). They must not
+/// capture the tensor that they belong to: that is a cycle. An exception of theirs ends the walk.
+namespace rapt {
+
+struct Hooks;
+
+/// A registered hook. It stays when this goes out of scope.
+class Hook {
+ public:
+  Hook() = default;
+  Hook(const std::shared_ptr<Hooks>& hooks, uint64_t id) : hooks_(hooks), id_(id) {}
+  /// Ends it. Nothing happens if it has ended, with its tensor or before.
+  void remove();
+
+ private:
+  std::weak_ptr<Hooks> hooks_;
+  uint64_t id_ = 0;
+};
+
+using GradientHook = OwnedFunction<Tensor(const Tensor& gradient)>;
+using LeafHook = OwnedFunction<void(Tensor& leaf)>;
+
+/// Calls f with d(loss)/d(x) each time that a walk has gathered all of it: one call for each
+/// backward() that reaches x, with this walk's gradient alone, and for each grad() that needs it.
+/// What f returns, of the same shape and dtype, takes its place: for the ops behind x, for x.grad()
+/// and for what grad() gives. An undefined tensor leaves it as it is.
+///
+/// Inside recompute's function: on a tensor made there, f runs when the function runs again; on one
+/// that comes from outside, it is registered once, in the first run. While no graph is recorded
+/// (NoGrad), nothing happens. The gradient of a leaf with a hook is summed up for each walk by
+/// itself, then added to what was there.
+///
+/// Throws when x requires no gradient, or its graph was freed.
+Hook register_hook(const Tensor& x, GradientHook f);
+
+/// As above, for a function that only looks.
+template <std::invocable<const Tensor&> F>
+requires std::is_void_v<std::invoke_result_t<F&, const Tensor&>> Hook register_hook(const Tensor& x,
+                                                                                    F f) {
+  return register_hook(x, GradientHook([f = std::move(f)](const Tensor& gradient) {
+                         f(gradient);
+                         return Tensor();
+                       }));
+}
+
+/// Calls f with x after each backward() that has added to x.grad(): as soon as all of this walk's
+/// gradient has arrived, while those of older ops are still to come. f may read the gradient, write
+/// to it, send it away, replace or clear it (set_grad, clear_grad), and write x itself where the
+/// rest of the walk does not need it. grad() adds to nothing, so f is not called.
+/// Throws unless x is a leaf that requires a gradient.
+Hook register_post_accumulate_grad_hook(const Tensor& x, LeafHook f);
+
+}  // namespace rapt
