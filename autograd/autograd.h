@@ -17,6 +17,7 @@
 #include "rapt/autograd/random.h"
 #include "rapt/autograd/recompute.h"
 #include "rapt/autograd/record.h"
+#include "rapt/autograd/scope.h"
 #include "rapt/autograd/shape.h"
 #include "rapt/autograd/tensor.h"
 #include "rapt/autograd/threads.h"

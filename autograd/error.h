@@ -61,10 +61,13 @@ std::string text(const Parts&... parts) {
   return out;
 }
 
+/// Throws Error with that text, and where it happened if there is a Scope (scope.h).
+[[noreturn]] void throw_error(std::string text);
+
 /// Throws Error. The text is built here, so a check that passes costs one comparison.
 template <class... Parts>
 [[noreturn]] void fail(const Parts&... parts) {
-  throw Error(text(parts...));
+  throw_error(text(parts...));
 }
 
 }  // namespace rapt

@@ -19,6 +19,7 @@ struct Replay {
   size_t inputs = 0;  // how many of `used` are f's own
   Tensors used;       // the inputs, then what else the value may depend on; empty without a graph
   Draws draws;
+  uint64_t interposed = Interposed::current();
 };
 
 bool contains(const Tensors& list, const Tensor& x) {
@@ -84,6 +85,11 @@ Gradients grad_within(const Tensor& output, const Tensors& ends, const Backward&
 /// The gradients of what the first run used, by running f again.
 Gradients gradients_by_rerun(const Function& f, const Replay& replay, const Backward& b) {
   Tensor value;
+  if (replay.interposed != Interposed::current()) {
+    fail(
+        "recompute: wanted the same hooks when the function runs again as in its first run; keep a "
+        "ForwardHook until backward() has run");
+  }
   {
     const Recording recording(true);
     const Rerun rerun;

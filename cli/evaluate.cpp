@@ -30,11 +30,10 @@ Matches count_matches(const Tensor& logits, const Tensor& targets) {
   return out;
 }
 
-Evaluation evaluate(nn::Transformer& model, std::shared_ptr<const data::Dataset> dataset,
+Evaluation evaluate(const nn::Transformer& model, std::shared_ptr<const data::Dataset> dataset,
                     const EvaluateOptions& options) {
   const NoGrad no_grad;
-  const bool was_training = model.training();
-  model.eval();
+  const nn::EvalMode eval_mode;
   Evaluation out;
   const int64_t wanted = std::min(options.count, dataset->size());
   data::Loader loader(std::move(dataset),
@@ -56,7 +55,6 @@ Evaluation evaluate(nn::Transformer& model, std::shared_ptr<const data::Dataset>
   out.loss = loss / std::max(targets, 1.0);
   out.accuracy = right / std::max(targets, 1.0);
   out.exact_match = exact / static_cast<double>(out.sequences);
-  model.train(was_training);
   return out;
 }
 

@@ -29,7 +29,7 @@ struct EvaluateOptions {
 
 /// Greedy generation would give exactly the answers that are predicted right throughout, so no
 /// generation is needed. The model is put in evaluation mode for the time.
-Evaluation evaluate(nn::Transformer& model, std::shared_ptr<const data::Dataset> dataset,
+Evaluation evaluate(const nn::Transformer& model, std::shared_ptr<const data::Dataset> dataset,
                     const EvaluateOptions& options);
 
 /// `rapt eval`: prints the evaluation of a run's newest checkpoint on unseen data.

@@ -1,7 +1,7 @@
 #include "rapt/nn/attention.h"
 
 #include "rapt/autograd/ops.h"
-#include "rapt/nn/position.h"
+#include "rapt/nn/detail/fused.h"
 
 namespace rapt::nn {
 namespace {
@@ -64,25 +64,28 @@ Tensor MultiHeadAttention::heads_of(const Tensor& x) const {
 }
 
 Tensor MultiHeadAttention::operator()(const Tensor& x, const AttendOptions& how) const {
-  check_input("x", x, query.weight.size(1));
-  const Tensors maps =
-      linear_each(x, {query.weight, key.weight, value.weight}, {query.bias, key.bias, value.bias});
-  Tensor q = heads_of(maps[0]);  // [B, H, T, d]
-  Tensor k = heads_of(maps[1]);
-  if (rotary_) {
-    q = rotary(q);
-    k = rotary(k);
-  }
-  return attend(q, k, heads_of(maps[2]), how);
+  return call(x, [&] {
+    check_input("x", x, query.weight.size(1));
+    const Tensors maps = call_each(x, {&query, &key, &value});
+    Tensor q = heads_of(maps[0]);  // [B, H, T, d]
+    Tensor k = heads_of(maps[1]);
+    if (rotary_) {
+      q = rotary(q);
+      k = rotary(k);
+    }
+    return attend(q, k, heads_of(maps[2]), how);
+  });
 }
 
 Tensor MultiHeadAttention::operator()(const Tensor& x, const Tensor& memory,
                                       const AttendOptions& how) const {
-  if (rotary_) fail("MultiHeadAttention: rotary positions are for self-attention only");
-  check_input("x", x, query.weight.size(1));
-  check_input("memory", memory, key.weight.size(1));
-  const Tensors maps = linear_each(memory, {key.weight, value.weight}, {key.bias, value.bias});
-  return attend(heads_of(query(x)), heads_of(maps[0]), heads_of(maps[1]), how);
+  return call(x, [&] {
+    if (rotary_) fail("MultiHeadAttention: rotary positions are for self-attention only");
+    check_input("x", x, query.weight.size(1));
+    check_input("memory", memory, key.weight.size(1));
+    const Tensors maps = call_each(memory, {&key, &value});
+    return attend(heads_of(query(x)), heads_of(maps[0]), heads_of(maps[1]), how);
+  });
 }
 
 Tensor MultiHeadAttention::attend(const Tensor& q, const Tensor& k, const Tensor& v,

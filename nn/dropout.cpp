@@ -10,8 +10,10 @@ Dropout::Dropout(double p, Rng& rng) : p_(p) {
 }
 
 Tensor Dropout::operator()(const Tensor& x) const {
-  const double p = probability();
-  return p > 0 ? dropout(x, p, *stream_) : x;
+  return call(x, [&] {
+    const double p = probability();
+    return p > 0 ? dropout(x, p, *stream_) : x;
+  });
 }
 
 }  // namespace rapt::nn

@@ -12,16 +12,7 @@ Embedding::Embedding(int64_t count, int64_t width, Rng& rng) {
 }
 
 Tensor Embedding::operator()(const Tensor& ids) const {
-  if (ids.dtype() != Dtype::i64) fail("Embedding: wanted ids i64; got ", ids.dtype(), ids.shape());
-  const int64_t count = weight.size(0);
-  const Tensor dense = ids.contiguous();
-  const int64_t* id = dense.data<int64_t>();
-  for (int64_t i = 0; i < dense.numel(); ++i) {
-    if (id[i] < 0 || id[i] >= count) {
-      fail("Embedding: wanted ids in [0, ", count, "); got ", id[i]);
-    }
-  }
-  return embedding(weight, ids);
+  return call(ids, [&] { return embedding(weight, ids); });
 }
 
 }  // namespace rapt::nn

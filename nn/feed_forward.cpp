@@ -1,6 +1,7 @@
 #include "rapt/nn/feed_forward.h"
 
 #include "rapt/autograd/ops.h"
+#include "rapt/nn/detail/fused.h"
 
 namespace rapt::nn {
 namespace {
@@ -38,19 +39,21 @@ FeedForward::FeedForward(const FeedForwardOptions& options, Rng& rng)
 }
 
 Tensor FeedForward::operator()(const Tensor& x) const {
-  if (gate) {
-    const Tensor open = activate((*gate)(x), activation_);  // first, whatever the compiler
-    return down(open * up(x));
-  }
-  const Tensor inner = up(x);
-  switch (activation_) {
-    case Activation::gelu:
-      return gelu_linear(inner, down.weight, down.bias, Gelu::erf);
-    case Activation::gelu_tanh:
-      return gelu_linear(inner, down.weight, down.bias, Gelu::tanh);
-    default:
-      return down(activate(inner, activation_));
-  }
+  return call(x, [&] {
+    if (gate) {
+      const Tensor open = activate((*gate)(x), activation_);  // first, whatever the compiler
+      return down(open * up(x));
+    }
+    const Tensor inner = up(x);
+    switch (activation_) {
+      case Activation::gelu:
+        return call_on_gelu(inner, Gelu::erf, down);
+      case Activation::gelu_tanh:
+        return call_on_gelu(inner, Gelu::tanh, down);
+      default:
+        return down(activate(inner, activation_));
+    }
+  });
 }
 
 }  // namespace rapt::nn

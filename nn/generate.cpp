@@ -11,21 +11,6 @@
 namespace rapt::nn {
 namespace {
 
-/// Evaluation mode while one lives.
-class Evaluating {
- public:
-  explicit Evaluating(Transformer& model) : model_(model), before_(model.training()) {
-    model.eval();
-  }
-  ~Evaluating() { model_.train(before_); }
-  Evaluating(const Evaluating&) = delete;
-  Evaluating& operator=(const Evaluating&) = delete;
-
- private:
-  Transformer& model_;
-  bool before_;
-};
-
 /// A token drawn with probability softmax(logits / temperature) among the top_k best.
 int64_t draw(const std::vector<double>& logits, const GenerateOptions& options, Rng& rng) {
   std::vector<int64_t> order(logits.size());
@@ -57,7 +42,7 @@ int64_t draw(const std::vector<double>& logits, const GenerateOptions& options, 
 
 }  // namespace
 
-std::vector<int64_t> generate(Transformer& model, const std::vector<int64_t>& prompt,
+std::vector<int64_t> generate(const Transformer& model, const std::vector<int64_t>& prompt,
                               const GenerateOptions& options, Rng& rng) {
   if (prompt.empty()) fail("generate: wanted a prompt of at least one token; got none");
   if (!(options.temperature >= 0)) {
@@ -65,7 +50,7 @@ std::vector<int64_t> generate(Transformer& model, const std::vector<int64_t>& pr
   }
   if (options.top_k < 0) fail("generate: wanted top_k >= 0; got ", options.top_k);
   const NoGrad no_grad;
-  const Evaluating evaluating(model);
+  const EvalMode eval_mode;
   const int64_t context = model.options().context;
   std::vector<int64_t> tokens = prompt;
   std::vector<int64_t> added;

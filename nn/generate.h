@@ -16,10 +16,10 @@ struct GenerateOptions {
   int64_t stop = -1;  ///< end after this token, which is part of the result; -1: none
 };
 
-/// Continues `prompt` token by token and returns what was added. The model is read in evaluation
-/// mode, which is put back afterwards, and sees at most its context's last tokens.
+/// Continues `prompt` token by token and returns what was added. The model runs in evaluation
+/// mode (EvalMode), and sees at most its context's last tokens.
 /// Throws when the prompt is empty, an id is outside the vocabulary, or an option is out of range.
-std::vector<int64_t> generate(Transformer& model, const std::vector<int64_t>& prompt,
+std::vector<int64_t> generate(const Transformer& model, const std::vector<int64_t>& prompt,
                               const GenerateOptions& options, Rng& rng);
 
 }  // namespace rapt::nn

@@ -20,6 +20,8 @@ Linear::Linear(int64_t in, int64_t out, Rng& rng, LinearOptions options) {
   if (options.bias) bias = parameter("bias", initial({out}, in, rng));
 }
 
-Tensor Linear::operator()(const Tensor& x) const { return linear(x, weight, bias); }
+Tensor Linear::operator()(const Tensor& x) const {
+  return call(x, [&] { return linear(x, weight, bias); });
+}
 
 }  // namespace rapt::nn

@@ -5,8 +5,15 @@
 
 #include "rapt/autograd/assign.h"
 #include "rapt/autograd/graph/storage.h"
+#include "rapt/autograd/scope.h"
+#include "rapt/nn/forward_hook.h"
 
 namespace rapt::nn {
+namespace {
+
+thread_local int eval_modes = 0;
+
+}  // namespace
 
 struct Module::Registry {
   enum class Kind { parameter, buffer, stream, child };
@@ -39,6 +46,17 @@ struct Module::Registry {
     }
   }
 
+  /// Calls f(dotted name, registry) for this one, whose name is empty, and for all below.
+  template <class F>
+  void visit_layers(const std::string& name, F&& f) const {
+    f(name, *this);
+    for (const Entry& entry : entries) {
+      if (entry.child) {
+        entry.child->visit_layers(name.empty() ? entry.name : name + "." + entry.name, f);
+      }
+    }
+  }
+
   void set_training(bool on) {
     training = on;
     for (const Entry& entry : entries) {
@@ -49,6 +67,40 @@ struct Module::Registry {
   std::vector<Entry> entries;
   bool training = true;
 };
+
+/// A layer that runs.
+class Module::Running final : public Scope {
+ public:
+  explicit Running(const Registry& layer) : layer_(layer) {}
+  std::string path() const override;
+
+ private:
+  const Registry& layer_;
+};
+
+/// From the outermost layer that runs and has this one.
+std::string Module::Running::path() const {
+  std::string found;
+  for (const Scope* scope = this; scope != nullptr; scope = scope->outer()) {
+    const auto* const root = dynamic_cast<const Running*>(scope);
+    if (root == nullptr) continue;
+    bool here = false;
+    root->layer_.visit_layers("", [&](const std::string& name, const Registry& layer) {
+      if (!here && &layer == &layer_) found = name;
+      here = here || &layer == &layer_;
+    });
+  }
+  return found;
+}
+
+Tensor Module::call(const Tensor& x, FunctionRef<Tensor()> forward) const {
+  const Running running(*registry_);
+  const Tensor y = forward();
+  return ForwardHook::any() ? ForwardHook::shown(registry_.get(), x, y) : y;
+}
+
+EvalMode::EvalMode() { ++eval_modes; }
+EvalMode::~EvalMode() { --eval_modes; }
 
 namespace {
 
@@ -107,7 +159,7 @@ void Module::load_parameters(const NamedTensors& given) {
 
 void Module::train(bool on) { registry_->set_training(on); }
 
-bool Module::training() const { return registry_->training; }
+bool Module::training() const { return registry_->training && eval_modes == 0; }
 
 void Module::to(Dtype dtype) {
   if (!is_float(dtype)) fail("Module::to: wanted f32 or f64; got ", dtype);
@@ -140,6 +192,11 @@ std::shared_ptr<Rng> Module::stream(std::string name, Rng rng) {
 
 void Module::note_child(std::string name, const Module& layer) {
   registry_->add({std::move(name), Registry::Kind::child, {}, nullptr, layer.registry_});
+}
+
+void Module::visit_layers(FunctionRef<void(const std::string&, const void*)> f) const {
+  registry_->visit_layers("",
+                          [&](const std::string& name, const Registry& layer) { f(name, &layer); });
 }
 
 }  // namespace rapt::nn

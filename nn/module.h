@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "rapt/autograd/function_ref.h"
 #include "rapt/autograd/named_tensors.h"
 #include "rapt/autograd/random.h"
 
@@ -15,7 +16,9 @@ namespace rapt::nn {
 ///   class Scale : public Module {
 ///    public:
 ///     explicit Scale(int64_t width) : weight(parameter("weight", ones({width}))) {}
-///     Tensor operator()(const Tensor& x) const { return x * weight; }
+///     Tensor operator()(const Tensor& x) const {
+///       return call(x, [&] { return x * weight; });
+///     }
 ///     Tensor weight;
 ///   };
 ///
@@ -25,6 +28,9 @@ namespace rapt::nn {
 /// elements, names and mode.
 ///
 /// Names are dotted paths: a parameter "weight" of a child "up" is "up.weight".
+///
+/// A layer's forward pass is const and changes nothing of the layer but the streams that it draws
+/// from in training: under EvalMode, many threads may call one model at once.
 class Module {
  public:
   /// The tensors to be trained, by name, in the order in which they were noted. One that is reached
@@ -46,6 +52,7 @@ class Module {
   /// Sets the mode of this layer and of all below it. New layers are in training mode.
   void train(bool on = true);
   void eval() { train(false); }
+  /// False in evaluation mode, and on a thread that is inside an EvalMode.
   bool training() const;
 
   /// Gives every f32 and f64 parameter and buffer that dtype, behind all handles. Gradients are
@@ -75,11 +82,32 @@ class Module {
   /// A stream of random numbers that is part of the state.
   std::shared_ptr<Rng> stream(std::string name, Rng rng);
 
+  /// forward(), as a call of this layer: errors name its path, and ForwardHooks see it. x is the
+  /// layer's input (the first of several), undefined if it has none. A layer whose operator() does
+  /// without works the same, but has no name while it runs.
+  Tensor call(const Tensor& x, FunctionRef<Tensor()> forward) const;
+
  private:
+  friend class ForwardHook;
   struct Registry;
+  class Running;
+
+  /// f(path, layer) for this layer, whose path is empty, and all below. `layer` is the same for all
+  /// copies of a layer.
+  void visit_layers(FunctionRef<void(const std::string&, const void*)> f) const;
   void note_child(std::string name, const Module& layer);
 
   std::shared_ptr<Registry> registry_;
+};
+
+/// While one lives, the layers that this thread calls are in evaluation mode, whatever train()
+/// says. Nothing is written, so each thread may have its own.
+class EvalMode {
+ public:
+  EvalMode();
+  ~EvalMode();
+  EvalMode(const EvalMode&) = delete;
+  EvalMode& operator=(const EvalMode&) = delete;
 };
 
 }  // namespace rapt::nn

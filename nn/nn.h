@@ -6,6 +6,7 @@
 #include "rapt/nn/dropout.h"
 #include "rapt/nn/embedding.h"
 #include "rapt/nn/feed_forward.h"
+#include "rapt/nn/forward_hook.h"
 #include "rapt/nn/generate.h"
 #include "rapt/nn/gradient_flow.h"
 #include "rapt/nn/init.h"

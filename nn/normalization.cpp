@@ -17,12 +17,16 @@ LayerNorm::LayerNorm(int64_t width, double eps)
       bias(parameter("bias", initial("LayerNorm", width, 0))),
       eps_(eps) {}
 
-Tensor LayerNorm::operator()(const Tensor& x) const { return layer_norm(x, weight, bias, eps_); }
+Tensor LayerNorm::operator()(const Tensor& x) const {
+  return call(x, [&] { return layer_norm(x, weight, bias, eps_); });
+}
 
 RMSNorm::RMSNorm(int64_t width, double eps)
     : weight(parameter("weight", initial("RMSNorm", width, 1))), eps_(eps) {}
 
-Tensor RMSNorm::operator()(const Tensor& x) const { return rms_norm(x, weight, eps_); }
+Tensor RMSNorm::operator()(const Tensor& x) const {
+  return call(x, [&] { return rms_norm(x, weight, eps_); });
+}
 
 Norm::Norm(NormKind kind, int64_t width, double eps)
     : weight(parameter("weight", initial("Norm", width, 1))), kind_(kind), eps_(eps) {
@@ -30,7 +34,9 @@ Norm::Norm(NormKind kind, int64_t width, double eps)
 }
 
 Tensor Norm::operator()(const Tensor& x) const {
-  return kind_ == NormKind::layer ? layer_norm(x, weight, bias, eps_) : rms_norm(x, weight, eps_);
+  return call(x, [&] {
+    return kind_ == NormKind::layer ? layer_norm(x, weight, bias, eps_) : rms_norm(x, weight, eps_);
+  });
 }
 
 }  // namespace rapt::nn

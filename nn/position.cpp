@@ -16,11 +16,13 @@ LearnedPositions::LearnedPositions(int64_t context, int64_t width, Rng& rng) {
 }
 
 Tensor LearnedPositions::operator()(int64_t length) const {
-  if (length < 0 || length > weight.size(0)) {
-    fail("LearnedPositions: wanted a length of at most the context, ", weight.size(0), "; got ",
-         length);
-  }
-  return slice(weight, 0, 0, length);
+  return call(Tensor(), [&] {
+    if (length < 0 || length > weight.size(0)) {
+      fail("LearnedPositions: wanted a length of at most the context, ", weight.size(0), "; got ",
+           length);
+    }
+    return slice(weight, 0, 0, length);
+  });
 }
 
 Tensor sinusoidal_positions(int64_t length, int64_t width, Dtype dtype) {

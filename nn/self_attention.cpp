@@ -33,6 +33,11 @@ SelfAttention::SelfAttention(int64_t embed_size, int64_t heads, Rng& rng,
 
 Tensor SelfAttention::operator()(const Tensor& value, const Tensor& key, const Tensor& query,
                                  const Tensor& mask) const {
+  return call(value, [&] { return attend(value, key, query, mask); });
+}
+
+Tensor SelfAttention::attend(const Tensor& value, const Tensor& key, const Tensor& query,
+                             const Tensor& mask) const {
   const int64_t embed_size = fc_out.weight.size(0);
   for (const Tensor& x : {value, key, query}) {
     if (x.rank() != 3 || x.size(2) != embed_size) {

@@ -33,6 +33,9 @@ class SelfAttention : public Module {
   Linear fc_out;                 ///< [embed_size, embed_size], with bias
 
  private:
+  Tensor attend(const Tensor& value, const Tensor& key, const Tensor& query,
+                const Tensor& mask) const;
+
   int64_t heads_;
   bool maps_;
 };

@@ -25,12 +25,14 @@ TransformerBlock::TransformerBlock(const TransformerBlockOptions& options, Rng& 
       pre_norm_(options.pre_norm) {}
 
 Tensor TransformerBlock::operator()(const Tensor& x, const AttendOptions& how) const {
-  if (pre_norm_) {
-    const Tensor y = x + dropout(attention(norm1(x), how));
-    return y + dropout(feed_forward(norm2(y)));
-  }
-  const Tensor y = norm1(x + dropout(attention(x, how)));
-  return norm2(y + dropout(feed_forward(y)));
+  return call(x, [&] {
+    if (pre_norm_) {
+      const Tensor y = x + dropout(attention(norm1(x), how));
+      return y + dropout(feed_forward(norm2(y)));
+    }
+    const Tensor y = norm1(x + dropout(attention(x, how)));
+    return norm2(y + dropout(feed_forward(y)));
+  });
 }
 
 namespace {
@@ -134,8 +136,10 @@ Tensor Transformer::features(const Tensor& ids, const Tensor& mask, Tensors* wei
 }
 
 Tensor Transformer::operator()(const Tensor& ids, const Tensor& mask) const {
-  const Tensor x = features(ids, mask, nullptr);  // [B, T, width]
-  return head ? (*head)(x) : linear(x, tokens.weight);
+  return call(ids, [&] {
+    const Tensor x = features(ids, mask, nullptr);  // [B, T, width]
+    return head ? (*head)(x) : linear(x, tokens.weight);
+  });
 }
 
 Tensors Transformer::attention_weights(const Tensor& ids, const Tensor& mask) const {

@@ -9,6 +9,7 @@ namespace {
 thread_local bool recording = true;
 thread_local Watch* watching = nullptr;
 thread_local const Rerun* rerunning = nullptr;
+thread_local uint64_t interposed = 0;
 
 }  // namespace
 
@@ -30,6 +31,10 @@ Rerun::~Rerun() { rerunning = before_; }
 bool is_older_than_rerun(const TensorImpl& x) {
   return rerunning != nullptr && (!x.node || x.node->order < rerunning->start());
 }
+
+Interposed::Interposed() : before_(interposed) { interposed = next_moment(); }
+Interposed::~Interposed() { interposed = before_; }
+uint64_t Interposed::current() { return interposed; }
 
 Watch::Watch() : before_(watching) { watching = this; }
 Watch::~Watch() { watching = before_; }

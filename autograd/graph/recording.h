@@ -42,6 +42,22 @@ class Rerun {
 /// True when this thread runs recompute's function again, and x was there before.
 bool is_older_than_rerun(const TensorImpl& x);
 
+/// While one lives, something on this thread may change what a function computes, such as a hook of
+/// layers: recompute wants it to be there when the function runs again.
+class Interposed {
+ public:
+  Interposed();
+  ~Interposed();
+  Interposed(const Interposed&) = delete;
+  Interposed& operator=(const Interposed&) = delete;
+
+  /// Which is the innermost on this thread; 0 if there is none.
+  static uint64_t current();
+
+ private:
+  const uint64_t before_;
+};
+
 /// True when ops on this thread would record a graph: neither under NoGrad nor under Watch.
 bool records_graph();
 

@@ -47,10 +47,10 @@ TEST(Embedding, RefusesAnIdOutsideTheRange) {
   EXPECT_EQ(error_of([&] {
               layer(from_values<int64_t>({0, 3}));
             }),
-            "Embedding: wanted ids in [0, 3); got 3");
+            "embedding: wanted indices in [0, 3); got 3 at position 1 of [2]");
   EXPECT_EQ(error_of([&] { layer(from_values<int64_t>({-1})); }),
-            "Embedding: wanted ids in [0, 3); got -1");
-  EXPECT_EQ(error_of([&] { layer(ones({2})); }), "Embedding: wanted ids i64; got f32[2]");
+            "embedding: wanted indices in [0, 3); got -1 at position 0 of [1]");
+  EXPECT_EQ(error_of([&] { layer(ones({2})); }), "embedding: wanted ids of i64; got f32[2]");
   EXPECT_NE(error_of([&] { Embedding(0, 2, rng); }), "");
 }
 

@@ -335,7 +335,7 @@ TEST(Transformer, SaysWhatIsTooLongOrUnknown) {
   EXPECT_EQ(error_of([&] {
               model(ids_of({1, 11}, {1, 2}));
             }),
-            "Embedding: wanted ids in [0, 11); got 11");
+            "embedding: wanted indices in [0, 11); got 11 at position 1 of [1, 2] (in tokens)");
   EXPECT_EQ(error_of([&] { model(zeros({3}, Dtype::i64)); }),
             "Transformer: wanted ids i64 [B, T]; got i64[3]");
   EXPECT_EQ(error_of([&] {

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "rapt/autograd/owned_function.h"
+#include "rapt/nn/module.h"
+
+namespace rapt::nn {
+
+/// One call of a layer that has ended.
+struct LayerCall {
+  const std::string& path;  ///< in the model, such as "blocks.0.attention"; empty for the model
+  const Tensor& input;      ///< the first, if it has several; undefined if it has none
+  const Tensor& output;
+};
+
+/// While one lives, this thread shows each call of a layer of `model` to f, inner layers first.
+/// What f returns, of the output's shape and dtype, takes the output's place, with its gradient; an
+/// undefined tensor leaves it. So activations are read, replaced or switched off by name, without a
+/// change to the model:
+///
+///   std::map<std::string, Tensor> seen;
+///   const nn::ForwardHook hook(model, [&](const nn::LayerCall& call) {
+///     seen[call.path] = call.output;
+///     return call.path == "blocks.1.feed_forward" ? call.output * 0.0 : Tensor();
+///   });
+///   model(ids);
+///
+/// Each layer is seen as it is called: what rapt's layers compute together (query, key and value of
+/// attention, say) is computed one by one while a hook lives, to the same values. Several hooks see
+/// a call in the order in which they were made, each what the one before it left. Layers that f
+/// calls itself are shown to nobody. A layer under several names goes by the first; one without
+/// call() in its operator() is not seen. Under recompute, blocks run again in backward(): the hooks
+/// of the first run have to be there still, and see the layers again.
+class ForwardHook {
+ public:
+  using Function = OwnedFunction<Tensor(const LayerCall&)>;
+
+  ForwardHook(const Module& model, Function f);
+  ~ForwardHook();
+  ForwardHook(const ForwardHook&) = delete;
+  ForwardHook& operator=(const ForwardHook&) = delete;
+
+  /// True when some model's layers are watched on this thread.
+  static bool any();
+
+ private:
+  friend class Module;
+  struct Body;
+  /// What the hooks make of an output.
+  static Tensor shown(const void* layer, const Tensor& input, const Tensor& output);
+  static Tensor through(const ForwardHook* hook, const void* layer, const Tensor& input,
+                        const Tensor& output);
+
+  std::unique_ptr<Body> body_;
+  const ForwardHook* const outer_;
+};
+
+}  // namespace rapt::nn
