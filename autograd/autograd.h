@@ -3,6 +3,8 @@
 /// Tensors, every function of them, and their gradients: all public headers of this folder.
 
 #include "rapt/autograd/assign.h"
+#include "rapt/autograd/attention/mask.h"
+#include "rapt/autograd/attention/score.h"
 #include "rapt/autograd/create.h"
 #include "rapt/autograd/dtype.h"
 #include "rapt/autograd/error.h"

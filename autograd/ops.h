@@ -3,6 +3,7 @@
 #include <string_view>
 #include <vector>
 
+#include "rapt/autograd/attention/score.h"
 #include "rapt/autograd/create.h"
 #include "rapt/autograd/random.h"
 #include "rapt/autograd/tensor.h"
@@ -209,26 +210,20 @@ Tensor rms_norm(const Tensor& x, const Tensor& weight = {}, double eps = 1e-5);
 /// mask is a function of rng's state, which advances; it is not stored. 0 <= p < 1.
 Tensor dropout(const Tensor& x, double p, Rng& rng);
 
-// ---- attention (attention.cpp) -----------------------------------------------------------------
+// ---- attention (../attention) ------------------------------------------------------------------
 
 struct AttentionOptions {
-  /// b8: true = may attend; or of q's dtype: added to the scores. Broadcast to [..., Tq, Tk].
-  Tensor mask = {};
-  /// Query i may attend to keys j <= i + Tk - Tq: the last query sees every key. Composes with
-  /// mask.
-  bool causal = false;
-  /// Factor on the scores; 0 stands for 1 / sqrt(d).
-  double scale = 0;
-  /// Probability of dropping a weight; needs rng.
-  double dropout = 0;
+  Mask mask = {};      ///< which keys each query may attend to: mask.h
+  Score score = {};    ///< how a query and a key become a score: score.h
+  double dropout = 0;  ///< probability of dropping a weight; needs rng
   Rng* rng = nullptr;
 };
 
-/// softmax(q k^T * scale + mask) v (arXiv:1706.03762, eq. 1).
+/// softmax(score(q, k) + mask) v (arXiv:1706.03762, eq. 1).
 /// q [..., Tq, d], k [..., Tk, d], v [..., Tk, dv] -> [..., Tq, dv]; leading axes (batch, heads)
 /// broadcast. A query that may attend to nothing gives 0, and its gradients are 0. What is masked
-/// (false in a b8 mask, -inf in an added one, later under causal) has no say: NaN or inf there
-/// changes nothing for the others, forward or backward. The Tq x Tk weights are never stored.
+/// has no say: NaN or inf there changes nothing for the others, forward or backward. The Tq x Tk
+/// weights are never stored.
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
                                     const AttentionOptions& options = {});
 /// The weights that the function above applies, before dropout: [..., Tq, Tk].

@@ -131,7 +131,7 @@ void add_attention() {
     const Shape shape = {1, heads, length, d};
     add_both(text("attention/T", length), {shape, shape, shape}, {.flop = 2 * product},
              {.flop = 4 * product}, [](const Tensors& in) {
-               return scaled_dot_product_attention(in[0], in[1], in[2], {.causal = true});
+               return scaled_dot_product_attention(in[0], in[1], in[2], {.mask = Mask::causal()});
              });
   }
 }

@@ -27,7 +27,7 @@ class Averager : public nn::Module {
 
   // x [N, T, width] -> the same
   Tensor operator()(const Tensor& x) const {
-    return attention(x, x, x, nn::causal_mask(x.size(1), x.size(1)));
+    return attention(x, x, x, Mask::causal().allowed({}, x.size(1), x.size(1)));
   }
 
   nn::SelfAttention attention;
@@ -42,8 +42,8 @@ int main(int argc, char** argv) {
     std::printf("%-24s %s\n", name.c_str(), parameter.shape().str().c_str());
   }
 
-  const auto loss_on = [&](const Tensor& x) {                                  // x [N, T, width]
-    const Tensor seen = nn::causal_mask(x.size(1), x.size(1)).to(Dtype::f32);  // [T, T]
+  const auto loss_on = [&](const Tensor& x) {  // x [N, T, width]
+    const Tensor seen = Mask::causal().allowed({}, x.size(1), x.size(1)).to(Dtype::f32);  // [T, T]
     const Tensor mean_so_far = matmul(seen / sum(seen, -1, {.keepdim = true}), x);  // [N, T, width]
     return mse_loss(model(x), mean_so_far).mean();
   };

@@ -33,21 +33,6 @@ void check_input(const char* name, const Tensor& x, int64_t width) {
 
 }  // namespace
 
-Tensor causal_mask(int64_t queries, int64_t keys) {
-  if (queries < 0 || keys < 0) {
-    fail("causal_mask: wanted lengths >= 0; got ", queries, " queries and ", keys, " keys");
-  }
-  const Tensor last = unsqueeze(arange(queries) + static_cast<double>(keys - queries), 1);
-  return less_equal(arange(keys), last);
-}
-
-Tensor padding_mask(const Tensor& lengths, int64_t length) {
-  if (lengths.rank() != 1 || lengths.dtype() != Dtype::i64) {
-    fail("padding_mask: wanted lengths i64 [B]; got ", lengths.dtype(), lengths.shape());
-  }
-  return less(arange(length), reshape(lengths, {lengths.size(0), 1, 1, 1}));
-}
-
 MultiHeadAttention::MultiHeadAttention(const MultiHeadAttentionOptions& options, Rng& rng)
     : query(child("query",
                   Linear(checked(options).width, options.width, rng, {.bias = options.bias}))),
@@ -90,10 +75,8 @@ Tensor MultiHeadAttention::operator()(const Tensor& x, const Tensor& memory,
 
 Tensor MultiHeadAttention::attend(const Tensor& q, const Tensor& k, const Tensor& v,
                                   const AttendOptions& how) const {
-  const AttentionOptions options{.mask = how.mask,
-                                 .causal = how.causal,
-                                 .dropout = dropout.probability(),
-                                 .rng = &dropout.rng()};
+  const AttentionOptions options{
+      .mask = how.mask, .dropout = dropout.probability(), .rng = &dropout.rng()};
   if (how.weights) *how.weights = attention_weights(q, k, options);
   const Tensor heads = scaled_dot_product_attention(q, k, v, options);  // [B, H, Tq, d]
   const Tensor sides = transpose(heads, 1, 2);                          // [B, Tq, H, d]

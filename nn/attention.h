@@ -1,16 +1,10 @@
 #pragma once
 
+#include "rapt/autograd/attention/mask.h"
 #include "rapt/nn/dropout.h"
 #include "rapt/nn/linear.h"
 
 namespace rapt::nn {
-
-// Masks are b8, true = may attend, and broadcast to [B, H, Tq, Tk]. They compose: logical_and.
-
-/// b8 [queries, keys]: query i may attend to keys j <= i + keys - queries.
-Tensor causal_mask(int64_t queries, int64_t keys);
-/// b8 [B, 1, 1, length]: every query may attend to the first lengths[b] keys.   lengths i64 [B]
-Tensor padding_mask(const Tensor& lengths, int64_t length);
 
 struct MultiHeadAttentionOptions {
   int64_t width = 0;
@@ -23,8 +17,9 @@ struct MultiHeadAttentionOptions {
 
 /// How one call attends.
 struct AttendOptions {
-  Tensor mask = {};           ///< b8: true = may attend; or added to the scores. See above.
-  bool causal = false;        ///< no query sees what comes after it. Composes with mask.
+  /// Which keys each query may attend to: Mask::causal() & Mask::lengths(lengths), say, or a tensor
+  /// that broadcasts to [B, H, Tq, Tk].
+  Mask mask = {};
   Tensor* weights = nullptr;  ///< if given, set to the weights of each head: [B, H, Tq, Tk]
 };
 

@@ -106,7 +106,7 @@ void Transformer::initialize(Rng& rng) {
   if (head) fill(head->weight, 1);
 }
 
-Tensor Transformer::features(const Tensor& ids, const Tensor& mask, Tensors* weights) const {
+Tensor Transformer::features(const Tensor& ids, const Mask& mask, Tensors* weights) const {
   if (ids.rank() != 2 || ids.dtype() != Dtype::i64) {
     fail("Transformer: wanted ids i64 [B, T]; got ", ids.dtype(), ids.shape());
   }
@@ -124,7 +124,7 @@ Tensor Transformer::features(const Tensor& ids, const Tensor& mask, Tensors* wei
   x = dropout(x);
   for (const TransformerBlock& block : blocks) {
     Tensor seen;
-    const AttendOptions how{.mask = mask, .causal = true, .weights = weights ? &seen : nullptr};
+    const AttendOptions how{.mask = Mask::causal() & mask, .weights = weights ? &seen : nullptr};
     if (options_.recompute && !weights) {
       x = recompute([block, how](const Tensors& in) { return block(in[0], how); }, {x});
     } else {
@@ -135,14 +135,14 @@ Tensor Transformer::features(const Tensor& ids, const Tensor& mask, Tensors* wei
   return norm ? (*norm)(x) : x;
 }
 
-Tensor Transformer::operator()(const Tensor& ids, const Tensor& mask) const {
+Tensor Transformer::operator()(const Tensor& ids, const Mask& mask) const {
   return call(ids, [&] {
     const Tensor x = features(ids, mask, nullptr);  // [B, T, width]
     return head ? (*head)(x) : linear(x, tokens.weight);
   });
 }
 
-Tensors Transformer::attention_weights(const Tensor& ids, const Tensor& mask) const {
+Tensors Transformer::attention_weights(const Tensor& ids, const Mask& mask) const {
   Tensors weights;
   features(ids, mask, &weights);
   return weights;

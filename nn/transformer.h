@@ -72,12 +72,12 @@ class Transformer : public Module {
  public:
   Transformer(const TransformerOptions& options, Rng& rng);
 
-  /// mask, if any, narrows what each place may attend to beyond causality: b8 (true = may attend),
-  /// broadcast to [B, heads, T, T], such as padding_mask.
+  /// mask narrows what each place may attend to beyond causality: Mask::lengths(lengths), say, or a
+  /// tensor that broadcasts to [B, heads, T, T].
   /// Throws when T is above the context, or an id is outside the vocabulary.
-  Tensor operator()(const Tensor& ids, const Tensor& mask = {}) const;
+  Tensor operator()(const Tensor& ids, const Mask& mask = {}) const;
   /// The attention weights of the same call, one [B, heads, T, T] for each layer.
-  Tensors attention_weights(const Tensor& ids, const Tensor& mask = {}) const;
+  Tensors attention_weights(const Tensor& ids, const Mask& mask = {}) const;
 
   const TransformerOptions& options() const { return options_; }
 
@@ -89,7 +89,7 @@ class Transformer : public Module {
   std::optional<Linear> head;  ///< [vocabulary, width], when its weights are not tied
 
  private:
-  Tensor features(const Tensor& ids, const Tensor& mask, Tensors* weights) const;
+  Tensor features(const Tensor& ids, const Mask& mask, Tensors* weights) const;
   void initialize(Rng& rng);
 
   TransformerOptions options_;

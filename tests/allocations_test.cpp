@@ -191,7 +191,7 @@ TEST_P(SteadyTraining, ALayerOfOnesOwn) {
   optim::Adam adam(parameters, {.lr = 0.01});
   expect_steady([&] {
     const Tensor x = rng.normal({20, 10, 16});
-    const Tensor seen = nn::causal_mask(10, 10);
+    const Tensor seen = Mask::causal().allowed({}, 10, 10);
     const Tensor mean_so_far =
         matmul(seen.to(Dtype::f32) / sum(seen.to(Dtype::f32), -1, {.keepdim = true}), x);
     adam.zero_grad();

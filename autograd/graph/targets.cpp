@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "rapt/autograd/error.h"
-#include "rapt/autograd/graph/reuse.h"
 
 namespace rapt {
 namespace {
@@ -28,18 +27,25 @@ Targets::Targets(TensorList outputs, TensorList inputs) {
   mark_paths(outputs);
 }
 
-Targets::Targets(const Tensor& output, const Tensors& ends, const Backward& b) : bounded_(true) {
+Targets::Targets(TensorList outputs, const Tensors& ends, const PoolVector<char>& wanted)
+    : bounded_(true) {
   for (size_t i = 0; i < ends.size(); ++i) {
     const void* place = ends[i].defined() ? place_of(ends[i]) : nullptr;
     if (place == nullptr) continue;
     ends_.insert(place);
-    if (!b.needs(i)) continue;
-    const auto [slot, is_new] = slots_.try_emplace(place);
-    if (const Tensor arrived = accumulate_into(b, i); is_new && arrived.defined()) {
-      slot->second = arrived.clone();
-    }
+    if (wanted[i] != 0) slots_.try_emplace(place);
   }
-  mark_paths({output});
+  mark_paths(outputs);
+}
+
+Tensors Targets::take(const Tensors& ends) {
+  Tensors out;
+  for (const Tensor& end : ends) {
+    Tensor* const found = end.defined() ? slot(place_of(end)) : nullptr;
+    out.push_back(found != nullptr ? *found : Tensor());
+    if (found != nullptr) *found = Tensor();
+  }
+  return out;
 }
 
 bool Targets::is_target(const Node& node) const {

@@ -17,14 +17,17 @@ class Targets {
  public:
   /// Those of `inputs`, for grad().
   Targets(TensorList outputs, TensorList inputs);
-  /// Those of `ends` that b needs, for recompute.
-  Targets(const Tensor& output, const Tensors& ends, const Backward& b);
+  /// Those of `ends` that are wanted, for recompute. Nothing behind an end is looked at; a leaf that
+  /// is none of them is an error.
+  Targets(TensorList outputs, const Tensors& ends, const PoolVector<char>& wanted);
 
   /// Where the gradient of that place is wanted, or null.
   Tensor* slot(const void* place) {
     const auto at = slots_.find(place);
     return at == slots_.end() ? nullptr : &at->second;
   }
+  /// The gradients found, each moved to the first of `ends` that asked for it.
+  Tensors take(const Tensors& ends);
   /// True when the node has a target among what it was computed from.
   bool leads_to_target(const Node* node) const { return paths_.contains(node); }
   bool wants(const Edge& edge) const {

@@ -208,16 +208,16 @@ std::vector<GradientCase> attention_cases() {
                  {inputs[0], inputs[1]}});
   };
   add("plain", qkv, {});
-  add("causal", qkv, {.causal = true});
-  add("scale", qkv, {.scale = 0.7});
+  add("causal", qkv, {.mask = Mask::causal()});
+  add("scale", qkv, {.score = Score::scaled_dot({.scale = 0.7})});
   add("mask", qkv, {.mask = from_values<bool>({true, false, true, false, true, true}, {2, 3})});
   add("a row masked", qkv,
       {.mask = from_values<bool>({false, false, false, true, true, false}, {2, 3})});
   add("causal with more queries than keys", {normal({3, 2}), normal({2, 2}, 2), normal({2, 1}, 3)},
-      {.causal = true});
+      {.mask = Mask::causal()});
   add("causal and padding", qkv,
-      {.mask = from_values<bool>({true, true, false, true, true, true}, {2, 1, 3}),
-       .causal = true});
+      {.mask =
+           Mask::causal() & from_values<bool>({true, true, false, true, true, true}, {2, 1, 3})});
   add("broadcast heads", {normal({2, 2, 2, 1}), normal({2, 1, 2, 1}, 2), normal({2, 2}, 3)}, {});
   add("one by one", {normal({1, 2}), normal({1, 2}, 2), normal({1, 2}, 3)}, {});
   add("no queries", {normal({0, 2}), normal({2, 2}, 2), normal({2, 2}, 3)}, {});

@@ -201,7 +201,7 @@ std::set<std::string> side_arguments(const std::string& header) {
   const std::regex of_struct(R"(struct (\w+) \{((?:\{\}|[^}])*)\};)");
   for (std::sregex_iterator s(header.begin(), header.end(), of_struct), end; s != end; ++s) {
     const std::string body = (*s)[2];
-    const std::regex member(R"(\n  Tensor (\w+)( = \{\})?;)");
+    const std::regex member(R"(\n  (?:Tensor|Mask) (\w+)( = \{\})?;)");
     for (std::sregex_iterator m(body.begin(), body.end(), member); m != end; ++m) {
       members.insert({(*s)[1], (*m)[1]});
     }

@@ -206,7 +206,7 @@ void add_normalization(Table& t) {
 void add_attention(Table& t) {
   const auto attend = [](AttentionOptions options) {
     return [options](In x) mutable {
-      if (x.size() > 3) options.mask = x[3];
+      if (x.size() > 3) options.mask = options.mask & x[3];
       return scaled_dot_product_attention(x[0], x[1], x[2], options);
     };
   };
@@ -215,12 +215,14 @@ void add_attention(Table& t) {
     t[text("attention/", how)] = [=](In x) { return attend({})(x); };
   }
   for (const char* how : {"causal", "causal and padding"}) {
-    t[text("attention/", how)] = [=](In x) { return attend({.causal = true})(x); };
+    t[text("attention/", how)] = [=](In x) { return attend({.mask = Mask::causal()})(x); };
   }
-  t["attention/scale"] = [=](In x) { return attend({.scale = 0.3})(x); };
+  t["attention/scale"] = [=](In x) {
+    return attend({.score = Score::scaled_dot({.scale = 0.3})})(x);
+  };
   t["attention_weights/plain"] = [](In x) { return attention_weights(x[0], x[1]); };
   t["attention_weights/causal and mask"] = [](In x) {
-    return attention_weights(x[0], x[1], {.mask = x[2], .causal = true});
+    return attention_weights(x[0], x[1], {.mask = Mask::causal() & x[2]});
   };
 }
 

@@ -484,12 +484,28 @@ struct Attending {
     q = matrices(queries, width);
     k = matrices(keys, width);
     v = matrices(keys, d.in(0, 9));
-    const int64_t mask = d.in(0, 3);
     const Shape shape = d.chance(3) ? Shape{1, keys} : Shape{queries, keys};
-    if (mask == 1) options.mask = d.booleans(shape);
-    if (mask == 2) options.mask = d.floats(shape);
-    options.causal = d.chance(2);
-    if (d.chance(4)) options.scale = 0.5;
+    const auto align = [&] { return d.chance(2) ? Mask::Align::last : Mask::Align::first; };
+    const auto length = [&] { return from_values<int64_t>({d.in(0, keys)}, {}); };
+    if (d.chance(3)) options.mask = options.mask & d.booleans(shape);
+    if (d.chance(3)) options.mask = options.mask & d.floats(shape);
+    if (d.chance(3)) options.mask = options.mask & Mask::causal(align());
+    if (d.chance(6)) options.mask = options.mask & Mask::window(d.in(0, 70), d.in(0, 9), align());
+    if (d.chance(6)) options.mask = options.mask & Mask::lengths(length());
+    if (d.chance(6)) options.mask = options.mask & Mask::prefix(length(), align());
+    ScaledDotOptions dot;
+    if (d.chance(4)) dot.scale = 0.5;
+    if (d.chance(4)) dot.soft_cap = 3;
+    options.score = Score::scaled_dot(dot);
+    if (d.chance(8)) {
+      options.score = options.score.then([](const Tensor& s, const AttentionBlock& b) {
+        return s + (b.keys - b.rows).to(s.dtype()) * 0.1;
+      });
+    }
+    if (d.chance(8)) {
+      options.mask = options.mask &
+                     Mask::of([](const AttentionBlock& b) { return not_equal(b.keys, b.rows); });
+    }
     if (d.chance(4)) {
       options.dropout = 0.3;
       options.rng = &rng;

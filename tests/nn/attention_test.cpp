@@ -19,32 +19,6 @@ Tensor lengths_of(std::vector<int64_t> lengths) { return from_values(lengths); }
 
 Tensor b8(std::vector<bool> values, const Shape& shape) { return from_values(values, shape); }
 
-TEST(Masks, CausalLetsTheLastQuerySeeEveryKey) {
-  EXPECT_EQ(causal_mask(3, 3).values<bool>(), (std::vector<bool>{1, 0, 0, 1, 1, 0, 1, 1, 1}));
-  EXPECT_EQ(causal_mask(2, 4).values<bool>(), (std::vector<bool>{1, 1, 1, 0, 1, 1, 1, 1}));
-  EXPECT_EQ(causal_mask(3, 1).values<bool>(), (std::vector<bool>{0, 0, 1}));
-  EXPECT_EQ(causal_mask(2, 0).shape(), (Shape{2, 0}));
-}
-
-TEST(Masks, PaddingAllowsTheFirstKeys) {
-  const Tensor mask = padding_mask(lengths_of({2, 0, 3}), 3);
-  EXPECT_EQ(mask.shape(), (Shape{3, 1, 1, 3}));
-  EXPECT_EQ(mask.values<bool>(), (std::vector<bool>{1, 1, 0, 0, 0, 0, 1, 1, 1}));
-}
-
-TEST(Masks, Compose) {
-  const Tensor both = logical_and(causal_mask(2, 2), padding_mask(lengths_of({2, 1}), 2));
-  EXPECT_EQ(both.shape(), (Shape{2, 1, 2, 2}));
-  EXPECT_EQ(both.values<bool>(), (std::vector<bool>{1, 0, 1, 1, 1, 0, 1, 0}));
-}
-
-TEST(Masks, RefuseWhatDoesNotFit) {
-  EXPECT_NE(error_of([] { causal_mask(-1, 2); }), "");
-  EXPECT_EQ(error_of([] { padding_mask(ones({2}), 3); }),
-            "padding_mask: wanted lengths i64 [B]; got f32[2]");
-  EXPECT_NE(error_of([] { padding_mask(zeros({2, 1}, Dtype::i64), 3); }), "");
-}
-
 TEST(MultiHeadAttention, SelfAttentionAgreesWithPyTorch) {
   Rng rng(1);
   const auto make = [&] { return MultiHeadAttention({.width = 12, .heads = 3}, rng); };
@@ -58,20 +32,23 @@ TEST(MultiHeadAttention, SelfAttentionAgreesWithPyTorch) {
         std::string("attention.") + c.name, make,
         [&](const MultiHeadAttention& layer, const NamedTensors& in) {
           Tensor weights;
-          const Tensor mask = c.padding ? padding_mask(in["lengths"], 5) : Tensor();
-          const Tensor y = layer(in["x"], {.mask = mask, .causal = c.causal, .weights = &weights});
+          const Mask padding = c.padding ? Mask::lengths(in["lengths"]) : Mask();
+          const Mask mask = (c.causal ? Mask::causal() : Mask()) & padding;
+          const Tensor y = layer(in["x"], {.mask = mask, .weights = &weights});
           return NamedTensors{{"y", y}, {"weights", weights}};
         });
   }
 }
 
-TEST(MultiHeadAttention, CausalAsAMaskIsTheSame) {
+TEST(MultiHeadAttention, AMaskAsATensorIsTheSame) {
   Rng rng(1);
   reference::expect_as_pytorch(
       "attention.both", [&] { return MultiHeadAttention({.width = 12, .heads = 3}, rng); },
       [&](const MultiHeadAttention& layer, const NamedTensors& in) {
         Tensor weights;
-        const Tensor mask = logical_and(causal_mask(5, 5), padding_mask(in["lengths"], 5));
+        const Tensor& n = in["lengths"];
+        const Mask both = Mask::causal() & Mask::lengths(n);
+        const Tensor mask = both.allowed({n.size(0), 1}, 5, 5);
         const Tensor y = layer(in["x"], {.mask = mask, .weights = &weights});
         return NamedTensors{{"y", y}, {"weights", weights}};
       });
@@ -145,8 +122,9 @@ TEST(MultiHeadAttention, TakesAMaskThatIsAddedToTheScores) {
   const MultiHeadAttention layer({.width = 8, .heads = 2}, rng);
   const Tensor x = rng.normal({2, 4, 8});
   const double minus_infinity = -std::numeric_limits<double>::infinity();
-  const Tensor added = masked_fill(zeros({4, 4}), logical_not(causal_mask(4, 4)), minus_infinity);
-  EXPECT_TRUE(close(layer(x, {.mask = added}), layer(x, {.causal = true}), 1e-6));
+  const Tensor added =
+      masked_fill(zeros({4, 4}), logical_not(Mask::causal().allowed({}, 4, 4)), minus_infinity);
+  EXPECT_TRUE(close(layer(x, {.mask = added}), layer(x, {.mask = Mask::causal()}), 1e-6));
 }
 
 TEST(MultiHeadAttention, ShowsTheWeightsOfEachHead) {
@@ -164,7 +142,7 @@ TEST(MultiHeadAttention, AQueryThatMayAttendToNothingGetsTheBias) {
   Tensor x = rng.normal({2, 3, 8});
   x.set_requires_grad();
   Tensor weights;
-  const Tensor y = layer(x, {.mask = padding_mask(lengths_of({3, 0}), 3), .weights = &weights});
+  const Tensor y = layer(x, {.mask = Mask::lengths(lengths_of({3, 0})), .weights = &weights});
   EXPECT_TRUE(close(select(y, 0, 1), expand(layer.output.bias, {3, 8}), 0));
   EXPECT_EQ(max(abs(select(weights, 0, 1))).item(), 0);
   sum(y).backward();
@@ -176,7 +154,7 @@ TEST(MultiHeadAttention, WorksOnOneTokenAndOnNone) {
   Rng rng(8);
   const MultiHeadAttention layer({.width = 8, .heads = 2}, rng);
   const Tensor x = rng.normal({2, 1, 8});
-  EXPECT_TRUE(close(layer(x, {.causal = true}), layer.output(layer.value(x)), 1e-6));
+  EXPECT_TRUE(close(layer(x, {.mask = Mask::causal()}), layer.output(layer.value(x)), 1e-6));
   EXPECT_EQ(layer(zeros({2, 0, 8})).shape(), (Shape{2, 0, 8}));
   EXPECT_EQ(layer(zeros({0, 3, 8})).shape(), (Shape{0, 3, 8}));
 }
@@ -220,7 +198,8 @@ TEST(MultiHeadAttention, HasTheRightGradients) {
   const auto report = reference::check_layer(
       {&layer.query.weight, &layer.query.bias, &layer.key.weight, &layer.key.bias,
        &layer.value.weight, &layer.value.bias, &layer.output.weight, &layer.output.bias},
-      {x, memory}, [&](const Tensors& in) { return layer(in[0], in[1], {.causal = true}); });
+      {x, memory},
+      [&](const Tensors& in) { return layer(in[0], in[1], {.mask = Mask::causal()}); });
   EXPECT_TRUE(report) << report.text;
 }
 

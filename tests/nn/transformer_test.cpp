@@ -50,8 +50,8 @@ TEST(TransformerBlock, AgreesWithPyTorch) {
                                   rng);
         },
         [](const TransformerBlock& block, const NamedTensors& in) {
-          const Tensor mask = padding_mask(in["lengths"], 5);
-          return NamedTensors{{"y", block(in["x"], {.mask = mask, .causal = true})}};
+          const Mask mask = Mask::causal() & Mask::lengths(in["lengths"]);
+          return NamedTensors{{"y", block(in["x"], {.mask = mask})}};
         });
   }
 }
@@ -69,7 +69,7 @@ TEST(TransformerBlock, HasTheRightGradients) {
          &block.norm2.weight, &block.norm2.bias, &f.up.weight, &f.up.bias, &f.down.weight,
          &f.down.bias},
         {rng.normal({1, 3, 4}, 0, 1, Dtype::f64)},
-        [&](const Tensors& in) { return block(in[0], {.causal = true}); });
+        [&](const Tensors& in) { return block(in[0], {.mask = Mask::causal()}); });
     EXPECT_TRUE(report) << report.text;
   }
 }
@@ -218,7 +218,7 @@ TEST(Transformer, ScalesEmbeddingsBesideSinusoidalPositions) {
   const Transformer model(small({.layers = 1, .positions = Positions::sinusoidal}), rng);
   const Tensor ids = ids_of({4, 2, 7}, {1, 3});
   const Tensor x = model.tokens(ids) * std::sqrt(8.0) + sinusoidal_positions(3, 8);
-  const Tensor wanted = (*model.head)((*model.norm)(model.blocks[0](x, {.causal = true})));
+  const Tensor wanted = (*model.head)((*model.norm)(model.blocks[0](x, {.mask = Mask::causal()})));
   EXPECT_TRUE(close(model(ids), wanted, 1e-6));
 }
 
@@ -288,7 +288,7 @@ NamedTensors train(TransformerOptions options, bool recompute) {
   NamedTensors out;
   for (int step = 0; step < 3; ++step) {
     const Tensor ids = rng.integers(0, 11, {2, 6});
-    const Tensor loss = cross_entropy(model(ids, padding_mask(from_values<int64_t>({4, 6}), 6)),
+    const Tensor loss = cross_entropy(model(ids, Mask::lengths(from_values<int64_t>({4, 6}))),
                                       rng.integers(0, 11, {2, 6}))
                             .mean();
     optimizer.zero_grad();

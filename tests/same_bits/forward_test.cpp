@@ -77,8 +77,7 @@ TEST(SameBits, APrefix) {
 TEST(SameBits, RightPadding) {
   for_each_decoder([](Trial& t) {
     const int64_t length = t.rng.integer(1, t.shape.context + 1);
-    const Tensor mask = nn::padding_mask(
-        full({t.shape.batch}, static_cast<double>(length), Dtype::i64), t.shape.context);
+    const Mask mask = Mask::lengths(full({t.shape.batch}, static_cast<double>(length), Dtype::i64));
     const Tensor real = slice(t.ids, 1, 0, length);
     const Tensor other = t.rng.integers(0, 29, {t.shape.batch, t.shape.context - length});
     const Tensor padded = concat({real, other}, 1), alone = t.model(real);
@@ -104,13 +103,13 @@ TEST(SameBits, AttentionWithKeysFromBefore) {
     for (const int64_t length : {7, 64, 130, 300, 520}) {
       const auto draw = [&](int64_t width) { return rng.normal({heads, length, width}, 0, 2); };
       const Tensor q = draw(24), k = draw(24), v = draw(20);
-      const Tensor whole = scaled_dot_product_attention(q, k, v, {.causal = true});
+      const Tensor whole = scaled_dot_product_attention(q, k, v, {.mask = Mask::causal()});
       for (const int64_t some : {int64_t{1}, int64_t{2}, length / 2, length - 1}) {
         for (const int64_t seen : {length, length - length / 3}) {
           const int64_t first = std::max<int64_t>(seen - some, 0);
           const Tensor part =
               scaled_dot_product_attention(slice(q, 1, first, seen), slice(k, 1, 0, seen),
-                                           slice(v, 1, 0, seen), {.causal = true});
+                                           slice(v, 1, 0, seen), {.mask = Mask::causal()});
           EXPECT_TRUE(same_bits(part, slice(whole, 1, first, seen)))
               << heads << " heads, " << length << ", queries " << first << " to " << seen;
         }
@@ -136,7 +135,7 @@ TEST(SameBits, AHeadOfAttentionAlone) {
         }
         const Tensor y = scaled_dot_product_attention(
             leaves[0], leaves[1], leaves[2],
-            {.mask = slice(mask, 0, begin, end), .causal = length != 130});
+            {.mask = (length != 130 ? Mask::causal() : Mask()) & slice(mask, 0, begin, end)});
         y.backward(slice(g, 0, begin, end));
         return Tensors{y.detach(), leaves[0].grad(), leaves[1].grad(), leaves[2].grad()};
       };

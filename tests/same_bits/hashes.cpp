@@ -88,7 +88,7 @@ void ops() {
     Rng rng(2);
     const Tensor heads = transpose(reshape(concat({x, x * 0.5, x, x, x}), {185, 5, 26}), 0, 1);
     return scaled_dot_product_attention(heads, heads, heads,
-                                        {.causal = true, .dropout = 0.1, .rng = &rng});
+                                        {.mask = Mask::causal(), .dropout = 0.1, .rng = &rng});
   });
   Hash draws;
   Rng rng(3);

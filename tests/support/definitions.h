@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "tensor_function.h"
 #include "tensors.h"
 
@@ -25,11 +27,27 @@ inline Tensor plain_causal(int64_t queries, int64_t keys) {
   return less_equal(j, i + static_cast<double>(keys - queries));
 }
 
+inline Mask causal_if(bool causal) { return causal ? Mask::causal() : Mask(); }
+
+/// How attention attends, in the formula below and as options of the op.
+struct PlainAttention {
+  Tensor mask = {};  ///< b8, or added
+  bool causal = false;
+  std::optional<double> scale = {};
+  std::optional<double> soft_cap = {};
+
+  AttentionOptions options() const {
+    return {.mask = causal_if(causal) & mask,
+            .score = Score::scaled_dot({.scale = scale, .soft_cap = soft_cap})};
+  }
+};
+
 /// Attention by its formula. The weights' factors `keep` stand for dropout.
 inline Tensor plain_attention(const Tensor& q, const Tensor& k, const Tensor& v,
-                              const AttentionOptions& o = {}, const Tensor& keep = {}) {
-  const double scale = o.scale != 0 ? o.scale : 1 / std::sqrt(static_cast<double>(q.size(-1)));
+                              const PlainAttention& o = {}, const Tensor& keep = {}) {
+  const double scale = o.scale.value_or(1 / std::sqrt(static_cast<double>(q.size(-1))));
   Tensor scores = matmul(q, transpose(k)) * scale;
+  if (o.soft_cap) scores = *o.soft_cap * tanh(scores / *o.soft_cap);
   Tensor allowed = ones({q.size(-2), k.size(-2)}, Dtype::b8);
   if (o.causal) allowed = logical_and(allowed, plain_causal(q.size(-2), k.size(-2)));
   if (o.mask.defined() && o.mask.dtype() == Dtype::b8) allowed = logical_and(allowed, o.mask);

@@ -1,10 +1,14 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <optional>
 
+#include "rapt/autograd/kernels/gemm/gemm.h"
 #include "rapt/autograd/kernels/gemm/matrix.h"
 #include "rapt/autograd/kernels/softmax.h"
 #include "rapt/autograd/philox_key.h"
+#include "rapt/autograd/pool.h"
 #include "rapt/autograd/shape.h"
 
 /// Attention that never holds the queries x keys weights: a block of them at a time, with a running
@@ -18,20 +22,55 @@ struct Matrices {
   Strides batch;
 };
 
+/// Keys [begin, end).
+struct KeySpan {
+  int64_t begin, end;
+};
+
+/// Which keys a query may attend to by its place alone: query i of batch entry b to the span
+///   begin = i + lower
+///   end   = min(lengths[b], max(i + diagonal + 1, prefix[b]) for each Upper)
+/// cut to the keys that there are. Neither moves back from one query to the next.
+struct KeySpans {
+  struct Upper {
+    int64_t diagonal;
+    const int64_t* prefix = nullptr;  // [batch]; null: 0
+  };
+  int64_t lower = -Band::unbounded;
+  PoolVector<Upper> uppers;
+  const int64_t* lengths = nullptr;  // [batch]; null: all keys
+
+  bool bounded() const {
+    return lower != -Band::unbounded || !uppers.empty() || lengths != nullptr;
+  }
+  KeySpan of(int64_t batch, int64_t query, int64_t keys) const {
+    int64_t end = lengths != nullptr ? std::min(lengths[batch], keys) : keys;
+    for (const Upper& upper : uppers) {
+      const int64_t prefix = upper.prefix != nullptr ? upper.prefix[batch] : 0;
+      end = std::min(end, std::max(query + upper.diagonal + 1, prefix));
+    }
+    end = std::max<int64_t>(end, 0);
+    return {std::clamp<int64_t>(query + lower, 0, end), end};
+  }
+};
+
+/// s = q k^T scale, soft_cap * tanh(s / soft_cap) of it if there is a cap, plus what is added; of
+/// the keys in the span that all of may_attend allow.
 template <class T>
 struct Attention {
   Shape batch;
   int64_t queries, keys, width, value_width;
-  Matrices<const T> q, k, v;        // columns dense
-  Matrices<const bool> may_attend;  // data null: everywhere
-  Matrices<const T> added;          // data null: nothing
-  bool causal;
+  Matrices<const T> q, k, v;  // columns dense
+  KeySpans spans;
+  PoolVector<Matrices<const bool>> may_attend;
+  PoolVector<Matrices<const T>> added;  // -inf masks
   T scale;
+  std::optional<T> soft_cap;
   double dropout;
   PhiloxKey draws;
 };
 
-/// out = softmax(q k^T scale + mask) v, its columns dense. softmax [batch, queries] is kept for the
+/// out = softmax(s) v, its columns dense. softmax [batch, queries] is kept for the
 /// backward.
 template <class T>
 void attention(const Attention<T>& a, const Matrices<T>& out, Softmax<T> softmax);
@@ -42,10 +81,18 @@ void attention_backward(const Attention<T>& a, const Matrices<const T>& out,
                         const Matrices<const T>& g, Softmax<const T> softmax, const Matrices<T>& dq,
                         const Matrices<T>& dk, const Matrices<T>& dv);
 
-/// What dropout multiplies the weights by: 0 or 1 / (1 - p). keep [batches, queries, keys].
+/// The gradient of something that was added to the scores, after the cap: to += theirs. Where `to`
+/// has strides of 0, what was added is stretched, and its gradient a sum.
 template <class T>
-void attention_dropout(int64_t batches, int64_t queries, int64_t keys, double p, PhiloxKey draws,
-                       T* keep);
+void attention_added_backward(const Attention<T>& a, const Matrices<const T>& out,
+                              const Matrices<const T>& g, Softmax<const T> softmax,
+                              const Matrices<T>& to);
+
+/// What dropout multiplies the weights by: 0 or 1 / (1 - p), for queries [first, first + rows) of
+/// each batch entry.   keep [batches, rows, keys]
+template <class T>
+void attention_dropout(int64_t batches, int64_t queries, int64_t keys, int64_t first, int64_t rows,
+                       double p, PhiloxKey draws, T* keep);
 /// Blocks of draws that it takes.
 int64_t attention_dropout_blocks(int64_t batches, int64_t queries, int64_t keys);
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "rapt/autograd/kernels/attention/head.h"
 #include "rapt/autograd/kernels/attention/masked.h"
@@ -18,57 +19,114 @@ class HeadBackward {
  public:
   /// dots [queries]: what all weights of a row share, the output's gradient along the output.
   HeadBackward(const Attention<T>& a, int64_t index, const Matrix<const T>& g,
-               const Softmax<const T>& softmax, const T* dots, const Matrix<T>& dk,
-               const Matrix<T>& dv)
-      : a_(a), head_(a, index), g_(g), softmax_(softmax), dots_(dots), dk_(dk), dv_(dv) {}
+               const Softmax<const T>& softmax, const T* dots)
+      : a_(a), head_(a, index), g_(g), softmax_(softmax), dots_(dots) {}
 
   /// The block of keys from `column` on: dk and dv of these keys, and what they give to the queries
-  /// that see them: dq += it, or dq = it.
-  void run(int64_t column, const Matrix<T>& dq, bool adds) {
-    const int64_t columns = std::min(keys_per_block, a_.keys - column);
-    clear(dk_.at(column, 0), columns, a_.width);
-    clear(dv_.at(column, 0), columns, a_.value_width);
-    const int64_t first = first_row(head_, column);
-    const bool again = first + queries_per_block < a_.queries;
-    const MaybePacked<T> k_transposed(again, head_.k.at(column, 0).transposed(), a_.width, columns);
-    const MaybePacked<T> v_transposed(again, head_.v.at(column, 0).transposed(), a_.value_width,
-                                      columns);
-    const MaybePacked<T> k(again, head_.k.at(column, 0), columns, a_.width);
-    for (int64_t row = first; row < a_.queries; row += queries_per_block) {
-      const int64_t rows = std::min(queries_per_block, a_.queries - row);
-      const int64_t some = head_.visible_of(row + rows - 1, column, columns);
-      const Matrix<T> to = dq.at(row, 0);
-      if (some > 0) {
-        block(row, rows, column, some, k_transposed.get(), v_transposed.get(), k.get(), to, adds);
-      } else if (!adds) {
-        clear(to, rows, a_.width);
+  /// that see them, in `dq`. `adds(row)`: whether it is added there, for the block of queries from
+  /// `row` on; else it is what dq is then.
+  template <class Adds>
+  void run(int64_t column, const Matrix<T>& dq, const Matrix<T>& dk, const Matrix<T>& dv,
+           Adds adds) {
+    clear(dk.at(column, 0), keys_in(column), a_.width);
+    clear(dv.at(column, 0), keys_in(column), a_.value_width);
+    each_block(column, [&](const Place& at, const Packed& packed) {
+      const Matrix<T> to = dq.at(at.row, 0);
+      if (at.columns == 0) {
+        if (!adds(at.row)) clear(to, at.rows, a_.width);
+        return;
       }
-    }
+      weights_and_slopes(at, packed);
+      products(at, packed, to, adds(at.row), dk.at(column, 0), dv.at(column, 0));
+    });
+  }
+
+  /// What the block of keys gives to `to`, the gradient of what was added to the scores.
+  void add_to_added(int64_t column, const Matrix<T>& to) {
+    each_block(column, [&](const Place& at, const Packed& packed) {
+      if (at.columns == 0) return;
+      weights_and_slopes(at, packed, false);
+      for (int64_t i = 0; i < at.rows; ++i) {
+        const Matrix<T> sum = to.at(at.row + i, at.column);
+        for (int64_t j = 0; j < at.columns; ++j) {
+          const T ds = ds_[i * at.columns + j];  // a weight of 0 times what is not finite is NaN
+          if (ds != ds && head_.is_masked(at.row + i, at.column + j)) continue;
+          sum.data[j * sum.column_stride] += ds;
+        }
+      }
+    });
   }
 
   /// From now on, leaves out the masked terms of all products.
   void leave_out_masked() { masked_.emplace(); }
 
-  /// Queries before this one do not see the keys from `column` on, and run() leaves their dq alone.
-  static int64_t first_row(const Head<T>& head, int64_t column) {
-    return head.first_query(column) / queries_per_block * queries_per_block;
+  /// The queries that see keys from `column` on and before column + keys_per_block: those from the
+  /// first to before the second, whole blocks of them. run() leaves the dq of others alone.
+  static std::pair<int64_t, int64_t> rows_of(const Head<T>& head, int64_t column, int64_t queries) {
+    const int64_t end = head.first_query_beyond(column + keys_per_block);
+    return {head.first_query(column) / queries_per_block * queries_per_block,
+            std::min(ceil_div(end, queries_per_block) * queries_per_block, queries)};
   }
 
  private:
-  void block(int64_t row, int64_t rows, int64_t column, int64_t columns,
-             const PackedB<T>* k_transposed, const PackedB<T>* v_transposed,
-             const PackedB<T>* k_packed, const Matrix<T>& dq, bool adds) {
-    using enum Causal::Operand;
-    const Matrix<const T> q = head_.q.at(row, 0), g = g_.at(row, 0);
-    const Matrix<const T> k = head_.k.at(column, 0), v = head_.v.at(column, 0);
-    const Causal of_a = head_.triangle(a, row, column);
-    const Causal of_transposed = head_.triangle(a_transposed, row, column);
-    head_.scores(row, rows, column, columns, k_transposed, p_);
-    gemm<T>({rows, columns, a_.value_width, g, v.transposed(), {ds_, columns, 1}}, v_transposed,
-            head_.triangle(c, row, column));
-    for (int64_t i = 0; i < rows; ++i) weights(row + i, i, column, columns);
+  /// A block of queries and keys: columns is 0 where none of these queries sees one of these keys.
+  struct Place {
+    int64_t row, rows, column, columns;
+  };
+  struct Packed {
+    const PackedB<T>*k_transposed, *v_transposed, *k;
+  };
+
+  int64_t keys_in(int64_t column) const { return std::min(keys_per_block, a_.keys - column); }
+
+  /// f(place, packed) for each block of queries that may see a key of the block from `column` on.
+  template <class F>
+  void each_block(int64_t column, F f) {
+    const int64_t columns = keys_in(column);
+    const auto [first, last] = rows_of(head_, column, a_.queries);
+    const bool again = first + queries_per_block < last;
+    const MaybePacked<T> k_transposed(again, head_.k.at(column, 0).transposed(), a_.width, columns);
+    const MaybePacked<T> v_transposed(again, head_.v.at(column, 0).transposed(), a_.value_width,
+                                      columns);
+    const MaybePacked<T> k(again, head_.k.at(column, 0), columns, a_.width);
+    const Packed packed{k_transposed.get(), v_transposed.get(), k.get()};
+    for (int64_t row = first; row < last; row += queries_per_block) {
+      const int64_t rows = std::min(queries_per_block, a_.queries - row);
+      const KeySpan span = head_.keys_of(row, rows);
+      int64_t some = std::clamp<int64_t>(span.end - column, 0, columns);
+      if (span.begin >= column + some || head_.all_masked(row, rows, column, some)) some = 0;
+      f(Place{row, rows, column, some}, packed);
+    }
+  }
+
+  /// p = the weights (as dropped), ds = the gradients of the scores before the cap; or after it,
+  /// for what was added there.
+  void weights_and_slopes(const Place& at, const Packed& packed, bool before_cap = true) {
+    T* const slopes = a_.soft_cap && before_cap ? static_cast<T*>(slopes_) : nullptr;
+    head_.scores(at.row, at.rows, at.column, at.columns, packed.k_transposed, p_, slopes);
+    gemm<T>({at.rows,
+             at.columns,
+             a_.value_width,
+             g_.at(at.row, 0),
+             head_.v.at(at.column, 0).transposed(),
+             {ds_, at.columns, 1}},
+            packed.v_transposed, head_.band(Band::Operand::c, at.row, at.column));
+    for (int64_t i = 0; i < at.rows; ++i) {
+      weights(at.row + i, i, at.column, at.columns);
+      if (slopes == nullptr) continue;
+      const KeySpan span = head_.span_in(at.row + i, at.column, at.columns);
+      for (int64_t j = span.begin; j < span.end; ++j) {
+        ds_[i * at.columns + j] *= slopes[i * at.columns + j];
+      }
+    }
+  }
+
+  void products(const Place& at, const Packed& packed, const Matrix<T>& dq, bool adds,
+                const Matrix<T>& dk, const Matrix<T>& dv) {
+    const int64_t rows = at.rows, columns = at.columns;
+    const Matrix<const T> q = head_.q.at(at.row, 0), g = g_.at(at.row, 0);
+    const Matrix<const T> k = head_.k.at(at.column, 0);
     const Matrix<const T> p{p_, columns, 1}, ds{ds_, columns, 1};
-    const Matrix<T> dk = dk_.at(column, 0), dv = dv_.at(column, 0);
     const Product<T> to_dv{columns, a_.value_width, rows, p.transposed(), g, dv, T(1), true};
     const Product<T> to_dq{rows, a_.width, columns, ds, k, dq, a_.scale, adds};
     const Product<T> to_dk{columns, a_.width, rows, ds.transposed(), q, dk, a_.scale, true};
@@ -79,8 +137,9 @@ class HeadBackward {
       gemm_of_seen(to_dk, by_key);
       return;
     }
+    const Band of_transposed = head_.band(Band::Operand::a_transposed, at.row, at.column);
     gemm<T>(to_dv, nullptr, of_transposed);
-    gemm<T>(to_dq, k_packed, of_a);
+    gemm<T>(to_dq, packed.k, head_.band(Band::Operand::a, at.row, at.column));
     gemm<T>(to_dk, nullptr, of_transposed);
   }
 
@@ -89,17 +148,22 @@ class HeadBackward {
   void weights(int64_t row, int64_t i, int64_t column, int64_t columns) {
     T *p = p_ + i * columns, *ds = ds_ + i * columns;
     const T shift = softmax_.shift[row], factor = softmax_.factor[row], dot = dots_[row];
-    const int64_t some = head_.visible_of(row, column, columns);
+    const KeySpan span = head_.span_in(row, column, columns);
     if (masked_) masked_->note(i, head_, row, column, columns);
-    const int64_t whole = pad_scores(p, some, columns);
-    std::fill(ds + some, ds + columns, T(0));
+    const KeySpan whole = pad_scores(p, span, columns);
+    std::fill(ds, ds + span.begin, T(0));
+    std::fill(ds + span.end, ds + columns, T(0));
     if (factor == T(0)) {  // no weight on any key, and no gradient, whatever arrives
       std::fill_n(p, columns, T(0));
       std::fill_n(ds, columns, T(0));
       return;
     }
-    if (a_.dropout == 0) {
-      for_each_block(p, ds, whole,
+    if (a_.dropout > 0) head_.dropout(row, column, columns, keep_);
+    const T* const keep = a_.dropout > 0 ? keep_ + whole.begin : nullptr;
+    p += whole.begin;
+    ds += whole.begin;
+    if (keep == nullptr) {
+      for_each_block(p, ds, whole.end - whole.begin,
                      [&](const Block<T>& u, const Block<T>& v, int64_t at, int64_t count) {
                        const Block<T> weight = exp<T>(u - shift) * factor;
                        store_some<T>(p + at, weight, count);
@@ -107,13 +171,12 @@ class HeadBackward {
                      });
       return clear_masked(i, columns);
     }
-    head_.dropout(row, column, columns, keep_);
-    for_each_block(p, ds, whole,
+    for_each_block(p, ds, whole.end - whole.begin,
                    [&](const Block<T>& u, const Block<T>& v, int64_t at, int64_t count) {
                      const Block<T> weight = exp<T>(u - shift) * factor;
-                     const Block<T> keep = load_some<T>(keep_, at, count, T(0));
-                     store_some<T>(p + at, weight * keep, count);
-                     store_some<T>(ds + at, weight * (v * keep - dot), count);
+                     const Block<T> kept = load_some<T>(keep, at, count, T(0));
+                     store_some<T>(p + at, weight * kept, count);
+                     store_some<T>(ds + at, weight * (v * kept - dot), count);
                    });
     clear_masked(i, columns);
   }
@@ -129,10 +192,10 @@ class HeadBackward {
   const Matrix<const T> g_;
   const Softmax<const T> softmax_;
   const T* dots_;
-  const Matrix<T> dk_, dv_;
   const Scratch<T> p_{queries_per_block * keys_per_block};
   const Scratch<T> ds_{queries_per_block * keys_per_block};
   const Scratch<T> keep_{keys_per_block};
+  const Scratch<T> slopes_{a_.soft_cap ? queries_per_block * keys_per_block : 0};
   std::optional<MaskedScores<T>> masked_;  // while the masked terms are left out
 };
 
@@ -156,34 +219,78 @@ class AllHeads {
         blocks_(ceil_div(a.keys, keys_per_block)),
         at_once_(
             std::clamp<int64_t>(ceil_div(wanted_tasks, heads_), 1, std::max<int64_t>(blocks_, 1))),
-        dots_(heads_ * a.queries),
-        others_(heads_ * (at_once_ - 1) * a.queries * a.width) {}
+        dots_(heads_ * a.queries) {}
 
   void run() {
     if (at_once_ == 1) return all_blocks_of_each_head();
-    for_rows(0, [&](int64_t head, int64_t row, int64_t rows) { prepare(head, row, rows); });
+    others_.emplace(heads_ * (at_once_ - 1) * a_.queries * a_.width);
+    for_rows([&](int64_t head, int64_t row, int64_t rows) { prepare(head, row, rows); });
     for (int64_t first = 0; first < blocks_; first += at_once_) side_by_side(first);
     parallel_for(heads_, 1, [&](int64_t begin, int64_t end) {
       for (int64_t head = begin; head < end; ++head) settle_masked(head);
     });
   }
 
+  /// See attention_added_backward. One task for each matrix that entries of the batch share and, if
+  /// it has a column for each key, for each block of keys; so that none adds where another does,
+  /// and the order of a sum depends on the sizes alone.
+  void run_added(const Matrices<T>& to) {
+    for_rows([&](int64_t head, int64_t row, int64_t rows) { set_dots(head, row, rows); });
+    PoolVector<T*> owners;
+    for (int64_t head = 0; head < heads_; ++head) owners.push_back(of(to, head).data);
+    std::sort(owners.begin(), owners.end());
+    owners.erase(std::unique(owners.begin(), owners.end()), owners.end());
+    const auto matrices = static_cast<int64_t>(owners.size());
+    const int64_t across = to.first.column_stride == 0 ? 1 : blocks_;
+    parallel_for(matrices * across, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t task = begin; task < end; ++task) {
+        const int64_t first = across == 1 ? 0 : task % across;
+        const int64_t last = across == 1 ? blocks_ : first + 1;
+        for (int64_t head = 0; head < heads_; ++head) {
+          const Matrix<T> sum = of(to, head);
+          if (sum.data != owners[static_cast<size_t>(task / across)]) continue;
+          HeadBackward<T> one = backward_of(head);
+          for (int64_t block = first; block < last; ++block) {
+            one.add_to_added(block * keys_per_block, sum);
+          }
+        }
+      }
+    });
+  }
+
  private:
-  /// Their dots; and a dq of 0, where no key is seen. The first block of keys sets the others.
-  void prepare(int64_t head, int64_t row, int64_t rows) const {
+  void set_dots(int64_t head, int64_t row, int64_t rows) const {
     const Matrix<const T> out = of(out_, head).at(row, 0), g = of(g_, head).at(row, 0);
     T* const dots = dots_ + head * a_.queries + row;
     for (int64_t i = 0; i < rows; ++i) {
       dots[i] = row_dot(g.data + i * g.row_stride, out.data + i * out.row_stride, a_.value_width);
     }
-    const int64_t first = blocks_ == 0 ? a_.queries : first_row(0);
-    const int64_t unseen = std::min(first, row + rows) - row;
-    if (unseen > 0) clear(of(dq_, head).at(row, 0), unseen, a_.width);
   }
 
-  /// The first query that sees a key of the block, or one of its block of queries.
-  int64_t first_row(int64_t block) const {
-    return HeadBackward<T>::first_row(Head<T>(a_, 0), block * keys_per_block);
+  /// Their dots; and a dq of 0, where no block of keys is seen. The first that is sets the others.
+  void prepare(int64_t head, int64_t row, int64_t rows) const {
+    set_dots(head, row, rows);
+    for_query_blocks(row, rows, [&](int64_t first, int64_t some) {
+      const KeySpan blocks = blocks_seen(head, first);
+      if (blocks.begin >= blocks.end) clear(of(dq_, head).at(first, 0), some, a_.width);
+    });
+  }
+
+  /// f(row, rows) for each block of queries among them.
+  template <class F>
+  static void for_query_blocks(int64_t row, int64_t rows, F f) {
+    for (int64_t first = row; first < row + rows; first += queries_per_block) {
+      f(first, std::min(queries_per_block, row + rows - first));
+    }
+  }
+
+  /// The blocks of keys that the block of queries from `row` on sees, as HeadBackward::rows_of has
+  /// it.
+  KeySpan blocks_seen(int64_t head, int64_t row) const {
+    const int64_t last = std::min(row + queries_per_block, a_.queries) - 1;
+    const int64_t begin = a_.spans.of(head, row, a_.keys).begin;
+    const int64_t end = a_.spans.of(head, last, a_.keys).end;
+    return {begin / keys_per_block, ceil_div(end, keys_per_block)};
   }
 
   void all_blocks_of_each_head() {
@@ -198,9 +305,13 @@ class AllHeads {
   }
 
   void all_blocks(HeadBackward<T>& one, int64_t head) const {
-    for (int64_t block = 0; block < blocks_; ++block) {
-      one.run(block * keys_per_block, of(dq_, head), block > 0);
-    }
+    for (int64_t block = 0; block < blocks_; ++block) run_block(one, head, block);
+  }
+
+  /// One block of keys, after those before it: the first that a query sees sets its dq.
+  void run_block(HeadBackward<T>& one, int64_t head, int64_t block) const {
+    one.run(block * keys_per_block, of(dq_, head), of(dk_, head), of(dv_, head),
+            [&](int64_t row) { return block > blocks_seen(head, row).begin; });
   }
 
   /// Once more without the masked terms, where NaN may have come from one.
@@ -208,8 +319,8 @@ class AllHeads {
     const Head<T> of_head(a_, head);
     if (!of_head.masks()) return;
     // What is not finite in the q or g of a query shows in its dq; but where it has no weights, or
-    // dq no columns, in dk or dv alone.
-    const bool may_hide = a_.width == 0 || has_query_without_weights(head);
+    // dq no columns, or a cap makes a slope of 0 of it, in dk or dv alone.
+    const bool may_hide = a_.width == 0 || a_.soft_cap || has_query_without_weights(head);
     if (!has_nan(of(dq_, head), a_.queries, a_.width) &&
         !(may_hide && (has_nan(of(dk_, head), a_.keys, a_.width) ||
                        has_nan(of(dv_, head), a_.keys, a_.value_width)))) {
@@ -226,22 +337,31 @@ class AllHeads {
     return std::find(factors, factors + a_.queries, T(0)) != factors + a_.queries;
   }
 
-  /// Some blocks of every head.
+  /// Some blocks of every head: the first works on dq itself, the others on a matrix of their own.
   void side_by_side(int64_t first) {
     const int64_t some = std::min(at_once_, blocks_ - first);
     parallel_for(heads_ * some, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t head = i / some, block = i % some;
-        backward_of(head).run((first + block) * keys_per_block,
-                              block == 0 ? of(dq_, head) : other(head, block),
-                              block == 0 && first > 0);
+        HeadBackward<T> one = backward_of(head);
+        if (block == 0) {
+          run_block(one, head, first);
+        } else {
+          one.run((first + block) * keys_per_block, other(head, block), of(dk_, head),
+                  of(dv_, head), [](int64_t) { return false; });
+        }
       }
     });
-    for_rows(first_row(first), [&](int64_t head, int64_t row, int64_t rows) {
-      for (int64_t block = 1; block < some; ++block) {
-        const int64_t begin = std::max(row, first_row(first + block));
-        add(other(head, block).at(begin, 0), row + rows - begin, of(dq_, head).at(begin, 0));
-      }
+    for_rows([&](int64_t head, int64_t row, int64_t rows) {
+      for_query_blocks(row, rows, [&](int64_t at, int64_t count) {
+        const KeySpan seen = blocks_seen(head, at);
+        for (int64_t block = 1; block < some; ++block) {
+          if (first + block < seen.begin || first + block >= seen.end) continue;
+          const Matrix<T> to = of(dq_, head).at(at, 0);
+          if (first + block == seen.begin) clear(to, count, a_.width);
+          add(other(head, block).at(at, 0), count, to);
+        }
+      });
     });
   }
 
@@ -253,12 +373,12 @@ class AllHeads {
     }
   }
 
-  /// f(head, row, rows) for the queries from `first` on, some rows at a time.
-  void for_rows(int64_t first, FunctionRef<void(int64_t, int64_t, int64_t)> f) const {
-    const int64_t tasks = ceil_div(a_.queries - first, queries_per_task);
+  /// f(head, row, rows) for all queries, some rows at a time.
+  void for_rows(FunctionRef<void(int64_t, int64_t, int64_t)> f) const {
+    const int64_t tasks = ceil_div(a_.queries, queries_per_task);
     parallel_for(heads_ * tasks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        const int64_t row = first + i % tasks * queries_per_task;
+        const int64_t row = i % tasks * queries_per_task;
         f(i / tasks, row, std::min(queries_per_task, a_.queries - row));
       }
     });
@@ -266,23 +386,23 @@ class AllHeads {
 
   HeadBackward<T> backward_of(int64_t head) const {
     const int64_t row = head * a_.queries;
-    return {a_,          head,          of(g_, head), {softmax_.shift + row, softmax_.factor + row},
-            dots_ + row, of(dk_, head), of(dv_, head)};
+    return {a_, head, of(g_, head), {softmax_.shift + row, softmax_.factor + row}, dots_ + row};
   }
   template <class U>
   Matrix<U> of(const Matrices<U>& all, int64_t head) const {
     return at_batch(all, a_.batch, head);
   }
   Matrix<T> other(int64_t head, int64_t block) const {
-    return {others_ + (head * (at_once_ - 1) + block - 1) * a_.queries * a_.width, a_.width, 1};
+    return {*others_ + (head * (at_once_ - 1) + block - 1) * a_.queries * a_.width, a_.width, 1};
   }
 
   const Attention<T>& a_;
   const Matrices<const T>&out_, &g_;
   const Softmax<const T> softmax_;
-  const Matrices<T>&dq_, &dk_, &dv_;
+  const Matrices<T> dq_, dk_, dv_;
   const int64_t heads_, blocks_, at_once_;
-  const Scratch<T> dots_, others_;
+  const Scratch<T> dots_;
+  std::optional<Scratch<T>> others_;  // see other()
 };
 
 }  // namespace
@@ -295,10 +415,21 @@ void attention_backward(const Attention<T>& a, const Matrices<const T>& out,
   AllHeads<T>(a, out, g, softmax, dq, dk, dv).run();
 }
 
+template <class T>
+void attention_added_backward(const Attention<T>& a, const Matrices<const T>& out,
+                              const Matrices<const T>& g, Softmax<const T> softmax,
+                              const Matrices<T>& to) {
+  if (a.batch.numel() == 0) return;
+  AllHeads<T>(a, out, g, softmax, {}, {}, {}).run_added(to);
+}
+
 #define RAPT_INSTANTIATE(T)                                                                        \
   template void attention_backward(const Attention<T>&, const Matrices<const T>&,                  \
                                    const Matrices<const T>&, Softmax<const T>, const Matrices<T>&, \
-                                   const Matrices<T>&, const Matrices<T>&);
+                                   const Matrices<T>&, const Matrices<T>&);                        \
+  template void attention_added_backward(const Attention<T>&, const Matrices<const T>&,            \
+                                         const Matrices<const T>&, Softmax<const T>,               \
+                                         const Matrices<T>&);
 RAPT_INSTANTIATE(float)
 RAPT_INSTANTIATE(double)
 #undef RAPT_INSTANTIATE

@@ -76,16 +76,21 @@ class Attend {
 
  private:
   void all_blocks() {
-    const int64_t visible = head_.visible_keys(last_);
+    const KeySpan all = head_.keys_of(first_, last_ + 1 - first_);
     const bool again = last_ - first_ >= queries_per_block;
-    for (int64_t column = 0; column < visible; column += keys_per_block) {
-      const int64_t columns = std::min(keys_per_block, visible - column);
+    std::fill(std::begin(started_), std::end(started_), false);
+    for (int64_t column = all.begin / keys_per_block * keys_per_block; column < all.end;
+         column += keys_per_block) {
+      const int64_t columns = std::min(keys_per_block, all.end - column);
       const MaybePacked<T> k(again, head_.k.at(column, 0).transposed(), a_.width, columns);
       const MaybePacked<T> v(again, head_.v.at(column, 0), columns, a_.value_width);
       for (int64_t row = first_; row <= last_; row += queries_per_block) {
         const int64_t rows = std::min(queries_per_block, last_ + 1 - row);
-        const int64_t some = head_.visible_of(row + rows - 1, column, columns);
-        if (some > 0) block(row, rows, column, some, k.get(), v.get());
+        const KeySpan span = head_.keys_of(row, rows);
+        const int64_t some = std::min(columns, span.end - column);
+        if (some <= 0 || span.begin >= column + some) continue;
+        if (head_.all_masked(row, rows, column, some)) continue;
+        block(row, rows, column, some, k.get(), v.get());
       }
     }
     for (int64_t row = first_; row <= last_; ++row) finish(row);
@@ -94,14 +99,15 @@ class Attend {
   void block(int64_t row, int64_t rows, int64_t column, int64_t columns, const PackedB<T>* k,
              const PackedB<T>* v) {
     const Matrix<T> out = out_.at(row, 0);
+    bool& started = started_[(row - first_) / queries_per_block];
     head_.scores(row, rows, column, columns, k, s_);
     for (int64_t i = 0; i < rows; ++i) {
       T* line = s_ + i * columns;
-      const int64_t some = head_.visible_of(row + i, column, columns);
       if (masked_) masked_->note(i, head_, row + i, column, columns);
+      const KeySpan some = pad_scores(line, head_.span_in(row + i, column, columns), columns);
       const T factor =
-          online_softmax_step(seen_[row + i - first_], line, pad_scores(line, some, columns));
-      if (column > 0 && factor != 1) {
+          online_softmax_step(seen_[row + i - first_], line + some.begin, some.end - some.begin);
+      if (started && factor != 1) {
         multiply(out.data + i * out.row_stride, a_.value_width, factor);
       }
       if (a_.dropout > 0) {
@@ -109,11 +115,11 @@ class Attend {
         multiply<T>(line, columns, static_cast<const T*>(keep_));
       }
     }
-    const Product<T> product{
-        rows, a_.value_width, columns,   {s_, columns, 1}, head_.v.at(column, 0),
-        out,  T(1),           column > 0};
+    const Product<T> product{rows, a_.value_width, columns, {s_, columns, 1}, head_.v.at(column, 0),
+                             out,  T(1),           started};
+    started = true;
     if (masked_) return gemm_of_seen(product, *masked_);
-    gemm<T>(product, v, head_.triangle(Causal::Operand::a, row, column));
+    gemm<T>(product, v, head_.band(Band::Operand::a, row, column));
   }
 
   void finish(int64_t row) {
@@ -136,6 +142,7 @@ class Attend {
   const Matrix<T> out_;
   const Softmax<T> softmax_;
   OnlineSoftmax<T> seen_[queries_per_task];
+  bool started_[queries_per_task / queries_per_block];  // out holds something, of these queries
   const Scratch<T> s_{queries_per_block * keys_per_block}, keep_{keys_per_block};
   std::optional<MaskedScores<T>> masked_;  // while the masked terms are left out
 };
@@ -163,16 +170,18 @@ int64_t attention_dropout_blocks(int64_t batches, int64_t queries, int64_t keys)
 }
 
 template <class T>
-void attention_dropout(int64_t batches, int64_t queries, int64_t keys, double p, PhiloxKey draws,
-                       T* keep) {
-  for (int64_t row = 0; row < batches * queries; ++row) {
-    dropout_row(p, draws, row, keys, 0, keys, keep + row * keys);
+void attention_dropout(int64_t batches, int64_t queries, int64_t keys, int64_t first, int64_t rows,
+                       double p, PhiloxKey draws, T* keep) {
+  for (int64_t i = 0; i < batches * rows; ++i) {
+    const int64_t row = i / rows * queries + first + i % rows;
+    dropout_row(p, draws, row, keys, 0, keys, keep + i * keys);
   }
 }
 
-#define RAPT_INSTANTIATE(T)                                                     \
-  template void attention(const Attention<T>&, const Matrices<T>&, Softmax<T>); \
-  template void attention_dropout(int64_t, int64_t, int64_t, double, PhiloxKey, T*);
+#define RAPT_INSTANTIATE(T)                                                                       \
+  template void attention(const Attention<T>&, const Matrices<T>&, Softmax<T>);                   \
+  template void attention_dropout(int64_t, int64_t, int64_t, int64_t, int64_t, double, PhiloxKey, \
+                                  T*);
 RAPT_INSTANTIATE(float)
 RAPT_INSTANTIATE(double)
 #undef RAPT_INSTANTIATE

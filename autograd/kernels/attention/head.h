@@ -7,6 +7,7 @@
 #include "rapt/autograd/kernels/ceil_div.h"
 #include "rapt/autograd/kernels/gemm/gemm.h"
 #include "rapt/autograd/kernels/gemm/packed.h"
+#include "rapt/autograd/kernels/math.h"
 #include "rapt/autograd/kernels/philox.h"
 #include "rapt/autograd/kernels/rows.h"
 
@@ -59,35 +60,49 @@ class Head {
         index_(index),
         q(at_batch(a.q, a.batch, index)),
         k(at_batch(a.k, a.batch, index)),
-        v(at_batch(a.v, a.batch, index)),
-        may_attend_(at_batch(a.may_attend, a.batch, index)),
-        added_(at_batch(a.added, a.batch, index)) {}
-
-  /// How many keys queries up to `last` may see at most.
-  int64_t visible_keys(int64_t last) const {
-    return a_.causal ? std::clamp<int64_t>(last + 1 + a_.keys - a_.queries, 0, a_.keys) : a_.keys;
+        v(at_batch(a.v, a.batch, index)) {
+    for (const auto& mask : a.may_attend) may_attend_.push_back(at_batch(mask, a.batch, index));
+    for (const auto& mask : a.added) added_.push_back(at_batch(mask, a.batch, index));
   }
 
-  /// How many of the keys [column, column + columns) query `row` may see.
-  int64_t visible_of(int64_t row, int64_t column, int64_t columns) const {
-    return std::clamp<int64_t>(visible_keys(row) - column, 0, columns);
+  /// The keys that query `row` may see by its place.
+  KeySpan keys_of(int64_t row) const { return a_.spans.of(index_, row, a_.keys); }
+
+  /// The keys that one of the queries [row, row + rows) may see.
+  KeySpan keys_of(int64_t row, int64_t rows) const {
+    return {keys_of(row).begin, keys_of(row + rows - 1).end};
   }
 
-  /// The triangle that causality leaves of queries from `row` on and keys from `column` on.
-  Causal triangle(Causal::Operand operand, int64_t row, int64_t column) const {
-    if (!a_.causal) return {};
-    return {operand, row + a_.keys - a_.queries - column};
+  /// The part of the keys [column, column + columns) that query `row` may see, counted from column.
+  KeySpan span_in(int64_t row, int64_t column, int64_t columns) const {
+    const KeySpan all = keys_of(row);
+    const int64_t end = std::clamp<int64_t>(all.end - column, 0, columns);
+    return {std::clamp<int64_t>(all.begin - column, 0, end), end};
   }
 
-  /// The first of all queries that may see a key from `column` on.
+  /// The band that is seen of queries from `row` on and keys from `column` on.
+  Band band(Band::Operand operand, int64_t row, int64_t column) const {
+    if (!a_.spans.bounded()) return {};
+    // From query to query, an end moves on by at most one, and `lower` by one.
+    const int64_t lower = a_.spans.lower;
+    return {operand, lower == -Band::unbounded ? lower : row + lower - column,
+            keys_of(row).end - 1 - column};
+  }
+
+  /// The first query, from `row` on, that sees a key from `column` on.
   int64_t first_query(int64_t column) const {
-    return a_.causal ? std::clamp<int64_t>(column - (a_.keys - a_.queries), 0, a_.queries) : 0;
+    return first_where([&](int64_t row) { return keys_of(row).end > column; });
+  }
+  /// The first query that sees no key before `column` any more.
+  int64_t first_query_beyond(int64_t column) const {
+    return first_where([&](int64_t row) { return keys_of(row).begin >= column; });
   }
 
   /// s [rows, columns] = the scores of queries from `row` on and keys from `column` on, with the
-  /// mask. Those beyond visible_of have no meaning. k_transposed: of these keys, and perhaps more.
+  /// mask. Those outside of span_in have no meaning. k_transposed: of these keys, and perhaps more.
+  /// slopes [rows, columns], if not null: the derivative of each score by what the cap was put on.
   void scores(int64_t row, int64_t rows, int64_t column, int64_t columns,
-              const PackedB<T>* k_transposed, T* s) const {
+              const PackedB<T>* k_transposed, T* s, T* slopes = nullptr) const {
     gemm<T>({rows,
              columns,
              a_.width,
@@ -95,43 +110,108 @@ class Head {
              k.at(column, 0).transposed(),
              {s, columns, 1},
              a_.scale},
-            k_transposed, triangle(Causal::Operand::c, row, column));
-    if (may_attend_.data == nullptr && added_.data == nullptr) return;
-    for (int64_t i = 0; i < rows; ++i) {
-      T* line = s + i * columns;
-      if (may_attend_.data != nullptr) {
-        const bool* may = may_attend_.data + (row + i) * may_attend_.row_stride +
-                          column * may_attend_.column_stride;
-        for (int64_t j = 0; j < columns; ++j) {
-          if (!may[j * may_attend_.column_stride]) line[j] = -infinity<T>;
-        }
-      }
-      if (added_.data != nullptr) {
-        const T* add = added_.data + (row + i) * added_.row_stride + column * added_.column_stride;
-        for (int64_t j = 0; j < columns; ++j) {
-          const T plus = add[j * added_.column_stride];
-          line[j] = plus == -infinity<T> ? plus : line[j] + plus;  // whatever the score: NaN too
-        }
-      }
+            k_transposed, band(Band::Operand::c, row, column));
+    for (int64_t i = 0; i < rows && a_.soft_cap; ++i) {
+      cap(s + i * columns, slopes != nullptr ? slopes + i * columns : nullptr,
+          span_in(row + i, column, columns));
+    }
+    for (const Matrix<const T>& mask : added_) {
+      for_each_pair(mask, row, rows, column, columns, s, [](T plus, T& score) {
+        score = plus == -infinity<T> ? plus : score + plus;  // whatever the score: NaN too
+      });
+    }
+    // What one of them masks, no other brings back: -inf + inf is NaN.
+    for (size_t i = 0; added_.size() > 1 && i < added_.size(); ++i) {
+      for_each_pair(added_[i], row, rows, column, columns, s, [](T plus, T& score) {
+        if (plus == -infinity<T>) score = plus;
+      });
+    }
+    for (const Matrix<const bool>& mask : may_attend_) {
+      for_each_pair(mask, row, rows, column, columns, s, [](bool may, T& score) {
+        if (!may) score = -infinity<T>;
+      });
     }
   }
 
-  /// True where the mask or causality keeps query `row` from a key: no score decides that, not even
-  /// one of -inf.
+  /// True where the mask keeps query `row` from a key: no score decides that, not even one of -inf.
   bool is_masked(int64_t row, int64_t key) const {
-    if (key >= visible_keys(row)) return true;
-    if (may_attend_.data != nullptr && !*may_attend_.at(row, key).data) return true;
-    return added_.data != nullptr && *added_.at(row, key).data == -infinity<T>;
+    const KeySpan span = keys_of(row);
+    if (key < span.begin || key >= span.end) return true;
+    for (const Matrix<const bool>& mask : may_attend_) {
+      if (!*mask.at(row, key).data) return true;
+    }
+    for (const Matrix<const T>& mask : added_) {
+      if (*mask.at(row, key).data == -infinity<T>) return true;
+    }
+    return false;
   }
 
   /// True when some query may be kept from some key.
-  bool masks() const { return a_.causal || may_attend_.data != nullptr || added_.data != nullptr; }
+  bool masks() const { return a_.spans.bounded() || !may_attend_.empty() || !added_.empty(); }
+
+  /// True when a tensor of the mask keeps all these queries from all these keys.
+  bool all_masked(int64_t row, int64_t rows, int64_t column, int64_t columns) const {
+    const auto all = [&](const auto& mask, auto masked) {
+      const int64_t down = mask.row_stride == 0 ? 1 : rows;
+      const int64_t across = mask.column_stride == 0 ? 1 : columns;
+      for (int64_t i = 0; i < down; ++i) {
+        for (int64_t j = 0; j < across; ++j) {
+          if (!masked(*mask.at(row + i, column + j).data)) return false;
+        }
+      }
+      return true;
+    };
+    return std::any_of(may_attend_.begin(), may_attend_.end(),
+                       [&](const auto& m) { return all(m, [](bool may) { return !may; }); }) ||
+           std::any_of(added_.begin(), added_.end(), [&](const auto& m) {
+             return all(m, [](T plus) { return plus == -infinity<T>; });
+           });
+  }
 
   void dropout(int64_t row, int64_t column, int64_t columns, T* keep) const {
     dropout_row(a_.dropout, a_.draws, index_ * a_.queries + row, a_.keys, column, columns, keep);
   }
 
  private:
+  /// f(element of the mask, score) for each score of a block.
+  template <class U, class F>
+  static void for_each_pair(const Matrix<const U>& mask, int64_t row, int64_t rows, int64_t column,
+                            int64_t columns, T* s, F f) {
+    for (int64_t i = 0; i < rows; ++i) {
+      const Matrix<const U> from = mask.at(row + i, column);
+      T* line = s + i * columns;
+      for (int64_t j = 0; j < columns; ++j) f(from.data[j * from.column_stride], line[j]);
+    }
+  }
+
+  /// line = c tanh(line / c), slopes = 1 - tanh^2, inside the span.
+  void cap(T* line, T* slopes, KeySpan span) const {
+    const T c = *a_.soft_cap, per_c = T(1) / c;
+    const int64_t begin = span.begin / lanes * lanes;  // whole vectors: each as anywhere else
+    for_each_block(line + begin, span.end - begin, T(0),
+                   [&](const Block<T>& u, int64_t at, int64_t count) {
+                     const Block<T> t = tanh<T>(u * per_c);
+                     store_some<T>(line + begin + at, t * c, count);
+                     if (slopes != nullptr) {
+                       store_some<T>(slopes + begin + at, T(1) - t * t, count);
+                     }
+                   });
+  }
+
+  template <class F>
+  int64_t first_where(F holds) const {  // for all queries from there on, as it does
+    int64_t first = 0, last = a_.queries;
+    while (first < last) {
+      const int64_t middle = first + (last - first) / 2;
+      if (holds(middle)) {
+        last = middle;
+      } else {
+        first = middle + 1;
+      }
+    }
+    return first;
+  }
+
   const Attention<T>& a_;
   const int64_t index_;
 
@@ -139,8 +219,8 @@ class Head {
   const Matrix<const T> q, k, v;
 
  private:
-  const Matrix<const bool> may_attend_;
-  const Matrix<const T> added_;
+  PoolVector<Matrix<const bool>> may_attend_;
+  PoolVector<Matrix<const T>> added_;
 };
 
 /// A matrix that several products read, laid out for them once; nothing if one alone reads it.
@@ -156,14 +236,18 @@ class MaybePacked {
   std::optional<PackedB<T>> packed_;
 };
 
-/// Pads `line` [columns] behind its `visible` scores: -inf up to the next multiple of `lanes`, then
-/// 0, which is the weight of what is not seen. Returns the padded length.
+/// Of `line` [columns], the scores of a span: sets what lies outside to 0, which is the weight of
+/// what is not seen, but to -inf up to the ends of whole vectors. Returns these ends: multiples of
+/// `lanes`, or `columns`.
 template <class T>
-int64_t pad_scores(T* line, int64_t visible, int64_t columns) {
-  const int64_t whole = std::min(ceil_div(visible, lanes) * lanes, columns);
-  std::fill(line + visible, line + whole, -infinity<T>);
-  std::fill(line + whole, line + columns, T(0));
-  return whole;
+KeySpan pad_scores(T* line, KeySpan span, int64_t columns) {
+  const int64_t begin = span.begin / lanes * lanes;
+  const int64_t end = std::max(begin, std::min(ceil_div(span.end, lanes) * lanes, columns));
+  std::fill(line, line + begin, T(0));
+  std::fill(line + begin, line + span.begin, -infinity<T>);
+  std::fill(line + span.end, line + end, -infinity<T>);
+  std::fill(line + end, line + columns, T(0));
+  return {begin, end};
 }
 
 template <class T>

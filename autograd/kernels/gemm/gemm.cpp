@@ -18,21 +18,24 @@ namespace {
 constexpr int64_t rows_worth_packing = 64;
 
 /// Of rows [row, row + rows), in the block of `depth` steps from `at` and `columns` from `column`.
-Extent extent(const Causal& causal, int64_t row, int64_t rows, int64_t at, int64_t depth,
+Extent extent(const Band& band, int64_t row, int64_t rows, int64_t at, int64_t depth,
               int64_t column, int64_t columns) {
-  Extent out{0, depth, columns};
-  const int64_t last = row + rows - 1 + causal.diagonal;  // what the last row may see
-  switch (causal.operand) {
-    case Causal::Operand::none:
+  Extent out{0, depth, 0, columns};
+  const int64_t last = row + rows - 1;
+  switch (band.operand) {
+    case Band::Operand::none:
       break;
-    case Causal::Operand::c:
-      out.columns = std::clamp<int64_t>(last + 1 - column, 0, columns);
+    case Band::Operand::c:
+      out.column = std::clamp<int64_t>(row + band.lower - column, 0, columns);
+      out.columns = std::clamp<int64_t>(last + band.upper + 1 - column, 0, columns);
       break;
-    case Causal::Operand::a:
-      out.last = std::clamp<int64_t>(last + 1 - at, 0, depth);
+    case Band::Operand::a:
+      out.first = std::clamp<int64_t>(row + band.lower - at, 0, depth);
+      out.last = std::clamp<int64_t>(last + band.upper + 1 - at, 0, depth);
       break;
-    case Causal::Operand::a_transposed:
-      out.first = std::clamp<int64_t>(row - causal.diagonal - at, 0, depth);
+    case Band::Operand::a_transposed:
+      out.first = std::clamp<int64_t>(row - band.upper - at, 0, depth);
+      out.last = std::clamp<int64_t>(last - band.lower + 1 - at, 0, depth);
       break;
   }
   return out;
@@ -41,7 +44,7 @@ Extent extent(const Causal& causal, int64_t row, int64_t rows, int64_t at, int64
 /// `packed`: the blocks of b if they are there already, of which p.b starts at `packed_column`.
 template <class T>
 void tiled_gemm(const Product<T>& p, const PackedB<T>* packed = nullptr, int64_t packed_column = 0,
-                const Causal& causal = {}) {
+                const Band& band = {}) {
   const WorkspaceHere<T> memory;
   for (int64_t column = 0; column < p.n; column += columns_per_block) {
     const int64_t columns = std::min(columns_per_block, p.n - column);
@@ -64,7 +67,7 @@ void tiled_gemm(const Product<T>& p, const PackedB<T>* packed = nullptr, int64_t
       Strips<T> strips(p.a.at(0, at), p.m, depth, columns, memory->strips);
       for (int64_t row = 0; row < p.m; row += Tile<T>::rows) {
         const int64_t rows = std::min<int64_t>(Tile<T>::rows, p.m - row);
-        const Extent e = extent(causal, row, rows, at, depth, column, columns);
+        const Extent e = extent(band, row, rows, at, depth, column, columns);
         compute_rows(rows, e, strips.at(row), panels, p.c.at(row, column).data, p.c.row_stride,
                      epilogue);
       }
@@ -81,9 +84,9 @@ bool is_readable(int64_t rows, int64_t columns, int64_t row_stride, int64_t colu
 }
 
 template <class T>
-void gemm(const Product<T>& p, const PackedB<T>* b, const Causal& causal) {
+void gemm(const Product<T>& p, const PackedB<T>* b, const Band& band) {
   if constexpr (has_tiles<T>) {
-    tiled_gemm(p, b, 0, causal);
+    tiled_gemm(p, b, 0, band);
   } else {
     const SingleThreadedBlas scope;
     blas_gemm(p);
@@ -280,10 +283,10 @@ void batched_gemm(const BatchedGemm<T>& all) {
   });
 }
 
-#define RAPT_INSTANTIATE(T)                                                \
-  template bool is_readable<T>(int64_t, int64_t, int64_t, int64_t);        \
-  template void gemm(const Product<T>&, const PackedB<T>*, const Causal&); \
-  template void gemms(std::span<const Product<T>>);                        \
+#define RAPT_INSTANTIATE(T)                                              \
+  template bool is_readable<T>(int64_t, int64_t, int64_t, int64_t);      \
+  template void gemm(const Product<T>&, const PackedB<T>*, const Band&); \
+  template void gemms(std::span<const Product<T>>);                      \
   template void batched_gemm(const BatchedGemm<T>&);
 RAPT_INSTANTIATE(float)
 RAPT_INSTANTIATE(double)

@@ -18,9 +18,10 @@ class PackedB;  // packed.h
 template <class T>
 bool is_readable(int64_t rows, int64_t columns, int64_t row_stride, int64_t column_stride);
 
-/// A product with a lower triangle, as causal attention has them: row i sees columns
-/// j <= i + diagonal.
-struct Causal {
+/// A product with a band, as causal and windowed attention have them: row i sees columns
+/// i + lower <= j <= i + upper. Tiles outside are left out.
+struct Band {
+  static constexpr int64_t unbounded = int64_t{1} << 60;
   enum class Operand {
     none,
     c,            ///< only what is seen of c is wanted; the rest may be written or not
@@ -28,13 +29,14 @@ struct Causal {
     a_transposed  ///< a's transpose does
   };
   Operand operand = Operand::none;
-  int64_t diagonal = 0;
+  int64_t lower = -unbounded;
+  int64_t upper = unbounded;
 };
 
 /// The product, in this thread. a and b are_readable. `packed`, if given, is p.b laid out before:
 /// p.b then is its start, and p.n its columns or the first of them.
 template <class T>
-void gemm(const Product<T>& p, const PackedB<T>* packed = nullptr, const Causal& causal = {});
+void gemm(const Product<T>& p, const PackedB<T>* packed = nullptr, const Band& band = {});
 
 /// Products that do not touch one another, split over rapt's threads together: none waits for the
 /// last piece of another. Each matrix is_readable.

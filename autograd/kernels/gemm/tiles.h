@@ -102,10 +102,10 @@ inline void compute_tile(int64_t depth, const Strip<T>& a, const T* b, int64_t b
   }
 }
 
-/// What a strip needs of a block of b: the steps [first, last) of each sum, for columns [0,
-/// columns).
+/// What a strip needs of a block of b: the steps [first, last) of each sum, for the columns from
+/// `column` (or a few before it) up to `columns`.
 struct Extent {
-  int64_t first, last, columns;
+  int64_t first, last, column, columns;
 };
 
 /// A strip of `rows` rows of a, times the panels of b.
@@ -114,7 +114,8 @@ void compute_strip(const Extent& e, Strip<T> a, const Panels<T>& b, T* c, int64_
                    const Epilogue<T>& epilogue) {
   const int64_t depth = e.last - e.first;
   a.data += e.first * a.step;
-  for (int64_t j = 0; j < e.columns; j += Tile<T>::columns) {
+  const int64_t begin = e.column / Tile<T>::columns * Tile<T>::columns;
+  for (int64_t j = begin; j < e.columns; j += Tile<T>::columns) {
     const int64_t some = std::min<int64_t>(Tile<T>::columns, e.columns - j);
     const int64_t stride = b.stride(j);
     const T* panel = b.panel(j) + e.first * stride;

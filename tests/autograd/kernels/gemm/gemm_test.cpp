@@ -168,18 +168,25 @@ TYPED_TEST(Gemm, KeepsNanAndInfinity) {
   for (const int i : {1, 2, 3}) EXPECT_TRUE(std::isnan(c[static_cast<size_t>(i)])) << i;  // inf * 0
 }
 
-// Row i of the triangle sees columns j <= i + diagonal. What a product leaves out of it must be
-// what adds nothing, or what is not wanted.
-TYPED_TEST(Gemm, LeavesOutWhatCausalityForbids) {
+// Row i of the band sees columns i + lower <= j <= i + upper. What a product leaves out of it must
+// be what adds nothing, or what is not wanted.
+TYPED_TEST(Gemm, LeavesOutWhatABandForbids) {
   using T = TypeParam;
-  using Operand = Causal::Operand;
+  using Operand = Band::Operand;
+  constexpr int64_t none = Band::unbounded;
   constexpr T old = 5;
   Rng rng(6);
   for (const auto& [rows, columns, other] : {std::tuple(64, 128, 32), std::tuple(70, 45, 16),
                                              std::tuple(9, 500, 7), std::tuple(450, 130, 3)}) {
-    for (const int64_t diagonal : {0, -20, 37, 1000, -1000}) {
-      SCOPED_TRACE(text(rows, " x ", columns, ", ", other, ", diagonal ", diagonal));
-      const auto seen = [diagonal](int64_t i, int64_t j) { return j <= i + diagonal; };
+    for (const auto& [from, to] :
+         {std::pair(-none, int64_t{0}), std::pair(-none, int64_t{-20}),
+          std::pair(-none, int64_t{37}), std::pair(-none, int64_t{1000}),
+          std::pair(-none, int64_t{-1000}), std::pair(int64_t{-9}, int64_t{0}),
+          std::pair(int64_t{-40}, none), std::pair(int64_t{20}, int64_t{70}),
+          std::pair(int64_t{5}, int64_t{4})}) {
+      const int64_t lower = from, upper = to;
+      SCOPED_TRACE(text(rows, " x ", columns, ", ", other, ", band ", lower, " to ", upper));
+      const auto seen = [=](int64_t i, int64_t j) { return i + lower <= j && j <= i + upper; };
       std::vector<T> triangle = store<T>(rows, columns, true, 0, rng).memory;
       for (int64_t i = 0; i < rows * columns; ++i) {
         if (!seen(i / columns, i % columns)) triangle[static_cast<size_t>(i)] = 0;
@@ -188,7 +195,7 @@ TYPED_TEST(Gemm, LeavesOutWhatCausalityForbids) {
       const auto expect_same = [&](int64_t m, int64_t n, int64_t k, const Matrix<const T>& a,
                                    const Matrix<const T>& b, Operand operand) {
         std::vector<T> c(static_cast<size_t>(m * n), old), wanted = c;
-        gemm<T>({m, n, k, a, b, {c.data(), n, 1}, T(1), true}, nullptr, {operand, diagonal});
+        gemm<T>({m, n, k, a, b, {c.data(), n, 1}, T(1), true}, nullptr, {operand, lower, upper});
         const SingleThreadedBlas scope;
         blas_gemm<T>({m, n, k, a, b, {wanted.data(), n, 1}, T(1), true});
         for (int64_t i = 0; i < m * n && operand == Operand::c; ++i) {

@@ -5,8 +5,9 @@
 #include <cmath>
 #include <limits>
 
-#include "../support/tensors.h"
-#include "attention_inputs.h"
+#include "../../support/definitions.h"
+#include "../../support/tensors.h"
+#include "inputs.h"
 
 namespace rapt {
 namespace {
@@ -53,7 +54,7 @@ void expect_no_say(Dtype dtype, int64_t heads, int64_t length, bool causal, bool
   const Tensor is_bad = equal(arange(length), full({}, static_cast<double>(bad), Dtype::i64));
   Tensor mask = expand(logical_not(is_bad), {length, length}).clone();
   if (additive) mask = masked_fill(zeros({length, length}, dtype), logical_not(mask), -infinity);
-  const AttentionOptions options{.mask = mask, .causal = causal};
+  const AttentionOptions options{.mask = tests::causal_if(causal) & mask};
   const Tensor cotangent = normal({heads, length, 8}, 4).to(dtype);
   const Attended wanted = attended(in, options, cotangent);
   const double allowed = dtype == Dtype::f32 ? 1e-5 : 1e-11;
@@ -91,7 +92,7 @@ TEST(AttentionMasks, WhatComesLaterHasNoSay) {
     Tensors in = qkv({2}, length, length);
     for (Tensor& x : in) x = x.to(Dtype::f32);
     const Tensor cotangent = normal({2, length, 8}, 4).to(Dtype::f32);
-    const Attended wanted = attended(in, {.causal = true}, cotangent);
+    const Attended wanted = attended(in, {.mask = Mask::causal()}, cotangent);
     const int64_t bad = length * 2 / 3;
     const auto rows = [&](const Tensor& x, int64_t begin, int64_t end) {
       return slice(x, 1, begin, end);
@@ -101,7 +102,7 @@ TEST(AttentionMasks, WhatComesLaterHasNoSay) {
       Tensors changed = in;
       if (which < 3) changed[which] = with_row(in[which], bad, std::nan(""));
       const Tensor g = which == 3 ? with_row(cotangent, bad, std::nan("")) : cotangent;
-      const Attended found = attended(changed, {.causal = true}, g);
+      const Attended found = attended(changed, {.mask = Mask::causal()}, g);
       if (which == 1 || which == 2) {
         EXPECT_TRUE(same_bits(rows(found.y, 0, bad), rows(wanted.y, 0, bad)));
         EXPECT_TRUE(std::isnan(sum(rows(found.y, bad, bad + 1)).item()));
@@ -139,9 +140,9 @@ TEST(AttentionMasks, AScoreOfMinusInfIsNoMask) {
 TEST(AttentionMasks, AQueryThatSeesNothingPassesNothingOn) {
   const Tensors in = qkv({2}, 5, 3);
   const Tensor cotangent = normal({2, 5, 8}, 4);
-  const Attended wanted = attended(in, {.causal = true}, cotangent);
+  const Attended wanted = attended(in, {.mask = Mask::causal()}, cotangent);
   for (const double value : {std::nan(""), infinity}) {
-    const Attended found = attended(in, {.causal = true}, with_row(cotangent, 1, value));
+    const Attended found = attended(in, {.mask = Mask::causal()}, with_row(cotangent, 1, value));
     for (size_t i = 0; i < 3; ++i) {
       EXPECT_TRUE(close(found.gradients[i], wanted.gradients[i], 1e-12)) << value << ", " << i;
       EXPECT_TRUE(close(found.by_graph[i], wanted.gradients[i], 1e-11)) << value << ", " << i;
@@ -154,7 +155,7 @@ TEST(AttentionMasks, AQueryThatSeesNothingPassesNothingOn) {
 TEST(AttentionMasks, AQueryOfNothingButMinusInfReachesNoMaskedKey) {
   const Tensor q = tensor({{-infinity, -1}, {1, 2}});
   const Tensor k = tensor({{1, 1}, {2, 1}}), v = tensor({{1, 2}, {3, 4}});
-  const Attended found = attended({q, k, v}, {.causal = true}, tensor({{1, 1}, {1, 2}}));
+  const Attended found = attended({q, k, v}, {.mask = Mask::causal()}, tensor({{1, 1}, {1, 2}}));
   const Attended second =
       attended({slice(q, 0, 1, 2), k, v}, AttentionOptions{}, tensor({{1.0, 2.0}}));
   for (const auto& [gradients, wanted] :
@@ -167,7 +168,7 @@ TEST(AttentionMasks, AQueryOfNothingButMinusInfReachesNoMaskedKey) {
 // Without columns in q and k every weight is the same, and no dq shows what arrives.
 TEST(AttentionMasks, WithoutColumnsAnInfiniteCotangentReachesNoMaskedKey) {
   const Tensor none = zeros({2, 0}), v = tensor({{1, 2}, {3, 4}});
-  const AttentionOptions options{.causal = true, .scale = 1};
+  const AttentionOptions options{.mask = Mask::causal(), .score = Score::scaled_dot({.scale = 1})};
   const Attended found = attended({none, none, v}, options, tensor({{infinity, 1}, {1, 2}}));
   for (const Tensors& gradients : {found.gradients, found.by_graph}) {
     EXPECT_TRUE(close(gradients[2], tensor({{infinity, 2}, {0.5, 1}}), 1e-6));
@@ -186,7 +187,8 @@ TEST(AttentionMasks, GradientsFarFromZeroKeepTheirDigits) {
     const auto run = [&](Dtype dtype) {
       Tensor rows = scores.to(dtype).clone().set_requires_grad();
       Tensor values = v.to(dtype).clone().set_requires_grad();
-      const Tensor y = scaled_dot_product_attention(rows, q.to(dtype), values, {.scale = 1});
+      const Tensor y = scaled_dot_product_attention(rows, q.to(dtype), values,
+                                                    {.score = Score::scaled_dot({.scale = 1})});
       y.backward(g.to(dtype));
       return Tensors{y.detach(), rows.grad(), values.grad()};
     };

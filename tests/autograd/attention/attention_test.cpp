@@ -5,17 +5,19 @@
 #include <cmath>
 #include <limits>
 
-#include "../support/definitions.h"
-#include "attention_inputs.h"
+#include "../../support/definitions.h"
+#include "inputs.h"
 
 namespace rapt {
 namespace {
 
+using tests::causal_if;
 using tests::close;
 using tests::error_of;
 using tests::expect_as_defined;
 using tests::normal;
 using tests::plain_attention;
+using tests::PlainAttention;
 using tests::qkv;
 using tests::same_bits;
 using In = const Tensors&;
@@ -29,14 +31,16 @@ Tensor random_mask(const Shape& shape) {
 }
 
 /// Compares with the formula; the mask, if it is added, is cast to the dtype at hand.
-void expect_formula(const Tensors& qkv, const AttentionOptions& o = {}) {
+void expect_formula(const Tensors& qkv, const PlainAttention& o = {}) {
   const auto options_for = [&o](const Tensor& q) {
-    AttentionOptions mine = o;
+    PlainAttention mine = o;
     if (o.mask.defined() && o.mask.dtype() != Dtype::b8) mine.mask = o.mask.to(q.dtype());
     return mine;
   };
   expect_as_defined(
-      [&](In x) { return scaled_dot_product_attention(x[0], x[1], x[2], options_for(x[0])); },
+      [&](In x) {
+        return scaled_dot_product_attention(x[0], x[1], x[2], options_for(x[0]).options());
+      },
       [&](In x) { return plain_attention(x[0], x[1], x[2], options_for(x[0])); }, qkv);
 }
 
@@ -126,7 +130,7 @@ TEST(Attention, ReadsHeadsAsViews) {
   expect_as_defined(
       [&](In in) {
         return scaled_dot_product_attention(heads(in[0], 0), heads(in[0], 1), heads(in[0], 2),
-                                            {.causal = true});
+                                            {.mask = Mask::causal()});
       },
       [&](In in) {
         return plain_attention(heads(in[0], 0), heads(in[0], 1), heads(in[0], 2), {.causal = true});
@@ -145,7 +149,7 @@ TEST(Attention, AMaskMayHaveAGradientOfItsOwn) {
   for (const bool causal : {false, true}) {
     expect_as_defined(
         [=](In x) {
-          return scaled_dot_product_attention(x[0], x[1], x[2], {.mask = x[3], .causal = causal});
+          return scaled_dot_product_attention(x[0], x[1], x[2], {.mask = causal_if(causal) & x[3]});
         },
         [=](In x) { return plain_attention(x[0], x[1], x[2], {.mask = x[3], .causal = causal}); },
         in);
@@ -176,8 +180,8 @@ TEST(Attention, DropoutDropsWeightsTheSameInEveryPath) {
       expect_as_defined(
           [=](In x) {
             Rng same = start;
-            return scaled_dot_product_attention(x[0], x[1], x[2],
-                                                {.causal = causal, .dropout = 0.25, .rng = &same});
+            return scaled_dot_product_attention(
+                x[0], x[1], x[2], {.mask = causal_if(causal), .dropout = 0.25, .rng = &same});
           },
           [=](In x) { return plain_attention(x[0], x[1], x[2], {.causal = causal}, keep); }, in);
     }
@@ -197,7 +201,7 @@ TEST(Attention, DropoutAdvancesItsStream) {
 TEST(AttentionWeights, AreWhatAttentionApplies) {
   for (const bool causal : {false, true}) {
     const Tensors in = qkv({2, 3}, 5, 6);
-    const AttentionOptions o{.mask = random_mask({5, 6}), .causal = causal};
+    const AttentionOptions o{.mask = causal_if(causal) & random_mask({5, 6})};
     const Tensor weights = attention_weights(in[0], in[1], o);
     EXPECT_EQ(weights.shape(), (Shape{2, 3, 5, 6}));
     EXPECT_TRUE(
@@ -248,24 +252,25 @@ TEST(AttentionEdges, AFullyMaskedRowIsZeroInEveryPath) {
 
 TEST(AttentionEdges, CausalQueriesBeforeTheFirstKeySeeNothing) {
   const Tensors in = qkv({1}, 5, 2);  // query i sees keys up to i - 3
-  const Tensor y = scaled_dot_product_attention(in[0], in[1], in[2], {.causal = true});
+  const Tensor y = scaled_dot_product_attention(in[0], in[1], in[2], {.mask = Mask::causal()});
   EXPECT_TRUE(same_bits(slice(y, 1, 0, 3), zeros({1, 3, 8}, Dtype::f64)));
   EXPECT_TRUE(close(slice(y, 1, 3, 4), slice(in[2], 1, 0, 1), 1e-15));
 }
 
 TEST(AttentionEdges, CausalPrefixesAreWhatShorterSequencesGive) {
   const Tensors in = qkv({2}, 150, 150);
-  const Tensor y = scaled_dot_product_attention(in[0], in[1], in[2], {.causal = true});
+  const Tensor y = scaled_dot_product_attention(in[0], in[1], in[2], {.mask = Mask::causal()});
   for (const int64_t n : {1, 64, 100}) {
-    const Tensor shorter = scaled_dot_product_attention(
-        slice(in[0], 1, 0, n), slice(in[1], 1, 0, n), slice(in[2], 1, 0, n), {.causal = true});
+    const Tensor shorter =
+        scaled_dot_product_attention(slice(in[0], 1, 0, n), slice(in[1], 1, 0, n),
+                                     slice(in[2], 1, 0, n), {.mask = Mask::causal()});
     EXPECT_TRUE(close(slice(y, 1, 0, n), shorter, 1e-13));
   }
 }
 
 TEST(AttentionEdges, EmptySequences) {
   for (const bool causal : {false, true}) {
-    const AttentionOptions o{.causal = causal};
+    const AttentionOptions o{.mask = causal_if(causal)};
     // No query: an empty result. No key: nothing to attend to, so 0.
     for (const auto [queries, keys] : {Lengths{0, 3}, Lengths{3, 0}, Lengths{0, 0}}) {
       Tensors in = qkv({2}, queries, keys);
@@ -322,9 +327,9 @@ TEST(AttentionErrors, NameTheArgument) {
             "4] and k [2, 5, 6]");
   EXPECT_EQ(error_of([&] { scaled_dot_product_attention(q, k, q); }),
             "scaled_dot_product_attention: wanted v [..., Tk, dv] for k [2, 5, 4]; got [2, 3, 4]");
-  EXPECT_EQ(error({.mask = zeros({3, 5}, Dtype::i64)}),
+  EXPECT_EQ(error({.mask = zeros({3, 5}, Dtype::f64)}),
             "scaled_dot_product_attention: wanted a mask of b8 (true = may attend) or f32 (added); "
-            "got i64");
+            "got f64");
   EXPECT_EQ(error({.mask = zeros({5, 3}, Dtype::b8)}),
             "scaled_dot_product_attention: wanted a mask that broadcasts to [..., Tq, Tk] = [2, 3, "
             "5]; got [5, 3]");

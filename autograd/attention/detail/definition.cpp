@@ -1,0 +1,107 @@
+#include "rapt/autograd/attention/detail/definition.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "rapt/autograd/graph/storage.h"
+#include "rapt/autograd/ops.h"
+#include "rapt/autograd/recompute.h"
+
+namespace rapt {
+namespace {
+
+using Block = AttentionProblem::Block;
+
+// Weights that are worked on at a time, over all entries of the batch: a few MB.
+constexpr int64_t weights_at_once = int64_t{1} << 20;
+
+Tensor rows_of(const Tensor& x, int64_t begin, int64_t count) {
+  return begin == 0 && count == x.size(-2) ? x : slice(x, -2, begin, begin + count);
+}
+
+/// sum over `summed` of a [..., Tq or 1, Tk or 1, n] and b, where what is masked has no say: 0 *
+/// NaN would be NaN. Stores Tq x Tk x n elements: for numbers that are not finite.
+Tensor product_of_seen(const Tensor& a, const Tensor& b, const Tensor& masked, int64_t summed) {
+  const Tensor out = unsqueeze(masked, -1);
+  const auto seen = [&](const Tensor& x) {
+    return masked_fill(expand(x, broadcast("attention", x.shape(), out.shape())), out, 0);
+  };
+  return sum(seen(a) * seen(b), {summed});
+}
+
+Tensor weights_of(const AttentionProblem& p, const Block& block, const Tensors& in,
+                  const Tensor& masked, bool finite) {
+  const Tensor q = rows_of(in[0], block.row, block.rows), k = rows_of(in[1], block.key, block.keys);
+  Tensor scores = finite || !masked.defined()
+                      ? matmul(q, transpose(k))
+                      : product_of_seen(unsqueeze(q, -2), unsqueeze(k, -3), masked, -1);
+  scores = scores * p.scale;
+  if (p.soft_cap) scores = tanh(scores / *p.soft_cap) * *p.soft_cap;
+  scores = p.through_functions(scores, block);
+  for (size_t i = 3; i < in.size(); ++i) scores = scores + part_of(in[i], block);
+  if (!masked.defined()) return softmax(scores);
+  const Shape full_shape = broadcast("attention", scores.shape(), masked.shape());
+  return softmax(
+      masked_fill(expand(scores, full_shape), masked, -std::numeric_limits<double>::infinity()));
+}
+
+/// [batch..., rows, keys]: 0 or 1 / (1 - p).
+Tensor kept_weights(const AttentionProblem& p, const Block& block, const WeightDropout& dropout,
+                    Dtype dtype) {
+  Shape shape = p.batch;
+  shape.push_back(block.rows);
+  shape.push_back(p.keys);
+  const Tensor keep = empty(shape, dtype);
+  visit_float(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    kernels::attention_dropout(p.batch.numel(), p.queries, p.keys, block.row, block.rows, dropout.p,
+                               dropout.draws, fresh_data<T>(keep));
+  });
+  return slice(keep, -1, block.key, block.key + block.keys);
+}
+
+Tensor attention_of(const AttentionProblem& p, const Block& block, const Tensors& in,
+                    const WeightDropout& dropout, bool others_finite) {
+  const Tensor v = rows_of(in[2], block.key, block.keys);
+  const bool finite = others_finite && all_finite(rows_of(in[0], block.row, block.rows)) &&
+                      all_finite(rows_of(in[1], block.key, block.keys)) && all_finite(v);
+  const Tensor masked = p.masked(block);
+  Tensor weights = weights_of(p, block, in, masked, finite);
+  if (dropout.p > 0) weights = weights * kept_weights(p, block, dropout, weights.dtype());
+  // A score of NaN, by what was added or by a function, makes NaN of masked weights too.
+  if (!masked.defined() || (finite && all_finite(weights))) return matmul(weights, v);
+  return product_of_seen(unsqueeze(weights, -1), unsqueeze(v, -3), masked, -2);
+}
+
+}  // namespace
+
+bool all_finite(const Tensor& x) {
+  const Tensor finite = is_finite(x.detach()).contiguous();
+  const bool* at = finite.data<bool>();
+  return std::all_of(at, at + finite.numel(), [](bool b) { return b; });
+}
+
+Tensor attention_weights_in_ops(const AttentionProblem& p, const Block& block, const Tensors& in,
+                                bool finite) {
+  return weights_of(p, block, in, p.masked(block), finite);
+}
+
+Tensor attention_in_ops(const std::shared_ptr<const AttentionProblem>& p, const Tensors& in,
+                        const WeightDropout& dropout, bool others_finite) {
+  const int64_t row = std::max<int64_t>(p->batch.numel() * p->keys, 1);  // weights of a query
+  const int64_t at_once =
+      std::clamp<int64_t>(weights_at_once / row, 1, std::max<int64_t>(p->queries, 1));
+  if (at_once >= p->queries) return attention_of(*p, p->whole(), in, dropout, others_finite);
+  Tensors parts;
+  for (int64_t first = 0; first < p->queries; first += at_once) {
+    const Block block = p->of_rows(first, std::min(at_once, p->queries - first));
+    parts.push_back(recompute(
+        [=](const Tensors& given) {
+          return attention_of(*p, block, given, dropout, others_finite);
+        },
+        in));
+  }
+  return concat(parts, -2);
+}
+
+}  // namespace rapt

@@ -1,0 +1,103 @@
+#include "rapt/autograd/attention/mask.h"
+
+#include "rapt/autograd/attention/detail/problem.h"
+#include "rapt/autograd/attention/score.h"
+#include "rapt/autograd/kernels/gemm/gemm.h"
+#include "rapt/autograd/ops.h"
+#include "rapt/autograd/ops/checks.h"
+
+namespace rapt {
+namespace {
+
+constexpr int64_t unbounded = kernels::Band::unbounded;
+
+void check_lengths(const char* function, const Tensor& lengths) {
+  require_dtype(function, "lengths", lengths, Dtype::i64);
+}
+
+}  // namespace
+
+Mask::Mask(Part part) { parts_.push_back(std::move(part)); }
+
+Mask::Mask(const Tensor& tensor) {
+  if (!tensor.defined()) return;
+  if (tensor.dtype() == Dtype::i64) {
+    fail("Mask: wanted b8 (true = may attend), f32 or f64 (added to the scores); got i64",
+         tensor.shape(), " (Mask::lengths takes lengths)");
+  }
+  parts_.push_back({.kind = Kind::tensor, .tensor = tensor});
+}
+
+Mask Mask::causal(Align align) {
+  return Mask({.kind = Kind::band, .before = unbounded, .after = 0, .align = align});
+}
+
+Mask Mask::window(Int before, Int after, Align align) {
+  if (before < 0 || after < 0) {
+    fail("Mask::window: wanted before >= 0 and after >= 0; got ", before, " and ", after);
+  }
+  return Mask({.kind = Kind::band,
+               .before = std::min<int64_t>(before, unbounded),
+               .after = std::min<int64_t>(after, unbounded),
+               .align = align});
+}
+
+Mask Mask::lengths(const Tensor& lengths) {
+  check_lengths("Mask::lengths", lengths);
+  return Mask({.kind = Kind::lengths, .tensor = lengths});
+}
+
+Mask Mask::prefix(Int length, Align align) {
+  if (length < 0) fail("Mask::prefix: wanted a length >= 0; got ", length);
+  return prefix(from_values<int64_t>({length}, {}), align);
+}
+
+Mask Mask::prefix(const Tensor& lengths, Align align) {
+  check_lengths("Mask::prefix", lengths);
+  return Mask(
+      {.kind = Kind::band, .tensor = lengths, .before = unbounded, .after = 0, .align = align});
+}
+
+Mask Mask::of(Function f) {
+  if (!f) fail("Mask::of: wanted a function; got an empty one");
+  return Mask({.kind = Kind::function, .f = std::make_shared<const Function>(std::move(f))});
+}
+
+Mask operator&(const Mask& a, const Mask& b) {
+  Mask both = a;
+  both.parts_.insert(both.parts_.end(), b.parts_.begin(), b.parts_.end());
+  return both;
+}
+
+Tensor Mask::allowed(const Shape& batch, Int queries, Int keys) const {
+  if (queries < 0 || keys < 0) {
+    fail("Mask::allowed: wanted lengths >= 0; got ", queries, " queries and ", keys, " keys");
+  }
+  const AttentionProblem problem("Mask::allowed", batch, queries, keys, *this);
+  Shape shape = batch;
+  shape.push_back(queries);
+  shape.push_back(keys);
+  const Tensor masked = problem.masked(problem.whole());
+  return masked.defined() ? expand(logical_not(masked), shape) : ones(shape, Dtype::b8);
+}
+
+Score Score::scaled_dot(const ScaledDotOptions& options) {
+  if (options.scale && !std::isfinite(*options.scale)) {
+    fail("Score::scaled_dot: wanted a finite scale; got ", *options.scale);
+  }
+  if (options.soft_cap && !(*options.soft_cap > 0 && std::isfinite(*options.soft_cap))) {
+    fail("Score::scaled_dot: wanted a finite soft_cap > 0; got ", *options.soft_cap);
+  }
+  Score score;
+  score.dot_ = options;
+  return score;
+}
+
+Score Score::then(Function f) const {
+  if (!f) fail("Score::then: wanted a function; got an empty one");
+  Score score = *this;
+  score.functions_.push_back(std::make_shared<const Function>(std::move(f)));
+  return score;
+}
+
+}  // namespace rapt
