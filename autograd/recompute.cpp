@@ -17,8 +17,8 @@ using Function = OwnedFunction<Tensor(const Tensors&)>;
 
 using Flags = PoolVector<char>;  // vector<bool> has no plain elements
 
-/// What has been computed, and can be computed again: a function's value; or the gradients of such a
-/// thing, which thus are not kept for derivatives of higher order either.
+/// What has been computed, and can be computed again: a function's value; or the gradients of such
+/// a thing, which thus are not kept for derivatives of higher order either.
 struct Stage {
   // A function:
   Function f;
@@ -30,8 +30,8 @@ struct Stage {
   Tensors cotangents;  // given these of its outputs (undefined: none),
   Flags wanted;        // for these of its ends.
 
-  // What the outputs depend on: a function's inputs, then what else it used; for gradients, the ends
-  // below, then the cotangents.
+  // What the outputs depend on: a function's inputs, then what else it used; for gradients, the
+  // ends below, then the cotangents.
   Tensors ends;
 };
 
@@ -94,13 +94,13 @@ Flags needed_by(const Backward& b, const Stage& stage) {
   return wanted;
 }
 
-/// The gradients of a stage's outputs with respect to the ends that are wanted; undefined where they
-/// do not depend on one. The walk ends at the ends, and the graph of the inside is dropped.
+/// The gradients of a stage's outputs with respect to the ends that are wanted; undefined where
+/// they do not depend on one. The walk ends at the ends, and the graph of the inside is dropped.
 Tensors gradients_of(const Stage& stage, const Tensors& cotangents, const Flags& wanted,
                      bool create_graph) {
-  const Tensors outputs =
-      stage.below ? gradients_of(*stage.below, stage.cotangents, stage.wanted, true)
-                  : Tensors{run_again(stage)};
+  const Tensors outputs = stage.below
+                              ? gradients_of(*stage.below, stage.cotangents, stage.wanted, true)
+                              : Tensors{run_again(stage)};
   Tensors starts, from;
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (!cotangents[i].defined()) continue;
@@ -171,8 +171,7 @@ Tensors join_stage(Stage stage, Tensors outputs) {
                                [](const Tensor& output) { return output.defined(); });
   if (!any || !wants_graph(stage.ends)) return outputs;
   const Tensors ends = stage.ends;
-  const auto shared =
-      std::allocate_shared<const Stage>(PoolAllocator<Stage>(), std::move(stage));
+  const auto shared = std::allocate_shared<const Stage>(PoolAllocator<Stage>(), std::move(stage));
   return join("recompute", ends, std::move(outputs),
               Rule([shared, n = outputs.size()](const Backward& b) {
                 return gradients_by_rerun(shared, n, b);

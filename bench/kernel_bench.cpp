@@ -136,6 +136,33 @@ void add_attention() {
   }
 }
 
+/// Causality joined with lengths and windows, at a length where pairs are all that counts: FLOP/s,
+/// by the pairs that may see each other, should not fall much below those of causality alone.
+void add_masks() {
+  constexpr int64_t heads = 2, d = 64, length = 16384, real = length - length / 16;
+  const Shape shape = {1, heads, length, d};
+  const Mask lengths = Mask::lengths(from_values<int64_t>({real}));
+  const auto add_mask = [&](const std::string& name, const Mask& mask, int64_t keys,
+                            int64_t window) {
+    double pairs = 0;
+    for (int64_t i = 0; i < length; ++i) {
+      pairs += size(
+          {std::max<int64_t>(0, std::min(i + 1, keys) - std::max<int64_t>(0, i + 1 - window))});
+    }
+    const double product = 2 * size({heads, d}) * pairs;
+    add_both("masked_attention/" + name, {shape, shape, shape}, {.flop = 2 * product},
+             {.flop = 4 * product}, [mask](const Tensors& in) {
+               return scaled_dot_product_attention(in[0], in[1], in[2], {.mask = mask});
+             });
+  };
+  add_mask("causal", Mask::causal(), length, length);
+  add_mask("causal_lengths", Mask::causal() & lengths, real, length);
+  for (const int64_t window : {256, 512, 1024, 4096}) {
+    add_mask(text("causal_lengths_window", window),
+             Mask::causal() & lengths & Mask::window(window - 1, 0), real, window);
+  }
+}
+
 void add_losses() {
   for (const auto& [rows, classes] :
        {std::pair<int64_t, int64_t>{1024, 32}, {2048, 65}, {256, 50257}}) {
@@ -232,6 +259,7 @@ int main(int argc, char** argv) {
   add_products();
   add_rows();
   add_attention();
+  add_masks();
   add_losses();
   add_adamw();
   add_elementwise();

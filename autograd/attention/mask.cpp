@@ -1,7 +1,6 @@
 #include "rapt/autograd/attention/mask.h"
 
 #include "rapt/autograd/attention/detail/problem.h"
-#include "rapt/autograd/attention/score.h"
 #include "rapt/autograd/kernels/gemm/gemm.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/checks.h"
@@ -79,25 +78,6 @@ Tensor Mask::allowed(const Shape& batch, Int queries, Int keys) const {
   shape.push_back(keys);
   const Tensor masked = problem.masked(problem.whole());
   return masked.defined() ? expand(logical_not(masked), shape) : ones(shape, Dtype::b8);
-}
-
-Score Score::scaled_dot(const ScaledDotOptions& options) {
-  if (options.scale && !std::isfinite(*options.scale)) {
-    fail("Score::scaled_dot: wanted a finite scale; got ", *options.scale);
-  }
-  if (options.soft_cap && !(*options.soft_cap > 0 && std::isfinite(*options.soft_cap))) {
-    fail("Score::scaled_dot: wanted a finite soft_cap > 0; got ", *options.soft_cap);
-  }
-  Score score;
-  score.dot_ = options;
-  return score;
-}
-
-Score Score::then(Function f) const {
-  if (!f) fail("Score::then: wanted a function; got an empty one");
-  Score score = *this;
-  score.functions_.push_back(std::make_shared<const Function>(std::move(f)));
-  return score;
 }
 
 }  // namespace rapt

@@ -17,8 +17,8 @@ class Targets {
  public:
   /// Those of `inputs`, for grad().
   Targets(TensorList outputs, TensorList inputs);
-  /// Those of `ends` that are wanted, for recompute. Nothing behind an end is looked at; a leaf that
-  /// is none of them is an error.
+  /// Those of `ends` that are wanted, for recompute. Nothing behind an end is looked at; a leaf
+  /// that is none of them is an error.
   Targets(TensorList outputs, const Tensors& ends, const PoolVector<char>& wanted);
 
   /// Where the gradient of that place is wanted, or null.

@@ -76,7 +76,9 @@ template <class Packet>
 template <class T>
 [[gnu::always_inline]] inline Block<T> exp(const Block<T>& x) {
   if constexpr (std::is_same_v<T, float>) {
-    return per_packet<T>([](const auto& p) { return exp_packet(p); }, x);
+    // Where it is used often, g++ would call the lambda, and pass its vectors through memory.
+    return per_packet<T>(
+        [](const auto& p) __attribute__((always_inline)) { return exp_packet(p); }, x);
   } else {
     // Below it the result is no normal number any more; it becomes 0.
     return per_packet<T>(

@@ -114,8 +114,11 @@ kernels::KeySpans AttentionProblem::spans() const {
   kernels::KeySpans out;
   for (const Band& band : bands_) {
     out.lower = std::max(out.lower, band.lower);
-    out.uppers.push_back(
-        {band.diagonal, band.prefix.defined() ? band.prefix.data<int64_t>() : nullptr});
+    if (band.prefix.defined()) {
+      out.prefixes.push_back({band.diagonal, band.prefix.data<int64_t>()});
+    } else {
+      out.upper = std::min(out.upper, band.diagonal);
+    }
   }
   if (lengths_.defined()) out.lengths = lengths_.data<int64_t>();
   return out;
@@ -127,8 +130,9 @@ AttentionProblem::Block AttentionProblem::of_rows(int64_t row, int64_t rows) con
   if (rows == 0 || entries == 0) return {row, rows, 0, keys};
   int64_t begin = keys, end = 0;
   for (int64_t entry = 0; entry < entries; ++entry) {
-    begin = std::min(begin, all.of(entry, row, keys).begin);
-    end = std::max(end, all.of(entry, row + rows - 1, keys).end);
+    const kernels::KeySpansOf spans(all, entry, keys);
+    begin = std::min(begin, spans(row).begin);
+    end = std::max(end, spans(row + rows - 1).end);
   }
   begin = std::min(begin, end);
   return {row, rows, begin, end - begin};
@@ -145,8 +149,9 @@ Tensor AttentionProblem::outside_spans(const Block& block) const {
   const Tensor out = empty(shape, Dtype::b8);
   bool* at = fresh_data<bool>(out);
   for (int64_t entry = 0; entry < (differ ? batch.numel() : 1); ++entry) {
+    const kernels::KeySpansOf spans(all, entry, keys);
     for (int64_t i = 0; i < block.rows; ++i) {
-      const kernels::KeySpan span = all.of(entry, block.row + i, keys);
+      const kernels::KeySpan span = spans(block.row + i);
       for (int64_t j = 0; j < block.keys; ++j) {
         *at++ = block.key + j < span.begin || block.key + j >= span.end;
       }

@@ -29,29 +29,43 @@ struct KeySpan {
 
 /// Which keys a query may attend to by its place alone: query i of batch entry b to the span
 ///   begin = i + lower
-///   end   = min(lengths[b], max(i + diagonal + 1, prefix[b]) for each Upper)
+///   end   = min(lengths[b], i + upper + 1, max(i + diagonal + 1, prefix[b]) for each Prefix)
 /// cut to the keys that there are. Neither moves back from one query to the next.
 struct KeySpans {
-  struct Upper {
+  struct Prefix {
     int64_t diagonal;
-    const int64_t* prefix = nullptr;  // [batch]; null: 0
+    const int64_t* lengths;  // [batch]
   };
-  int64_t lower = -Band::unbounded;
-  PoolVector<Upper> uppers;
+  int64_t lower = -Band::unbounded, upper = Band::unbounded;
   const int64_t* lengths = nullptr;  // [batch]; null: all keys
+  PoolVector<Prefix> prefixes;
 
   bool bounded() const {
-    return lower != -Band::unbounded || !uppers.empty() || lengths != nullptr;
+    return lower != -Band::unbounded || upper != Band::unbounded || lengths != nullptr ||
+           !prefixes.empty();
   }
-  KeySpan of(int64_t batch, int64_t query, int64_t keys) const {
-    int64_t end = lengths != nullptr ? std::min(lengths[batch], keys) : keys;
-    for (const Upper& upper : uppers) {
-      const int64_t prefix = upper.prefix != nullptr ? upper.prefix[batch] : 0;
-      end = std::min(end, std::max(query + upper.diagonal + 1, prefix));
+};
+
+/// The spans of one batch entry.
+class KeySpansOf {
+ public:
+  KeySpansOf(const KeySpans& all, int64_t entry, int64_t keys)
+      : all_(all),
+        entry_(entry),
+        keys_(all.lengths != nullptr ? std::min(keys, all.lengths[entry]) : keys) {}
+
+  [[gnu::always_inline]] KeySpan operator()(int64_t query) const {
+    int64_t end = std::clamp<int64_t>(query + all_.upper + 1, 0, keys_);
+    for (const KeySpans::Prefix& prefix : all_.prefixes) {
+      const int64_t own = std::max(query + prefix.diagonal + 1, prefix.lengths[entry_]);
+      end = std::clamp<int64_t>(own, 0, end);
     }
-    end = std::max<int64_t>(end, 0);
-    return {std::clamp<int64_t>(query + lower, 0, end), end};
+    return {std::clamp<int64_t>(query + all_.lower, 0, end), end};
   }
+
+ private:
+  const KeySpans& all_;
+  const int64_t entry_, keys_;
 };
 
 /// s = q k^T scale, soft_cap * tanh(s / soft_cap) of it if there is a cap, plus what is added; of

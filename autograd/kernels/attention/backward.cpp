@@ -151,32 +151,33 @@ class HeadBackward {
     const KeySpan span = head_.span_in(row, column, columns);
     if (masked_) masked_->note(i, head_, row, column, columns);
     const KeySpan whole = pad_scores(p, span, columns);
-    std::fill(ds, ds + span.begin, T(0));
+    if (span.begin > 0) std::fill(ds, ds + span.begin, T(0));
     std::fill(ds + span.end, ds + columns, T(0));
     if (factor == T(0)) {  // no weight on any key, and no gradient, whatever arrives
       std::fill_n(p, columns, T(0));
       std::fill_n(ds, columns, T(0));
       return;
     }
-    if (a_.dropout > 0) head_.dropout(row, column, columns, keep_);
-    const T* const keep = a_.dropout > 0 ? keep_ + whole.begin : nullptr;
-    p += whole.begin;
-    ds += whole.begin;
-    if (keep == nullptr) {
-      for_each_block(p, ds, whole.end - whole.begin,
+    T* const seen_p = p + whole.begin;
+    T* const seen_ds = ds + whole.begin;
+    const int64_t seen = whole.end - whole.begin;
+    if (a_.dropout == 0) {
+      for_each_block(seen_p, seen_ds, seen,
                      [&](const Block<T>& u, const Block<T>& v, int64_t at, int64_t count) {
                        const Block<T> weight = exp<T>(u - shift) * factor;
-                       store_some<T>(p + at, weight, count);
-                       store_some<T>(ds + at, weight * (v - dot), count);
+                       store_some<T>(seen_p + at, weight, count);
+                       store_some<T>(seen_ds + at, weight * (v - dot), count);
                      });
       return clear_masked(i, columns);
     }
-    for_each_block(p, ds, whole.end - whole.begin,
+    head_.dropout(row, column, columns, keep_);
+    const T* const keep = keep_ + whole.begin;
+    for_each_block(seen_p, seen_ds, seen,
                    [&](const Block<T>& u, const Block<T>& v, int64_t at, int64_t count) {
                      const Block<T> weight = exp<T>(u - shift) * factor;
                      const Block<T> kept = load_some<T>(keep, at, count, T(0));
-                     store_some<T>(p + at, weight * kept, count);
-                     store_some<T>(ds + at, weight * (v * kept - dot), count);
+                     store_some<T>(seen_p + at, weight * kept, count);
+                     store_some<T>(seen_ds + at, weight * (v * kept - dot), count);
                    });
     clear_masked(i, columns);
   }
@@ -288,9 +289,8 @@ class AllHeads {
   /// it.
   KeySpan blocks_seen(int64_t head, int64_t row) const {
     const int64_t last = std::min(row + queries_per_block, a_.queries) - 1;
-    const int64_t begin = a_.spans.of(head, row, a_.keys).begin;
-    const int64_t end = a_.spans.of(head, last, a_.keys).end;
-    return {begin / keys_per_block, ceil_div(end, keys_per_block)};
+    const KeySpansOf spans(a_.spans, head, a_.keys);
+    return {spans(row).begin / keys_per_block, ceil_div(spans(last).end, keys_per_block)};
   }
 
   void all_blocks_of_each_head() {

@@ -58,6 +58,7 @@ class Head {
   Head(const Attention<T>& a, int64_t index)
       : a_(a),
         index_(index),
+        spans_(a.spans, index, a.keys),
         q(at_batch(a.q, a.batch, index)),
         k(at_batch(a.k, a.batch, index)),
         v(at_batch(a.v, a.batch, index)) {
@@ -66,7 +67,7 @@ class Head {
   }
 
   /// The keys that query `row` may see by its place.
-  KeySpan keys_of(int64_t row) const { return a_.spans.of(index_, row, a_.keys); }
+  KeySpan keys_of(int64_t row) const { return spans_(row); }
 
   /// The keys that one of the queries [row, row + rows) may see.
   KeySpan keys_of(int64_t row, int64_t rows) const {
@@ -214,6 +215,7 @@ class Head {
 
   const Attention<T>& a_;
   const int64_t index_;
+  const KeySpansOf spans_;
 
  public:
   const Matrix<const T> q, k, v;
@@ -243,8 +245,10 @@ template <class T>
 KeySpan pad_scores(T* line, KeySpan span, int64_t columns) {
   const int64_t begin = span.begin / lanes * lanes;
   const int64_t end = std::max(begin, std::min(ceil_div(span.end, lanes) * lanes, columns));
-  std::fill(line, line + begin, T(0));
-  std::fill(line + begin, line + span.begin, -infinity<T>);
+  if (span.begin > 0) {
+    std::fill(line, line + begin, T(0));
+    std::fill(line + begin, line + span.begin, -infinity<T>);
+  }
   std::fill(line + span.end, line + end, -infinity<T>);
   std::fill(line + end, line + columns, T(0));
   return {begin, end};

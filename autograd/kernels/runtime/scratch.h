@@ -11,7 +11,8 @@ template <class T>
 class Scratch {
  public:
   explicit Scratch(int64_t count)
-      : bytes_(static_cast<size_t>(count) * sizeof(T)), data_(static_cast<T*>(allocate(bytes_))) {}
+      : bytes_(static_cast<size_t>(count) * sizeof(T)),
+        data_(count == 0 ? nullptr : static_cast<T*>(allocate(bytes_))) {}
   ~Scratch() {
     if (data_ != nullptr) release(data_, bytes_);
   }

@@ -4,10 +4,10 @@
 
 #include <gtest/gtest.h>
 
-#include "../../support/allocations.h"
 #include "../../support/definitions.h"
 #include "inputs.h"
 #include "rapt/autograd/gradient_check_gtest.h"
+#include "rapt/autograd/kernels/runtime/allocator.h"
 
 namespace rapt {
 namespace {
@@ -99,6 +99,24 @@ TEST(Score, OfAUsersFunctionHasDerivativesOfAnyOrder) {
         return scaled_dot_product_attention(x[0], x[1], x[2], {.score = with_distance(x[3])});
       },
       in));
+}
+
+// 5000 x 5000 weights in f32 are 100 MB, and several of them would be kept for a second derivative.
+TEST(Score, MemoryDoesNotGrowWithTheSquareOfTheLength) {
+  const int64_t length = 5000;
+  const auto draw = [&](uint64_t seed) {
+    return normal({length, 2}, seed).to(Dtype::f32).set_requires_grad();
+  };
+  const Tensor q = draw(1), k = draw(2), v = draw(3), slope = tensor(0.01).set_requires_grad();
+  for (const bool by_kernels : {true, false}) {
+    const AttentionOptions o{.mask = Mask::causal(),
+                             .score = by_kernels ? Score() : with_distance(slope)};
+    const size_t before = kernels::bytes_held();
+    const Tensor y = scaled_dot_product_attention(q, k, v, o);
+    const Tensor dq = grad({sum(y * y)}, {q}, {.create_graph = true})[0];
+    grad({sum(dq * dq)}, {k});
+    EXPECT_LT(kernels::bytes_held() - before, 100e6) << by_kernels;
+  }
 }
 
 TEST(Score, FunctionsAreAppliedInTheirOrderWithDropout) {
