@@ -172,6 +172,7 @@ Tensor silu(const Tensor& x) {
 }
 
 Tensor gelu_linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Gelu form) {
+  check_linear("gelu_linear", x, weight, bias);
   return form == Gelu::tanh ? gelu_linear_by<GeluByTanh>(x, weight, bias)
                             : gelu_linear_by<GeluByErf>(x, weight, bias);
 }

@@ -134,8 +134,6 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   return batched(a, b);
 }
 
-namespace {
-
 void check_linear(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias) {
   require_float(op, "x", x);
   require_same_dtype(op, x, weight);
@@ -150,6 +148,8 @@ void check_linear(const char* op, const Tensor& x, const Tensor& weight, const T
          "; got ", bias.shape());
   }
 }
+
+namespace {
 
 /// x as one matrix: its rows are all but its last axis.
 Tensor as_matrix(const Tensor& x) {

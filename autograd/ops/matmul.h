@@ -7,6 +7,9 @@
 
 namespace rapt {
 
+/// Throws unless x [..., in], weight [out, in] and bias [out] or undefined fit each other.
+void check_linear(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias);
+
 /// Products of matrices that do not touch one another, worked on together.
 class Products {
  public:

@@ -1,4 +1,4 @@
-// Reads autograd/ops.h: whoever declares a function there gives it a gradient case.
+// Reads autograd/ops.h: whoever declares a function there gives it a record (tests/ops).
 
 #include <gtest/gtest.h>
 
@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "../ops/record.h"
 #include "../support/declarations.h"
-#include "gradient_cases.h"
 #include "rapt/autograd/error.h"
 
 namespace rapt {
@@ -24,23 +24,21 @@ Names in_first_only(const Names& first, const std::set<std::string>& second) {
   return out;
 }
 
-Names without_a_case(std::string_view header) {
+Names without_a_record(std::string_view header) {
   std::set<std::string> checked;
-  for (const auto& c : tests::gradient_cases()) checked.insert(c.function);
-  for (const auto& c : tests::cases_without_gradient()) checked.insert(c.function);
+  for (const tests::OpRecord& op : tests::op_records()) checked.insert(op.function);
   return in_first_only(tests::declared_functions(header), checked);
 }
 
-TEST(EveryOpIsChecked, NoFunctionOfTheHeaderLacksAGradientCase) {
-  EXPECT_EQ(without_a_case(tests::ops_headers()), Names{});
+TEST(EveryOpIsChecked, NoFunctionOfTheHeaderLacksARecord) {
+  EXPECT_EQ(without_a_record(tests::ops_headers()), Names{});
 }
 
-TEST(EveryOpIsChecked, NoGradientCaseNamesAFunctionThatIsNotThere) {
+TEST(EveryOpIsChecked, NoRecordNamesAFunctionThatIsNotThere) {
   const Names declared = tests::declared_functions(tests::ops_headers());
-  Names cases;
-  for (const auto& c : tests::gradient_cases()) cases.push_back(c.function);
-  for (const auto& c : tests::cases_without_gradient()) cases.push_back(c.function);
-  EXPECT_EQ(in_first_only(cases, {declared.begin(), declared.end()}), Names{});
+  Names records;
+  for (const tests::OpRecord& op : tests::op_records()) records.push_back(op.function);
+  EXPECT_EQ(in_first_only(records, {declared.begin(), declared.end()}), Names{});
 }
 
 TEST(EveryOpIsChecked, AFunctionAddedAnywhereInTheHeaderIsMissed) {
@@ -54,7 +52,7 @@ TEST(EveryOpIsChecked, AFunctionAddedAnywhereInTheHeaderIsMissed) {
         std::count(before.begin(), before.end(), '}') + 1) {
       continue;
     }
-    EXPECT_EQ(without_a_case(before + added + header.substr(at)),
+    EXPECT_EQ(without_a_record(before + added + header.substr(at)),
               Names{"brand_new(Tensor, double)"});
     ++places;
   }
@@ -69,7 +67,7 @@ TEST(EveryOpIsChecked, AnOverloadAnOperatorAndAMemberCountByThemselves) {
                  "inline Tensor operator%(const Tensor& a, double b) { return add(a, b); }\n"
                  "struct Extra {\n  Tensor mask = {};\n  Tensor total() const;\n};\n" +
                      end);
-  EXPECT_EQ(without_a_case(header),
+  EXPECT_EQ(without_a_record(header),
             (Names{"exp(Tensor, double)", "operator%(Tensor, double)", "Extra::total()"}));
 }
 

@@ -1,5 +1,5 @@
 // Arithmetic and functions of single elements: accuracy, edges, dtypes, layouts. (Their gradients:
-// gradient_cases.cpp.)
+// tests/ops.)
 
 #include <gtest/gtest.h>
 

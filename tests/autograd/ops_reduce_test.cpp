@@ -1,4 +1,4 @@
-// Reductions: values against plain loops, edges, dtypes. (Their gradients: gradient_cases.cpp.)
+// Reductions: values against plain loops, edges, dtypes. (Their gradients: tests/ops.)
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Shapes, views of parts, joining, triangles, indexing: values, dtypes, edges, errors. (Their
-// gradients: gradient_cases.cpp.)
+// gradients: tests/ops.)
 
 #include <gtest/gtest.h>
 

@@ -5,8 +5,8 @@
 #include <thread>
 #include <vector>
 
+#include "../ops/record.h"
 #include "../support/tensors.h"
-#include "gradient_cases.h"
 #include "rapt/autograd/kernels/runtime/allocator.h"
 
 namespace rapt {
@@ -42,34 +42,41 @@ TEST(Recompute, HasTheValueAndTheGradientsToTheBit) {
   EXPECT_TRUE(same_bits(w.grad(), wanted_w));
 }
 
-// Every op notes what it is given, and is found again: the gradients of all gradient cases.
+/// Compares a sample's outputs and gradients with those under recompute.
+void expect_same_under_recompute(const tests::Sample& sample) {
+  Tensors inputs, wanted_for;
+  for (const Tensor& x : sample.inputs) {
+    inputs.push_back(is_float(x.dtype()) ? leaf(x) : x);
+    if (is_float(x.dtype())) wanted_for.push_back(inputs.back());
+  }
+  const Tensors plain = sample.f(inputs);
+  for (size_t i = 0; i < plain.size(); ++i) {
+    if (!plain[i].requires_grad()) continue;
+    // Half of the inputs are handed in, the others captured.
+    const Tensors given(inputs.begin(), inputs.begin() + static_cast<long>(inputs.size() / 2));
+    const Tensor y = recompute(
+        [&](const Tensors& in) {
+          Tensors all = in;
+          all.insert(all.end(), inputs.begin() + static_cast<long>(in.size()), inputs.end());
+          return sample.f(all)[i];
+        },
+        given);
+    EXPECT_TRUE(same_bits(y.detach(), plain[i].detach()));
+    const Tensor cotangent = Rng(2).normal(y.shape(), 0, 1, y.dtype());
+    const GradOptions options{
+        .retain_graph = true, .allow_unused = true, .cotangents = {cotangent}};
+    const Tensors wanted = grad({plain[i]}, wanted_for, options);
+    const Tensors found = grad({y}, wanted_for, options);
+    for (size_t k = 0; k < wanted.size(); ++k) EXPECT_TRUE(same_bits(found[k], wanted[k])) << k;
+  }
+}
+
+// Every op notes what it is given, and is found again.
 TEST(Recompute, OfEveryOp) {
-  for (const tests::GradientCase& c : tests::gradient_cases()) {
-    SCOPED_TRACE(text(c.function, ", ", c.what));
-    Tensors inputs, wanted_for;
-    for (const Tensor& x : c.inputs) {
-      inputs.push_back(is_float(x.dtype()) ? leaf(x) : x);
-      if (is_float(x.dtype())) wanted_for.push_back(inputs.back());
-    }
-    const Tensors plain = c.f(inputs);
-    for (size_t i = 0; i < plain.size(); ++i) {
-      if (!plain[i].requires_grad()) continue;
-      // Half of the inputs are handed in, the others captured.
-      const Tensors given(inputs.begin(), inputs.begin() + static_cast<long>(inputs.size() / 2));
-      const Tensor y = recompute(
-          [&](const Tensors& in) {
-            Tensors all = in;
-            all.insert(all.end(), inputs.begin() + static_cast<long>(in.size()), inputs.end());
-            return c.f(all)[i];
-          },
-          given);
-      EXPECT_TRUE(same_bits(y.detach(), plain[i].detach()));
-      const Tensor cotangent = Rng(2).normal(y.shape(), 0, 1, y.dtype());
-      const GradOptions options{
-          .retain_graph = true, .allow_unused = true, .cotangents = {cotangent}};
-      const Tensors wanted = grad({plain[i]}, wanted_for, options);
-      const Tensors found = grad({y}, wanted_for, options);
-      for (size_t k = 0; k < wanted.size(); ++k) EXPECT_TRUE(same_bits(found[k], wanted[k])) << k;
+  for (const tests::OpRecord& op : tests::op_records()) {
+    for (const tests::Sample& sample : op.samples) {
+      SCOPED_TRACE(text(op.function, ", ", sample.what));
+      expect_same_under_recompute(sample);
     }
   }
 }

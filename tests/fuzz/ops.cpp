@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <numeric>
 
-#include "calls.h"
+#include "check_call.h"
 
 namespace rapt::fuzz {
 namespace {
@@ -15,7 +15,7 @@ struct Count {
 };
 
 std::vector<Count>& counts() {
-  static std::vector<Count> all(calls().size());
+  static std::vector<Count> all(tests::op_records().size());
   return all;
 }
 
@@ -23,8 +23,8 @@ void print_counts() {
   const char* path = std::getenv("RAPT_FUZZ_COUNTS");
   std::FILE* file = path != nullptr ? std::fopen(path, "a") : stderr;
   if (file == nullptr) return;
-  for (size_t i = 0; i < calls().size(); ++i) {
-    std::fprintf(file, "%s\t%lld\t%lld\n", calls()[i].function.c_str(),
+  for (size_t i = 0; i < tests::op_records().size(); ++i) {
+    std::fprintf(file, "%s\t%lld\t%lld\n", tests::op_records()[i].function.c_str(),
                  static_cast<long long>(counts()[i].accepted),
                  static_cast<long long>(counts()[i].refused));
   }
@@ -47,8 +47,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace rapt::fuzz;
   constexpr size_t apart = 26;
   const size_t sum = std::accumulate(data, data + size, size_t{0});
-  for (size_t which = sum % apart; which < calls().size(); which += apart) {
-    const bool accepted = make(calls()[which], data, size);
+  for (size_t which = sum % apart; which < rapt::tests::op_records().size(); which += apart) {
+    const bool accepted = check_call(rapt::tests::op_records()[which], data, size);
     ++(accepted ? counts()[which].accepted : counts()[which].refused);
   }
   return 0;

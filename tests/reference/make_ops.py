@@ -7,8 +7,8 @@ The tests read the committed file and need no PyTorch. A case NAME is stored as 
 (inputs, f64 where they are not integers or booleans), NAME/f32/out.0, ... (forward values, computed
 in f32) and NAME/f32/grad.0, ... (for each input that has one, the gradient of the sum over outputs
 of out * cotangent, where the cotangent's elements are cos(0), cos(1), ... in row-major order);
-NAME/f64/... the same, computed in f64. The same table of names, with rapt's side of it, stands in
-tests/autograd/reference_test.cpp.
+NAME/f64/... the same, computed in f64. rapt's side of each stands in the function's record, in
+tests/ops.
 """
 
 import json

@@ -28,6 +28,7 @@ class TensorFunction {
         }) {}
 
   Tensors operator()(const Tensors& x) const { return run_(x); }
+  explicit operator bool() const { return static_cast<bool>(run_); }
 
  private:
   std::function<Tensors(const Tensors&)> run_;
