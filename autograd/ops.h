@@ -44,6 +44,8 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, double value);
 
 Tensor exp(const Tensor& x);
 Tensor log(const Tensor& x);
+/// x * x, in one pass.
+Tensor square(const Tensor& x);
 Tensor sqrt(const Tensor& x);
 /// 1 / sqrt(x).
 Tensor rsqrt(const Tensor& x);

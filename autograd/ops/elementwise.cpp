@@ -221,6 +221,12 @@ Tensor log(const Tensor& x) {
       [x](const Backward& y) -> Gradients { return {y.grad / x}; });
 }
 
+Tensor square(const Tensor& x) {
+  return pointwise(
+      "square", x, []<class U>(const U& u) -> U { return u * u; },
+      [x](const Backward& y) -> Gradients { return {y.grad * x * 2.0}; });
+}
+
 Tensor sqrt(const Tensor& x) {
   return pointwise(
       "sqrt", x, [](const auto& u) { return kernels::sqrt(u); },

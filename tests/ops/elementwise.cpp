@@ -158,6 +158,7 @@ void add_elementwise(Ops& ops) {
   add_powers(ops);
   as_pytorch(ops, "exp", exp, normal);
   as_pytorch(ops, "log", log, positive);
+  unary(ops, "square", square, normal, [](In x) { return x[0] * x[0]; });
   as_pytorch(ops, "sqrt", sqrt, positive);
   as_pytorch(ops, "rsqrt", rsqrt, positive);
   as_pytorch(ops, "abs", abs, spread);
