@@ -27,7 +27,7 @@ void run_hooks_of_leaves(TensorList inputs, Targets& targets) {
                                    [&](const Tensor& other) { return place_of(other) == place; });
     if (again) continue;
     Tensor& found = *targets.slot(place);
-    found = through_hooks(inputs[i].impl()->leaf->hooks, found);
+    found = through_hooks(impl_of(inputs[i])->leaf->hooks, found);
   }
 }
 

@@ -21,13 +21,13 @@ std::shared_ptr<Hooks>& hooks_of(const char* function, const TensorImpl& x) {
 /// Registers one on x; `list` is Hooks::gradient or Hooks::leaf.
 template <class List, class F>
 Hook add(const char* function, const Tensor& x, List Hooks::*list, F f) {
-  const TensorImpl& impl = *x.impl();
+  const TensorImpl& impl = *impl_of(x);
   if (is_older_than_rerun(impl)) return {};  // the first run has registered it
   std::shared_ptr<Hooks>& hooks = hooks_of(function, impl);
   if (!hooks) hooks = std::allocate_shared<Hooks>(PoolAllocator<Hooks>(), !impl.node);
   const uint64_t id = next_moment();
   (hooks.get()->*list).push_back({id, std::allocate_shared<F>(PoolAllocator<F>(), std::move(f))});
-  if (!impl.node) hooks->tensor = x.impl();
+  if (!impl.node) hooks->tensor = impl_of(x);
   return {hooks, id};
 }
 
@@ -58,7 +58,7 @@ Hook register_post_accumulate_grad_hook(const Tensor& x, LeafHook f) {
   if (!x.is_leaf() || !x.requires_grad()) {
     fail(function, ": wanted a leaf that requires a gradient; got ",
          x.is_leaf() ? text("a constant of shape ", x.shape())
-                     : text("the output of ", x.impl()->node->op));
+                     : text("the output of ", impl_of(x)->node->op));
   }
   return add(function, x, &Hooks::leaf, std::move(f));
 }

@@ -65,11 +65,11 @@ Tensor empty(const Shape& shape, Dtype dtype) {
   impl->shape = shape;
   impl->strides = row_major(shape);
   impl->dtype = dtype;
-  return Tensor(std::move(impl));
+  return handle_on(std::move(impl));
 }
 
 Tensor make_view(const Tensor& x, const Shape& shape, const Strides& strides, int64_t offset) {
-  const TensorImpl& from = checked(x.impl());
+  const TensorImpl& from = checked(impl_of(x));
   shape.numel();  // throws for a shape that no memory could have
   auto impl = new_impl();
   impl->storage = from.storage;
@@ -78,23 +78,23 @@ Tensor make_view(const Tensor& x, const Shape& shape, const Strides& strides, in
   impl->strides = strides;
   impl->dtype = from.dtype;
   impl->contiguous = is_row_major(shape, strides);
-  return Tensor(std::move(impl));
+  return handle_on(std::move(impl));
 }
 
 bool is_last_handle(const Tensor& x) {
-  const auto& impl = x.impl();
+  const auto& impl = impl_of(x);
   return impl.use_count() == 1 && impl->storage.use_count() == 1 && impl->contiguous && !impl->leaf;
 }
 
-bool is_sole_owner(const Tensor& x) { return is_last_handle(x) && !x.impl()->node; }
+bool is_sole_owner(const Tensor& x) { return is_last_handle(x) && !impl_of(x)->node; }
 
 void replace_elements(Tensor& x, const Tensor& value) {
   if (!x.is_leaf()) fail("to: wanted a leaf; got the output of an op");
   const Tensor dense = value.contiguous();
-  TensorImpl& impl = *x.impl();
-  impl.storage = dense.impl()->storage;
+  TensorImpl& impl = *impl_of(x);
+  impl.storage = impl_of(dense)->storage;
   impl.storage->written = next_moment();
-  impl.offset = dense.impl()->offset;
+  impl.offset = impl_of(dense)->offset;
   impl.shape = dense.shape();
   impl.strides = dense.strides();
   impl.dtype = dense.dtype();
@@ -164,7 +164,7 @@ void Tensor::copy_from(const Tensor& source) {
   }
   if (grad_enabled() && !source.is_leaf()) {
     fail("copy_from: wanted values that nothing would be lost of; got the output of ",
-         source.impl()->node->op,
+         impl_of(source)->node->op,
          ", whose graph a copy does not keep (detach() it, or copy inside NoGrad)");
   }
   const NoGrad no_grad;

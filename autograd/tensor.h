@@ -112,11 +112,10 @@ class Tensor {
   /// True when both are handles to one tensor.
   bool same_as(const Tensor& other) const { return impl_ == other.impl_; }
 
-  /// For rapt's own sources (storage.h).
-  explicit Tensor(std::shared_ptr<TensorImpl> impl) : impl_(std::move(impl)) {}
-  const std::shared_ptr<TensorImpl>& impl() const { return impl_; }
-
  private:
+  friend struct TensorAccess;  // rapt's own sources: graph/storage.h
+  explicit Tensor(std::shared_ptr<TensorImpl> impl) : impl_(std::move(impl)) {}
+
   const void* raw_data(Dtype wanted) const;
   void* raw_mutable_data(Dtype wanted);
 

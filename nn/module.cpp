@@ -108,14 +108,11 @@ namespace {
 class Unique {
  public:
   void add(const std::string& name, const Tensor& tensor) {
-    if (std::ranges::find(seen_, tensor.impl().get()) != seen_.end()) return;
-    seen_.push_back(tensor.impl().get());
-    list.add(name, tensor);
+    const bool is_there = std::any_of(
+        list.begin(), list.end(), [&](const auto& other) { return other.second.same_as(tensor); });
+    if (!is_there) list.add(name, tensor);
   }
   NamedTensors list;
-
- private:
-  std::vector<const TensorImpl*> seen_;
 };
 
 }  // namespace

@@ -1,7 +1,7 @@
 #include "rapt/optim/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
-#include <unordered_set>
 #include <utility>
 
 #include "rapt/optim/clip.h"
@@ -28,7 +28,6 @@ std::vector<ParameterGroup> decay_groups(const NamedTensors& parameters, double 
 
 Optimizer::Optimizer(const std::vector<ParameterGroup>& groups, double lr, double weight_decay) {
   set_lr(lr);
-  std::unordered_set<const TensorImpl*> seen;
   for (const ParameterGroup& group : groups) {
     const double decay = group.weight_decay.value_or(weight_decay);
     check_setting("weight_decay", decay);
@@ -36,7 +35,10 @@ Optimizer::Optimizer(const std::vector<ParameterGroup>& groups, double lr, doubl
     parameters_.add_all("", group.parameters);  // notices a name given twice
     for (const auto& [name, parameter] : group.parameters) {
       if (!parameter.defined()) fail("optimizer: parameter ", name, " is no tensor");
-      if (!seen.insert(parameter.impl().get()).second) {
+      const bool again = std::any_of(slots_.begin(), slots_.end(), [&](const Slot& slot) {
+        return slot.parameter.same_as(parameter);
+      });
+      if (again) {
         fail("optimizer: wanted each parameter once; got ", name, " again under another name");
       }
       if (!is_float(parameter.dtype()) || !parameter.is_leaf() || !parameter.is_contiguous()) {

@@ -11,15 +11,13 @@
 namespace rapt {
 namespace {
 
-Shape leading(const Tensor& x) { return Shape(x.shape().begin(), x.shape().end() - 2); }
-
 Shape batch_of(const char* op, const Tensor& q, const Tensor& k) {
   require_float(op, "q", q);
   require_same_dtype(op, q, k);
   if (q.rank() < 2 || k.rank() < 2 || q.size(-1) != k.size(-1)) {
     fail(op, ": wanted q [..., Tq, d] and k [..., Tk, d]; got q ", q.shape(), " and k ", k.shape());
   }
-  return broadcast(op, leading(q), leading(k));
+  return broadcast(op, leading_axes(q), leading_axes(k));
 }
 
 Shape batch_of(const char* op, const Tensor& q, const Tensor& k, const Tensor& v) {
@@ -28,7 +26,7 @@ Shape batch_of(const char* op, const Tensor& q, const Tensor& k, const Tensor& v
   if (v.rank() < 2 || v.size(-2) != k.size(-2)) {
     fail(op, ": wanted v [..., Tk, dv] for k ", k.shape(), "; got ", v.shape());
   }
-  return broadcast(op, batch, leading(v));
+  return broadcast(op, batch, leading_axes(v));
 }
 
 void check_dropout(const char* op, const AttentionOptions& options) {
@@ -49,12 +47,12 @@ std::shared_ptr<const AttentionProblem> problem_of(const char* op, const Shape& 
   return problem;
 }
 
-/// A tensor that is not set yet, [batch..., rows, columns], laid out as `like`.
-Tensor empty_like(const Tensor& like, const Shape& batch, int64_t rows, int64_t columns) {
+/// Matrices that are not set yet, [batch..., rows, columns], laid out as `like`.
+Tensor empty_matrices(const Tensor& like, const Shape& batch, int64_t rows, int64_t columns) {
   Shape shape = batch;
   shape.push_back(rows);
   shape.push_back(columns);
-  return rapt::empty_like(like, shape);
+  return empty_like(like, shape);
 }
 
 /// x as the kernels read it, its columns dense: itself, or a copy.
@@ -68,12 +66,6 @@ Tensor with_dense_columns(const Tensor& x) {
 int64_t stride_from_last(const Tensor& x, int64_t axis) {
   const int64_t own = x.rank() - axis;
   return own < 0 || x.shape()[own] == 1 ? 0 : x.strides()[own];
-}
-
-Strides batch_strides(const Tensor& x, const Shape& batch) {
-  Strides steps = filled<Strides>(batch.rank(), 0);
-  for (int64_t i = 0; i < batch.rank(); ++i) steps[i] = stride_from_last(x, batch.rank() - i + 2);
-  return steps;
 }
 
 /// x's last two axes as matrices along `batch`, which its other axes broadcast to.
@@ -147,9 +139,9 @@ struct Kept {
   Gradients gradients(const Backward& b) const {
     const AttentionProblem& p = *in.problem;
     const Tensor g = with_dense_columns(b.grad), out = b.output().detach();
-    Gradients all = {empty_like(in.q, p.batch, p.queries, in.q.size(-1)),
-                     empty_like(in.k, p.batch, p.keys, in.k.size(-1)),
-                     empty_like(in.v, p.batch, p.keys, in.v.size(-1))};
+    Gradients all = {empty_matrices(in.q, p.batch, p.queries, in.q.size(-1)),
+                     empty_matrices(in.k, p.batch, p.keys, in.k.size(-1)),
+                     empty_matrices(in.v, p.batch, p.keys, in.v.size(-1))};
     visit_float(g.dtype(), [&](auto zero) {
       using T = decltype(zero);
       const kernels::Attention<T> a = in.as<T>();
@@ -196,7 +188,7 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
   Kept kept{{p, with_dense_columns(q), with_dense_columns(k), with_dense_columns(v), dropout},
             empty({entries, p->queries}, q.dtype()),
             empty({entries, p->queries}, q.dtype())};
-  const Tensor y = empty_like(q, p->batch, p->queries, v.size(-1));
+  const Tensor y = empty_matrices(q, p->batch, p->queries, v.size(-1));
   visit_float(q.dtype(), [&](auto zero) {
     using T = decltype(zero);
     kernels::attention(kept.in.as<T>(), write<T>(y, p->batch),

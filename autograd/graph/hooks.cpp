@@ -92,7 +92,7 @@ void HookedLeaves::complete(One& one) {
   if (!hooks) return;
   const std::shared_ptr<TensorImpl> impl = hooks->tensor.lock();
   if (!impl) return;  // nobody is left to see its gradient
-  Tensor tensor(impl);
+  Tensor tensor = handle_on(impl);
   const auto now = hooks->leaf;
   for (const auto& hook : now) (*hook.f)(tensor);
 }

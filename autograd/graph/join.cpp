@@ -19,7 +19,7 @@ std::shared_ptr<Node> node_of(const char* op, TensorList inputs, Rule rule, bool
   for (const Tensor& input : inputs) {
     Edge& edge = node->inputs.emplace_back();
     if (!input.defined()) continue;
-    const TensorImpl& impl = *input.impl();
+    const TensorImpl& impl = *impl_of(input);
     edge.node = impl.node;
     edge.output = impl.output;
     if (!impl.node) edge.leaf = impl.leaf;
@@ -31,7 +31,7 @@ std::shared_ptr<Node> node_of(const char* op, TensorList inputs, Rule rule, bool
 bool carries_gradient(const Tensor& value) { return value.defined() && is_float(value.dtype()); }
 
 void keep_output(Output& output, const Tensor& value) {
-  output.kept = std::allocate_shared<TensorImpl>(PoolAllocator<TensorImpl>(), *value.impl());
+  output.kept = std::allocate_shared<TensorImpl>(PoolAllocator<TensorImpl>(), *impl_of(value));
 }
 
 /// `value` as the i-th output of the node.
@@ -41,11 +41,11 @@ Tensor as_output(const std::shared_ptr<Node>& node, size_t i, Tensor value, bool
   output.dtype = value.dtype();
   // A handle of its own, unless `value` is the only one: it may be somebody else's too (a function
   // that returns its input).
-  const bool sole = value.impl().use_count() == 1 && !value.requires_grad();
+  const bool sole = impl_of(value).use_count() == 1 && !value.requires_grad();
   Tensor out = sole ? std::move(value) : make_view(value, value.shape(), value.strides());
-  out.impl()->output = i;
+  impl_of(out)->output = i;
   if (keep) keep_output(output, out);
-  out.impl()->node = node;
+  impl_of(out)->node = node;
   return out;
 }
 

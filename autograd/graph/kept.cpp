@@ -14,13 +14,13 @@ Tensor output_of(const std::shared_ptr<Node>& maker, std::shared_ptr<Storage> el
   impl->strides = row_major(impl->shape);
   impl->dtype = maker->first.dtype;
   impl->node = maker;
-  return Tensor(std::move(impl));
+  return handle_on(std::move(impl));
 }
 
 }  // namespace
 
 Kept::Kept(const Tensor& x) {
-  const TensorImpl& impl = *x.impl();
+  const TensorImpl& impl = *impl_of(x);
   if (!impl.node || !impl.node->again || !impl.contiguous || impl.offset != 0) {
     whole_ = x;
     return;
@@ -43,7 +43,7 @@ Tensor Kept::get() const {
     const Recording off(false);
     again = maker_->again();
   }
-  return output_of(maker_, again.impl()->storage);
+  return output_of(maker_, impl_of(again)->storage);
 }
 
 }  // namespace rapt

@@ -13,7 +13,7 @@ namespace rapt {
 /// For ops whose value costs a pass over memory and no more. Returns y.
 template <class F>
 Tensor offer_again(const Tensor& y, F again) {
-  const std::shared_ptr<Node>& node = y.impl()->node;
+  const std::shared_ptr<Node>& node = impl_of(y)->node;
   if (node) node->again = OwnedFunction<Tensor()>(std::move(again));
   return y;
 }

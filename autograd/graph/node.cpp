@@ -41,7 +41,7 @@ std::shared_ptr<Node> make_node() {
 }
 
 const void* place_of(const Tensor& x) {
-  const TensorImpl& impl = *x.impl();
+  const TensorImpl& impl = *impl_of(x);
   return impl.node ? static_cast<const void*>(&impl.node->output(impl.output)) : impl.leaf.get();
 }
 
@@ -50,7 +50,7 @@ Tensor Node::output_tensor(const std::shared_ptr<Node>& self, size_t i) const {
   if (!kept) return Tensor();
   auto impl = std::allocate_shared<TensorImpl>(PoolAllocator<TensorImpl>(), *kept);
   if (is_float(impl->dtype)) impl->node = self;  // others are constants
-  return Tensor(std::move(impl));
+  return handle_on(std::move(impl));
 }
 
 void Node::require_not_freed() const {

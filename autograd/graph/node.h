@@ -87,7 +87,7 @@ const void* place_of(const Tensor& x);
 /// Returns y.
 template <class F>
 Tensor note_view(const Tensor& y, F view) {
-  const std::shared_ptr<Node>& node = y.impl()->node;
+  const std::shared_ptr<Node>& node = impl_of(y)->node;
   if (!node) return y;
   const Edge& from = node->inputs[0];
   if (from.leaf || (from.node && from.node->view)) {

@@ -20,7 +20,7 @@ void RuleReads::check_one(const TensorImpl& x) const {
   const uint64_t written = x.storage->written.load(std::memory_order_relaxed);
   if (written <= node_.order || written >= start_) return;
   for (const Tensor& gradient : gradients_) {
-    if (gradient.defined() && gradient.impl()->storage == x.storage) return;
+    if (gradient.defined() && impl_of(gradient)->storage == x.storage) return;
   }
   node_.fail_overwritten(x);
 }
@@ -34,7 +34,7 @@ Tensor view_of(const Edge& edge, const Tensor& base) {
 }
 
 bool share_elements(const Tensor& a, const Tensor& b) {
-  return a.impl()->storage == b.impl()->storage;
+  return impl_of(a)->storage == impl_of(b)->storage;
 }
 
 }  // namespace
@@ -58,7 +58,7 @@ Tensor Arrived::part() const { return through == nullptr ? *place : view_of(*thr
 Tensor Arrived::take() {
   if (place == nullptr || given.defined()) return given;
   if (!is_sole_owner(*place)) *place = place->clone();
-  place->impl()->storage->written = 0;  // clipped or not: what has arrived is there to be read
+  impl_of(*place)->storage->written = 0;  // clipped or not: what has arrived is there to be read
   const Tensor shown = part();
   if (share_elements(shown, *place)) given = shown.contiguous();
   return given;

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <memory>
+#include <utility>
 
 #include "rapt/autograd/kernels/runtime/allocator.h"
 #include "rapt/autograd/tensor.h"
@@ -40,6 +41,19 @@ struct TensorImpl {
   std::shared_ptr<Leaf> leaf;  // where its gradient is gathered, if it asked for one
 };
 
+struct TensorAccess {
+  static const std::shared_ptr<TensorImpl>& impl(const Tensor& x) { return x.impl_; }
+  static Tensor handle(std::shared_ptr<TensorImpl> impl) { return Tensor(std::move(impl)); }
+};
+
+/// What a handle points at; null if it is undefined.
+inline const std::shared_ptr<TensorImpl>& impl_of(const Tensor& x) { return TensorAccess::impl(x); }
+
+/// A handle on it.
+inline Tensor handle_on(std::shared_ptr<TensorImpl> impl) {
+  return TensorAccess::handle(std::move(impl));
+}
+
 /// A dense tensor whose elements are not set yet. Throws when a length is negative or the size
 /// overflows.
 Tensor empty(const Shape& shape, Dtype dtype);
@@ -62,7 +76,7 @@ bool is_last_handle(const Tensor& x);
 /// just made and nobody else has seen.
 template <class T>
 T* fresh_data(const Tensor& x) {
-  return static_cast<T*>(x.impl()->storage->data) + x.impl()->offset;
+  return static_cast<T*>(impl_of(x)->storage->data) + impl_of(x)->offset;
 }
 
 /// True when `strides` are those of a dense row-major tensor (axes of length 1 are free).

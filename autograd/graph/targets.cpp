@@ -62,7 +62,7 @@ PoolVector<const Node*> Targets::reachable_from(TensorList outputs) const {
     if (node != nullptr && seen.insert(node).second) reachable.push_back(node);
   };
   for (const Tensor& output : outputs) {
-    if (!ends_.contains(place_of(output))) visit(output.impl()->node.get());
+    if (!ends_.contains(place_of(output))) visit(impl_of(output)->node.get());
   }
   for (size_t i = 0; i < reachable.size(); ++i) {  // NOLINT(modernize-loop-convert): it grows
     if (slots_.size() == 1 && is_target(*reachable[i])) continue;  // nothing is wanted above

@@ -30,7 +30,7 @@ Walk::~Walk() {
 }
 
 void Walk::start(const char* function, const Tensor& output, const Tensor& cotangent) {
-  const TensorImpl& impl = *output.impl();
+  const TensorImpl& impl = *impl_of(output);
   if (!impl.node && !impl.leaf) {
     fail(function, ": wanted a tensor that requires a gradient; got a constant of shape ",
          impl.shape);

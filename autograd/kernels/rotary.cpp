@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "rapt/autograd/kernels/runtime/parallel.h"
+#include "rapt/autograd/kernels/strided.h"
 
 namespace rapt::kernels {
 template <class T>
@@ -12,15 +13,11 @@ void rotate(const Shape& shape, const T* x, const Strides& x_strides, const T* c
   if (shape.numel() == 0) return;
   const int64_t rows = shape.numel() / d, length = shape[shape.rank() - 2];
   const int64_t step = x_strides.back();
+  const Shape all_rows(shape.begin(), shape.end() - 1);
   parallel_for(rows, std::max<int64_t>(1, elements_per_piece / d), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      int64_t from = 0, to = 0;
-      for (int64_t axis = shape.rank() - 2, rest = row; axis >= 0; --axis) {
-        const int64_t index = rest % shape[axis];
-        rest /= shape[axis];
-        from += index * x_strides[axis];
-        to += index * out_strides[axis];
-      }
+      const int64_t from = offset_of(all_rows, x_strides, row);
+      const int64_t to = offset_of(all_rows, out_strides, row);
       const T *c = cosine + row % length * (d / 2), *s = sine + row % length * (d / 2);
       for (int64_t i = 0; i < d / 2; ++i) {
         const T a = x[from + 2 * i * step], b = x[from + (2 * i + 1) * step];

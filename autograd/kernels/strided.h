@@ -16,6 +16,16 @@
 /// belong; without that, each of its elements would cost a line.
 namespace rapt::kernels {
 
+/// Where the index-th element, in row-major order of `shape`, lies with these strides.
+inline int64_t offset_of(const Shape& shape, const Strides& strides, int64_t index) {
+  int64_t offset = 0;
+  for (int64_t axis = shape.rank() - 1; axis >= 0; --axis) {
+    offset += index % shape[axis] * strides[axis];
+    index /= shape[axis];
+  }
+  return offset;
+}
+
 /// Something to read along a shape: its strides have one entry per axis of that shape, 0 where it
 /// is stretched.
 template <class T>

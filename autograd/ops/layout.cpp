@@ -4,6 +4,28 @@
 #include "rapt/autograd/ops.h"
 
 namespace rapt {
+namespace {
+
+/// Of the first `own` axes of x, aligned with the last of `shape`.
+Strides strides_of_first(const Tensor& x, int64_t own, const Shape& shape) {
+  Strides out = filled<Strides>(shape.rank(), 0);
+  for (int64_t axis = 0; axis < own; ++axis) {
+    if (x.shape()[axis] != 1) out[shape.rank() - own + axis] = x.strides()[axis];
+  }
+  return out;
+}
+
+}  // namespace
+
+Shape leading_axes(const Tensor& x) { return Shape(x.shape().begin(), x.shape().end() - 2); }
+
+Strides strides_along(const Tensor& x, const Shape& shape) {
+  return strides_of_first(x, x.rank(), shape);
+}
+
+Strides batch_strides(const Tensor& x, const Shape& batch) {
+  return strides_of_first(x, std::max<int64_t>(x.rank() - 2, 0), batch);
+}
 
 Tensor empty_like(const Tensor& like, const Shape& shape) {
   Axes order;

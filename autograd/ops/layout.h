@@ -17,6 +17,14 @@ void sort_axes(int64_t* first, int64_t* last, Before before) {
   }
 }
 
+/// All axes but the last two.
+Shape leading_axes(const Tensor& x);
+
+/// The strides of x read along `shape`, to which it broadcasts: 0 where it is stretched.
+Strides strides_along(const Tensor& x, const Shape& shape);
+/// The same of all axes but the last two, along the axes of a batch.
+Strides batch_strides(const Tensor& x, const Shape& batch);
+
 /// The axes of x in the order in which they lie in memory, the outermost first.
 Axes axes_in_memory(const Tensor& x);
 

@@ -109,8 +109,9 @@ Loss cross_entropy(const Tensor& logits, const Tensor& targets,
       options.class_weights.defined() ? options.class_weights.detach().contiguous() : Tensor();
   const Tensor shift = empty({rows}, logits.dtype()), factor = empty({rows}, logits.dtype());
   const Tensor y = empty({}, logits.dtype());
-  const auto class_targets = [=, at = counted.targets]<class T>(T) {
-    return kernels::ClassTargets<T>{at.template data<int64_t>(), options.ignore_index, smoothing,
+  const auto class_targets = [at = counted.targets, ignored = options.ignore_index, smoothing,
+                              weights]<class T>(T) {
+    return kernels::ClassTargets<T>{at.template data<int64_t>(), ignored, smoothing,
                                     weights.defined() ? weights.template data<T>() : nullptr};
   };
   visit_float(logits.dtype(), [&](auto zero) {
@@ -120,7 +121,9 @@ Loss cross_entropy(const Tensor& logits, const Tensor& targets,
                                class_targets(zero), {fresh_data<T>(shift), fresh_data<T>(factor)}));
   });
   const Tensor sum = join_graph(
-      "cross_entropy", {logits}, y, [=, at = counted.targets](const Backward& b) -> Gradients {
+      "cross_entropy", {logits}, y,
+      [logits, at = counted.targets, options, class_targets, shift, factor, rows,
+       classes](const Backward& b) -> Gradients {
         if (b.create_graph) {
           return differentiate(
               [&](const Tensors& in) { return cross_entropy_definition(in[0], at, options); },

@@ -7,6 +7,7 @@
 #include "rapt/autograd/kernels/gemm/gemm.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/checks.h"
+#include "rapt/autograd/ops/layout.h"
 #include "rapt/autograd/ops/matmul.h"
 #include "rapt/autograd/ops/sum_to.h"
 
@@ -29,18 +30,6 @@ kernels::Matrix<const T> matrix(const Tensor& x) {
   return {x.data<T>(), x.strides()[last - 1], x.strides()[last]};
 }
 
-/// The strides of x's leading axes along `batch`, 0 where they are stretched.
-Strides batch_strides(const Tensor& x, const Shape& batch) {
-  Strides out = filled<Strides>(batch.rank(), 0);
-  const int64_t own = x.rank() - 2;
-  for (int64_t i = 0; i < own; ++i) {
-    if (x.shape()[i] != 1) out[batch.rank() - own + i] = x.strides()[i];
-  }
-  return out;
-}
-
-Shape leading(const Tensor& x) { return Shape(x.shape().begin(), x.shape().end() - 2); }
-
 /// The gradients of a product of two matrices that are wanted.
 Gradients matrix_gradients(const Backward& b, const Tensor& left, const Tensor& right) {
   Products products;
@@ -55,7 +44,7 @@ Gradients matrix_gradients(const Backward& b, const Tensor& left, const Tensor& 
 
 /// [..., m, k] x [..., k, n], each with at least two axes.
 Tensor batched(const Tensor& a, const Tensor& b) {
-  const Shape batch = broadcast("matmul", leading(a), leading(b));
+  const Shape batch = broadcast("matmul", leading_axes(a), leading_axes(b));
   const int64_t m = a.size(-2), k = a.size(-1), n = b.size(-1);
   Shape shape = batch;
   shape.push_back(m);

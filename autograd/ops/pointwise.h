@@ -17,12 +17,7 @@ using Scalar = typename Block::Scalar;
 /// x read along `shape`, to which it broadcasts.
 template <class T>
 kernels::Operand<T> operand(const Tensor& x, const Shape& shape) {
-  const int64_t extra = shape.rank() - x.rank();
-  Strides strides = filled<Strides>(shape.rank(), 0);
-  for (int64_t axis = 0; axis < x.rank(); ++axis) {
-    if (x.shape()[axis] != 1) strides[axis + extra] = x.strides()[axis];
-  }
-  return {x.data<T>(), strides};
+  return {x.data<T>(), strides_along(x, shape)};
 }
 
 /// f of each element of x, outside the graph.

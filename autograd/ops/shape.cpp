@@ -110,11 +110,7 @@ Tensor expand(const Tensor& x, const Shape& given) {
     fail("expand: wanted a shape that x ", x.shape(), " broadcasts to; got ", given);
   }
   if (shape == x.shape()) return x;
-  Strides strides = filled<Strides>(shape.rank(), 0);
-  for (int64_t axis = 0; axis < x.rank(); ++axis) {
-    if (x.shape()[axis] == shape[axis + extra]) strides[axis + extra] = x.strides()[axis];
-  }
-  return join_graph("expand", {x}, make_view(x, shape, strides),
+  return join_graph("expand", {x}, make_view(x, shape, strides_along(x, shape)),
                     [](const Backward& b) -> Gradients { return {b.grad}; }, {.broadcasts = true});
 }
 

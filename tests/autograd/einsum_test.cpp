@@ -408,7 +408,7 @@ TEST(Einsum, OnlyTurnedAxesAreAView) {
 // The shapes of the copies among the ops behind y.
 Strings copies_behind(const Tensor& y) {
   Strings copies;
-  std::vector<const Node*> open = {y.impl()->node.get()};
+  std::vector<const Node*> open = {impl_of(y)->node.get()};
   while (!open.empty()) {
     const Node* node = open.back();
     open.pop_back();

@@ -61,7 +61,7 @@ std::string error_of(F&& f) {
   return "no error";
 }
 
-/// A matcher would need gmock: true when `text` has `part` in it.
+/// True when `text` has `part` in it.
 inline bool has(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }

@@ -10,6 +10,7 @@
 #include "rapt/autograd/kernels/math.h"
 #include "rapt/autograd/kernels/philox.h"
 #include "rapt/autograd/kernels/rows.h"
+#include "rapt/autograd/kernels/strided.h"
 
 /// What attention's forward and backward pass share: one head, and the blocks that it is computed
 /// in.
@@ -43,11 +44,7 @@ void dropout_row(double p, PhiloxKey draws, int64_t row, int64_t keys, int64_t b
 template <class T>
 Matrix<T> at_batch(const Matrices<T>& all, const Shape& batch, int64_t index) {
   Matrix<T> one = all.first;
-  if (one.data == nullptr) return one;
-  for (int64_t axis = batch.rank() - 1; axis >= 0; --axis) {
-    one.data += index % batch[axis] * all.batch[axis];
-    index /= batch[axis];
-  }
+  one.data += offset_of(batch, all.batch, index);
   return one;
 }
 

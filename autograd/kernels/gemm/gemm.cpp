@@ -10,6 +10,7 @@
 #include "rapt/autograd/kernels/gemm/packed.h"
 #include "rapt/autograd/kernels/gemm/strips.h"
 #include "rapt/autograd/kernels/runtime/parallel.h"
+#include "rapt/autograd/kernels/strided.h"
 
 namespace rapt::kernels {
 namespace {
@@ -129,15 +130,6 @@ BlockSize blocks_of_rows(int64_t m, int64_t n, int64_t wanted) {
   columns = ceil_div(columns, narrowest) * narrowest;
   const int64_t down = std::max<int64_t>(1, wanted / ceil_div(n, columns));
   return {std::min(m, ceil_div(ceil_div(m, down), shortest) * shortest), std::min(n, columns)};
-}
-
-int64_t batch_offset(const Shape& batch, const Strides& strides, int64_t index) {
-  int64_t offset = 0;
-  for (int64_t axis = batch.rank() - 1; axis >= 0; --axis) {
-    offset += index % batch[axis] * strides[axis];
-    index /= batch[axis];
-  }
-  return offset;
 }
 
 /// The part of a product that is c's `rows` x `columns` from (row, column) on.
@@ -276,8 +268,8 @@ void batched_gemm(const BatchedGemm<T>& all) {
   run_all<T>(products * pieces.count(), grain, [&](int64_t i) {
     const int64_t product = i / pieces.count();
     Product<T> part = pieces[i % pieces.count()];
-    part.a.data += batch_offset(all.batch, all.a_batch, product);
-    part.b.data += batch_offset(all.batch, all.b_batch, product);
+    part.a.data += offset_of(all.batch, all.a_batch, product);
+    part.b.data += offset_of(all.batch, all.b_batch, product);
     part.c.data += product * all.c_batch;
     gemm<T>(part);
   });

@@ -15,7 +15,6 @@ struct Matrix {
     return {data + row * row_stride + column * column_stride, row_stride, column_stride};
   }
   Matrix<T> transposed() const { return {data, column_stride, row_stride}; }
-  Matrix<const T> constant() const { return {data, row_stride, column_stride}; }
 };
 
 /// c = alpha a b + start.   a m x k, b k x n, c m x n with column_stride 1.
@@ -25,7 +24,7 @@ struct Product {
   Matrix<const T> a, b;
   Matrix<T> c;
   T alpha = 1;
-  bool add = false;         // start from what c holds; else from 0, and c's old value has no say
+  bool add = false;         // start from what c holds; else from 0: c is not read
   const T* bias = nullptr;  // [n], added to every row; not together with `add`
 };
 
