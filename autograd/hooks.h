@@ -37,13 +37,33 @@ class Hook {
   uint64_t id_ = 0;
 };
 
-using GradientHook = OwnedFunction<Tensor(const Tensor& gradient)>;
+/// A function of a gradient that returns what takes its place, or nothing.
+class GradientHook {
+ public:
+  GradientHook() = default;
+  template <std::invocable<const Tensor&> F>
+  requires(!std::is_same_v<std::remove_cvref_t<F>, GradientHook>) GradientHook(F f)
+      : f_([f = std::move(f)](const Tensor& gradient) -> Tensor {
+          if constexpr (std::is_void_v<std::invoke_result_t<const F&, const Tensor&>>) {
+            f(gradient);
+            return Tensor();
+          } else {
+            return f(gradient);
+          }
+        }) {}
+
+  Tensor operator()(const Tensor& gradient) const { return f_(gradient); }
+  explicit operator bool() const { return static_cast<bool>(f_); }
+
+ private:
+  OwnedFunction<Tensor(const Tensor&)> f_;
+};
 using LeafHook = OwnedFunction<void(Tensor& leaf)>;
 
 /// Calls f with d(loss)/d(x) each time that a walk has gathered all of it: one call for each
 /// backward() that reaches x, with this walk's gradient alone, and for each grad() that needs it.
 /// What f returns, of the same shape and dtype, takes its place: for the ops behind x, for x.grad()
-/// and for what grad() gives. An undefined tensor leaves it as it is.
+/// and for what grad() gives. Nothing, or an undefined tensor, leaves it as it is.
 ///
 /// Inside recompute's function: on a tensor made there, f runs when the function runs again; on one
 /// that comes from outside, it is registered once, in the first run. While no graph is recorded
@@ -52,16 +72,6 @@ using LeafHook = OwnedFunction<void(Tensor& leaf)>;
 ///
 /// Throws when x requires no gradient, or its graph was freed.
 Hook register_hook(const Tensor& x, GradientHook f);
-
-/// As above, for a function that only looks.
-template <std::invocable<const Tensor&> F>
-requires std::is_void_v<std::invoke_result_t<F&, const Tensor&>> Hook register_hook(const Tensor& x,
-                                                                                    F f) {
-  return register_hook(x, GradientHook([f = std::move(f)](const Tensor& gradient) {
-                         f(gradient);
-                         return Tensor();
-                       }));
-}
 
 /// Calls f with x after each backward() that has added to x.grad(): as soon as all of this walk's
 /// gradient has arrived, while those of older ops are still to come. f may read the gradient, write

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -17,6 +16,12 @@ template <class Result, class... Args>
 class OwnedFunction<Result(Args...)> {
  public:
   OwnedFunction() = default;
+  OwnedFunction(OwnedFunction&& other) noexcept : body_(std::exchange(other.body_, nullptr)) {}
+  OwnedFunction& operator=(OwnedFunction&& other) noexcept {
+    std::swap(body_, other.body_);
+    return *this;
+  }
+  ~OwnedFunction() { delete body_; }
   template <class F>
   requires(!std::is_same_v<std::remove_cvref_t<F>, OwnedFunction> &&
            std::is_invocable_r_v<Result, const std::remove_cvref_t<F>&, Args...>)
@@ -25,7 +30,7 @@ class OwnedFunction<Result(Args...)> {
 
   Result operator()(Args... args) const { return body_->run(std::forward<Args>(args)...); }
   explicit operator bool() const { return body_ != nullptr; }
-  void reset() { body_.reset(); }
+  void reset() { delete std::exchange(body_, nullptr); }
 
  private:
   struct Base {
@@ -40,7 +45,7 @@ class OwnedFunction<Result(Args...)> {
     Result run(Args... args) const override { return f(std::forward<Args>(args)...); }
     F f;
   };
-  std::unique_ptr<Base> body_;
+  Base* body_ = nullptr;  // not a unique_ptr, which takes longer to compile than all of this
 };
 
 }  // namespace rapt

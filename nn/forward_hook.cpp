@@ -1,5 +1,6 @@
 #include "rapt/nn/forward_hook.h"
 
+#include <memory>
 #include <unordered_map>
 #include <utility>
 
@@ -20,15 +21,26 @@ struct ForwardHook::Body {
   Interposed interposed;
 };
 
-ForwardHook::ForwardHook(const Module& model, Function f) : outer_(innermost) {
+namespace {
+
+ForwardHook::Function checked(ForwardHook::Function f) {
   if (!f) fail("ForwardHook: wanted a function; got an empty one");
-  body_ = std::make_unique<Body>(std::move(f), model.registry_);
+  return f;
+}
+
+}  // namespace
+
+ForwardHook::ForwardHook(const Module& model, Function f)
+    : body_(new Body{checked(std::move(f)), model.registry_, {}, {}}), outer_(innermost) {
   model.visit_layers(
       [&](const std::string& path, const void* layer) { body_->paths.try_emplace(layer, path); });
   innermost = this;
 }
 
-ForwardHook::~ForwardHook() { innermost = outer_; }
+ForwardHook::~ForwardHook() {
+  innermost = outer_;
+  delete body_;
+}
 
 bool ForwardHook::any() { return innermost != nullptr; }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <memory>
 #include <string>
 
 #include "rapt/autograd/owned_function.h"
@@ -53,7 +52,7 @@ class ForwardHook {
   static Tensor through(const ForwardHook* hook, const void* layer, const Tensor& input,
                         const Tensor& output);
 
-  std::unique_ptr<Body> body_;
+  Body* const body_;  // owned
   const ForwardHook* const outer_;
 };
 

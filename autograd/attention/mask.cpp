@@ -16,7 +16,11 @@ void check_lengths(const char* function, const Tensor& lengths) {
 
 }  // namespace
 
-Mask::Mask(Part part) { parts_.push_back(std::move(part)); }
+Mask::Mask(Part part) {
+  const auto parts = std::allocate_shared<Parts>(PoolAllocator<Parts>());
+  parts->all.push_back(std::move(part));
+  parts_ = parts;
+}
 
 Mask::Mask(const Tensor& tensor) {
   if (!tensor.defined()) return;
@@ -24,18 +28,18 @@ Mask::Mask(const Tensor& tensor) {
     fail("Mask: wanted b8 (true = may attend), f32 or f64 (added to the scores); got i64",
          tensor.shape(), " (Mask::lengths takes lengths)");
   }
-  parts_.push_back({.kind = Kind::tensor, .tensor = tensor});
+  *this = Mask({.kind = Part::Kind::tensor, .tensor = tensor});
 }
 
 Mask Mask::causal(Align align) {
-  return Mask({.kind = Kind::band, .before = unbounded, .after = 0, .align = align});
+  return Mask({.kind = Part::Kind::band, .before = unbounded, .after = 0, .align = align});
 }
 
 Mask Mask::window(Int before, Int after, Align align) {
   if (before < 0 || after < 0) {
     fail("Mask::window: wanted before >= 0 and after >= 0; got ", before, " and ", after);
   }
-  return Mask({.kind = Kind::band,
+  return Mask({.kind = Part::Kind::band,
                .before = std::min<int64_t>(before, unbounded),
                .after = std::min<int64_t>(after, unbounded),
                .align = align});
@@ -43,7 +47,7 @@ Mask Mask::window(Int before, Int after, Align align) {
 
 Mask Mask::lengths(const Tensor& lengths) {
   check_lengths("Mask::lengths", lengths);
-  return Mask({.kind = Kind::lengths, .tensor = lengths});
+  return Mask({.kind = Part::Kind::lengths, .tensor = lengths});
 }
 
 Mask Mask::prefix(Int length, Align align) {
@@ -53,18 +57,25 @@ Mask Mask::prefix(Int length, Align align) {
 
 Mask Mask::prefix(const Tensor& lengths, Align align) {
   check_lengths("Mask::prefix", lengths);
-  return Mask(
-      {.kind = Kind::band, .tensor = lengths, .before = unbounded, .after = 0, .align = align});
+  return Mask({.kind = Part::Kind::band,
+               .tensor = lengths,
+               .before = unbounded,
+               .after = 0,
+               .align = align});
 }
 
 Mask Mask::of(Function f) {
   if (!f) fail("Mask::of: wanted a function; got an empty one");
-  return Mask({.kind = Kind::function, .f = std::make_shared<const Function>(std::move(f))});
+  return Mask({.kind = Part::Kind::function, .f = std::make_shared<const Function>(std::move(f))});
 }
 
 Mask operator&(const Mask& a, const Mask& b) {
-  Mask both = a;
-  both.parts_.insert(both.parts_.end(), b.parts_.begin(), b.parts_.end());
+  if (a.is_empty()) return b;
+  if (b.is_empty()) return a;
+  const auto parts = std::allocate_shared<Mask::Parts>(PoolAllocator<Mask::Parts>(), *a.parts_);
+  parts->all.insert(parts->all.end(), b.parts_->all.begin(), b.parts_->all.end());
+  Mask both;
+  both.parts_ = parts;
   return both;
 }
 

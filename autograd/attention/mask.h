@@ -54,24 +54,18 @@ class Mask {
   friend Mask operator&(const Mask& a, const Mask& b);
 
   /// True when every query may attend to every key.
-  bool is_empty() const { return parts_.empty(); }
+  bool is_empty() const { return parts_ == nullptr; }
   /// b8: the mask as a tensor, broadcast to [batch..., queries, keys]. What is added counts as true
   /// where it is not -inf.
   Tensor allowed(const Shape& batch, Int queries, Int keys) const;
 
  private:
   friend class AttentionProblem;
-  enum class Kind { band, lengths, tensor, function };
-  struct Part {
-    Kind kind;
-    Tensor tensor = {};  // lengths, prefix or the mask itself
-    int64_t before = 0, after = 0;
-    Align align = Align::last;
-    std::shared_ptr<const Function> f = {};
-  };
+  struct Part;
+  struct Parts;  // detail/parts.h
   explicit Mask(Part part);
 
-  PoolVector<Part> parts_;
+  std::shared_ptr<const Parts> parts_;
 };
 
 }  // namespace rapt

@@ -34,8 +34,9 @@ class Score {
 
  private:
   friend class AttentionProblem;
-  ScaledDotOptions dot_;
-  PoolVector<std::shared_ptr<const Function>> functions_;
+  struct State;  // detail/parts.h
+
+  std::shared_ptr<const State> state_;  // null for the default
 };
 
 }  // namespace rapt

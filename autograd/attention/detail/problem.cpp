@@ -40,14 +40,16 @@ Tensor part_of(const Tensor& x, const AttentionProblem::Block& block) {
 AttentionProblem::AttentionProblem(const char* function, const Shape& entries, int64_t query_count,
                                    int64_t key_count, const Mask& mask, std::optional<Dtype> dtype)
     : op(function), batch(entries), queries(query_count), keys(key_count) {
-  for (const Mask::Part& part : mask.parts_) add(part, dtype);
+  if (mask.is_empty()) return;
+  for (const Mask::Part& part : mask.parts_->all) add(part, dtype);
 }
 
 void AttentionProblem::set_score(const Score& score, int64_t width) {
-  scale =
-      score.dot_.scale.value_or(1 / std::sqrt(static_cast<double>(std::max<int64_t>(width, 1))));
-  soft_cap = score.dot_.soft_cap;
-  score_functions_ = score.functions_;
+  scale = 1 / std::sqrt(static_cast<double>(std::max<int64_t>(width, 1)));
+  if (!score.state_) return;
+  scale = score.state_->dot.scale.value_or(scale);
+  soft_cap = score.state_->dot.soft_cap;
+  score_functions_ = score.state_->functions;
 }
 
 Shape AttentionProblem::full_shape() const {
@@ -59,14 +61,14 @@ Shape AttentionProblem::full_shape() const {
 
 void AttentionProblem::add(const Mask::Part& part, std::optional<Dtype> dtype) {
   switch (part.kind) {
-    case Mask::Kind::band: {
+    case Mask::Part::Kind::band: {
       const int64_t offset = part.align == Mask::Align::last ? keys - queries : 0;
       Band band{offset - part.before, offset + part.after, {}};
       if (part.tensor.defined()) band.prefix = for_each_entry(part.tensor);
       bands_.push_back(band);
       return;
     }
-    case Mask::Kind::lengths: {
+    case Mask::Part::Kind::lengths: {
       const Tensor own = for_each_entry(part.tensor);
       if (range_of(own).second > keys) {
         fail(op, ": wanted lengths in [0, ", keys, "], the number of keys; got ",
@@ -76,9 +78,9 @@ void AttentionProblem::add(const Mask::Part& part, std::optional<Dtype> dtype) {
       lengths_ = lengths_.defined() ? minimum(lengths_, own) : own;
       return;
     }
-    case Mask::Kind::tensor:
+    case Mask::Part::Kind::tensor:
       return add_tensor(part.tensor, dtype);
-    case Mask::Kind::function:
+    case Mask::Part::Kind::function:
       mask_functions_.push_back(part.f);
       return;
   }

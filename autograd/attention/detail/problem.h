@@ -5,7 +5,7 @@
 #include <memory>
 #include <optional>
 
-#include "rapt/autograd/attention/score.h"
+#include "rapt/autograd/attention/detail/parts.h"
 #include "rapt/autograd/kernels/attention/attention.h"
 
 namespace rapt {

@@ -1,0 +1,27 @@
+#pragma once
+
+// Private to attention: what masks and scores are made of.
+
+#include "rapt/autograd/attention/score.h"
+
+namespace rapt {
+
+struct Mask::Part {
+  enum class Kind { band, lengths, tensor, function };
+  Kind kind;
+  Tensor tensor = {};             // lengths, a band's prefix, or the mask itself
+  int64_t before = 0, after = 0;  // of a band, around a query's place
+  Align align = Align::last;
+  std::shared_ptr<const Function> f = {};
+};
+
+struct Mask::Parts {
+  PoolVector<Part> all;
+};
+
+struct Score::State {
+  ScaledDotOptions dot;
+  PoolVector<std::shared_ptr<const Function>> functions;
+};
+
+}  // namespace rapt
