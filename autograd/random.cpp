@@ -216,6 +216,7 @@ Tensor Rng::bernoulli(double p, const Shape& shape) {
 }
 
 Tensor Rng::permutation(int64_t n) {
+  if (n < 0) fail("permutation: wanted n >= 0; got ", n);
   Tensor out = arange(n);
   int64_t* order = fresh_data<int64_t>(out);
   for (int64_t i = n - 1; i > 0; --i) std::swap(order[i], order[integer(0, i + 1)]);

@@ -162,6 +162,10 @@ void Tensor::copy_from(const Tensor& source) {
   if (source.shape() != shape()) {
     fail("copy_from: wanted shape ", shape(), "; got ", source.shape());
   }
+  if (!is_leaf()) {
+    fail("copy_from: wanted a leaf to write to; got the output of ", impl_->node->op,
+         ", whose graph may need its values (clone() it, or compute it under NoGrad)");
+  }
   if (grad_enabled() && !source.is_leaf()) {
     fail("copy_from: wanted values that nothing would be lost of; got the output of ",
          impl_of(source)->node->op,

@@ -170,6 +170,9 @@ void Module::to(Dtype dtype) {
 
 Tensor Module::parameter(std::string name, Tensor t) {
   if (!t.defined()) fail("Module: parameter ", name, " is no tensor");
+  if (!is_float(t.dtype())) {
+    fail("Module: wanted parameter ", name, " of f32 or f64; got ", t.dtype(), t.shape());
+  }
   t.set_requires_grad();
   registry_->add({std::move(name), Registry::Kind::parameter, t, nullptr, nullptr});
   return t;

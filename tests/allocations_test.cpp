@@ -14,6 +14,7 @@
 
 #include "rapt/rapt.h"
 #include "support/allocations.h"
+#include "support/tensors.h"
 
 namespace rapt {
 namespace {
@@ -40,18 +41,6 @@ void expect_steady(const std::function<void()>& step, int wanted = 20, int most 
   EXPECT_EQ(quiet, wanted) << "of " << most << " steps; the last that allocated did so " << last
                            << " times";
 }
-
-/// So many threads for one test.
-class Threads {
- public:
-  explicit Threads(int count) : before_(num_threads()) { set_num_threads(count); }
-  ~Threads() { set_num_threads(before_); }
-  Threads(const Threads&) = delete;
-  Threads& operator=(const Threads&) = delete;
-
- private:
-  int before_;
-};
 
 // ---- the count itself --------------------------------------------------------------------------
 
@@ -149,7 +138,7 @@ nn::TransformerOptions small(nn::TransformerOptions changed) {
 
 class SteadyTraining : public ::testing::TestWithParam<int> {
  protected:
-  Threads threads_{GetParam()};
+  tests::WithThreads threads_{GetParam()};
 };
 
 TEST_P(SteadyTraining, LearnedPositions) {

@@ -109,11 +109,11 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   if (a.rank() == 0 || b.rank() == 0) {
     fail("matmul: wanted at least one axis each; got a ", a.shape(), " and b ", b.shape());
   }
-  if (a.rank() == 1) return squeeze(matmul(unsqueeze(a, 0), b), b.rank() == 1 ? 0 : -2);
-  if (b.rank() == 1) return squeeze(matmul(a, unsqueeze(b, 1)), -1);
-  if (a.size(-1) != b.size(-2)) {
+  if (a.size(-1) != b.size(b.rank() == 1 ? 0 : -2)) {
     fail("matmul: wanted a [..., m, k] and b [..., k, n]; got a ", a.shape(), " and b ", b.shape());
   }
+  if (a.rank() == 1) return squeeze(matmul(unsqueeze(a, 0), b), b.rank() == 1 ? 0 : -2);
+  if (b.rank() == 1) return squeeze(matmul(a, unsqueeze(b, 1)), -1);
   if (b.rank() == 2 && a.rank() > 2 && a.numel() > 0) {
     // One tall product instead of many; b's gradient is then one product too.
     Shape shape = a.shape();

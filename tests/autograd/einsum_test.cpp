@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "../support/tensors.h"
 #include "rapt/autograd/autograd.h"
 #include "rapt/autograd/graph/node.h"
 
@@ -464,12 +465,7 @@ TEST(Einsum, TakesEightAxes) {
 // ---- errors ------------------------------------------------------------------------------------
 
 std::string error_with(const std::string& equation, const Tensors& operands) {
-  try {
-    einsum(equation, operands);
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
+  return tests::error_of([&] { einsum(equation, operands); });
 }
 
 std::string error_of(const std::string& equation, const std::vector<Shape>& shapes) {

@@ -286,17 +286,22 @@ TEST(NotFinite, CrossEntropyRowsThatDoNotCount) {
 // What i64 and b8 cannot hold is an error wherever a number becomes an element.
 TEST(NotFinite, NumbersThatI64AndB8CannotHold) {
   const Tensor whole = arange(3), mask = from_values<bool>({true, false, false});
+  const auto refused = [](const char* function, const auto& call) {
+    const std::string error = error_of(call);
+    EXPECT_TRUE(error.starts_with(text(function, ": wanted"))) << error;
+  };
   for (const double bad : {nan, inf, -inf, 1e30, 0x1p63, 0.5}) {
-    EXPECT_NE(error_of([&] { full({2}, bad, Dtype::i64); }), "") << bad;
-    EXPECT_NE(error_of([&] { tensor({1, bad}, Dtype::i64); }), "") << bad;
-    EXPECT_NE(error_of([&] { masked_fill(whole, mask, bad); }), "") << bad;
-    EXPECT_NE(error_of([&] { whole + bad; }), "") << bad;
-    EXPECT_NE(error_of([&] { whole* bad; }), "") << bad;
-    EXPECT_NE(error_of([&] { full({2}, bad, Dtype::b8); }), "") << bad;
-    EXPECT_NE(error_of([&] { masked_fill(mask, mask, bad); }), "") << bad;
+    SCOPED_TRACE(bad);
+    refused("full", [&] { full({2}, bad, Dtype::i64); });
+    refused("tensor", [&] { tensor({1, bad}, Dtype::i64); });
+    refused("masked_fill", [&] { masked_fill(whole, mask, bad); });
+    refused("add", [&] { whole + bad; });
+    refused("mul", [&] { whole* bad; });
+    refused("full", [&] { full({2}, bad, Dtype::b8); });
+    refused("masked_fill", [&] { masked_fill(mask, mask, bad); });
     if (bad == 0.5) continue;
-    EXPECT_NE(error_of([&] { tensor({1, bad}, f64).to(Dtype::i64); }), "") << bad;
-    EXPECT_NE(error_of([&] { tensor({1, bad}).to(Dtype::i64); }), "") << bad;
+    refused("to", [&] { tensor({1, bad}, f64).to(Dtype::i64); });
+    refused("to", [&] { tensor({1, bad}).to(Dtype::i64); });
   }
   EXPECT_EQ(error_of([&] {
               tensor({1, nan}).to(Dtype::i64);

@@ -37,7 +37,10 @@ TEST(Reshape, FillsInOneLength) {
             "reshape: wanted lengths of at least 0 and at most one -1; got [-1, -1]");
   EXPECT_EQ(error_of([] { reshape(matrix(), {5}); }),
             "reshape: wanted a shape of 6 elements, as x [2, 3] has; got [5]");
-  EXPECT_NE(error_of([] { reshape(zeros({0}), {0, -1}); }), "");  // any length would do
+  EXPECT_EQ(error_of([] {
+              reshape(zeros({0}), {0, -1});
+            }),
+            "reshape: wanted a shape of 0 elements, as x [0] has; got [0, -1]");
 }
 
 TEST(Reshape, OfAnyStridedViewKeepsTheOrder) {
@@ -148,7 +151,10 @@ TEST(Split, IntoPieces) {
               split(matrix(), {1, 1}, 1);
             }),
             "split: wanted sizes that add up to 3, axis 1 of x [2, 3]; got [1, 1]");
-  EXPECT_NE(error_of([] { split(matrix(), {4, -1}, 1); }), "");
+  EXPECT_EQ(error_of([] {
+              split(matrix(), {4, -1}, 1);
+            }),
+            "split: wanted sizes that add up to 3, axis 1 of x [2, 3]; got [4, -1]");
 }
 
 // ---- joining -----------------------------------------------------------------------------------

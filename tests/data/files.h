@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "../support/tensors.h"
 #include "rapt/autograd/error.h"
 
 namespace rapt::data {
@@ -50,16 +51,7 @@ inline void write_bytes(const std::string& path, std::string_view bytes) {
       .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
-/// What f's Error says; "no error" when it throws none. Other exceptions pass through.
-template <class F>
-std::string error_of(F&& f) {
-  try {
-    std::forward<F>(f)();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
+using tests::error_of;
 
 /// True when `text` has `part` in it.
 inline bool has(std::string_view text, std::string_view part) {
@@ -69,8 +61,8 @@ inline bool has(std::string_view text, std::string_view part) {
 }  // namespace rapt::data
 
 /// Expects an Error whose text has this part in it, and shows the text when it has not.
-#define EXPECT_ERROR(part, statement)                                     \
-  do {                                                                    \
-    const std::string message = rapt::data::error_of([&] { statement; }); \
-    EXPECT_PRED2(rapt::data::has, message, part);                         \
+#define EXPECT_ERROR(part, statement)                                      \
+  do {                                                                     \
+    const std::string message = rapt::tests::error_of([&] { statement; }); \
+    EXPECT_PRED2(rapt::data::has, message, part);                          \
   } while (false)

@@ -60,7 +60,7 @@ inline void expect_same(const NamedTensors& got, const NamedTensors& wanted) {
 template <class Load>
 void expect_damage_is_noticed(const std::string& path, Load load) {
   const std::string bytes = read_bytes(path);
-  const auto throws = [&] { return error_of([&] { load(path); }) != "no error"; };
+  const auto throws = [&] { return error_of([&] { load(path); }) != ""; };
   EXPECT_FALSE(throws());
   for (const char more : {'\0', ' '}) {
     write_bytes(path, bytes + more);

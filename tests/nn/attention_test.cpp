@@ -208,9 +208,12 @@ TEST(MultiHeadAttention, RefusesWhatDoesNotFit) {
   EXPECT_EQ(
       error_of([&] { MultiHeadAttention({.width = 8, .heads = 3}, rng); }),
       "MultiHeadAttention: wanted a width that is divisible by heads; got width 8 and heads 3");
-  EXPECT_NE(error_of([&] { MultiHeadAttention({.width = 8, .heads = 0}, rng); }), "");
-  EXPECT_NE(error_of([&] { MultiHeadAttention({.width = 6, .heads = 2, .rotary = true}, rng); }),
-            "");
+  EXPECT_EQ(
+      error_of([&] { MultiHeadAttention({.width = 8, .heads = 0}, rng); }),
+      "MultiHeadAttention: wanted a width that is divisible by heads; got width 8 and heads 0");
+  EXPECT_EQ(
+      error_of([&] { MultiHeadAttention({.width = 6, .heads = 2, .rotary = true}, rng); }),
+      "MultiHeadAttention: rotary positions turn pairs: wanted an even width / heads; got 6 / 2");
   const MultiHeadAttention layer({.width = 8, .heads = 2, .memory_width = 3}, rng);
   EXPECT_EQ(error_of([&] {
               layer(ones({4, 8}), ones({1, 2, 3}));
@@ -220,7 +223,11 @@ TEST(MultiHeadAttention, RefusesWhatDoesNotFit) {
               layer(ones({1, 4, 8}), ones({1, 2, 8}));
             }),
             "MultiHeadAttention: wanted memory [B, T, 3]; got [1, 2, 8]");
-  EXPECT_NE(error_of([&] { layer(ones({1, 4, 8})); }), "") << "keys are made from width 3";
+  EXPECT_EQ(
+      error_of([&] {
+        layer(ones({1, 4, 8}));
+      }),  // keys are made from width 3
+      "linear_each: wanted x [..., in] and weight [out, in]; got x [1, 4, 8] and weight [8, 3]");
 }
 
 }  // namespace

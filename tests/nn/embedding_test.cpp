@@ -51,7 +51,8 @@ TEST(Embedding, RefusesAnIdOutsideTheRange) {
   EXPECT_EQ(error_of([&] { layer(from_values<int64_t>({-1})); }),
             "embedding: wanted indices in [0, 3); got -1 at position 0 of [1]");
   EXPECT_EQ(error_of([&] { layer(ones({2})); }), "embedding: wanted ids of i64; got f32[2]");
-  EXPECT_NE(error_of([&] { Embedding(0, 2, rng); }), "");
+  EXPECT_EQ(error_of([&] { Embedding(0, 2, rng); }),
+            "Embedding: wanted count >= 1 and width >= 1; got 0 and 2");
 }
 
 }  // namespace

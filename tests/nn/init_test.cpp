@@ -78,9 +78,12 @@ TEST(Init, SaysWhichShapeItWants) {
   Rng rng(7);
   EXPECT_EQ(error_of([&] { xavier_uniform({3}, rng); }),
             "xavier_uniform: wanted a shape of two axes or more, [out, in, ...]; got [3]");
-  EXPECT_NE(error_of([&] { xavier_normal({3}, rng); }), "");
-  EXPECT_NE(error_of([&] { kaiming_uniform({}, rng); }), "");
-  EXPECT_NE(error_of([&] { kaiming_normal({3}, rng); }), "");
+  EXPECT_EQ(error_of([&] { xavier_normal({3}, rng); }),
+            "xavier_normal: wanted a shape of two axes or more, [out, in, ...]; got [3]");
+  EXPECT_EQ(error_of([&] { kaiming_uniform({}, rng); }),
+            "kaiming_uniform: wanted a shape of two axes or more, [out, in, ...]; got []");
+  EXPECT_EQ(error_of([&] { kaiming_normal({3}, rng); }),
+            "kaiming_normal: wanted a shape of two axes or more, [out, in, ...]; got [3]");
   EXPECT_EQ(error_of([&] {
               gpt2_normal({3, 3}, rng, 0);
             }),

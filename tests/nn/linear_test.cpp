@@ -54,7 +54,10 @@ TEST(Linear, RefusesWhatDoesNotFit) {
   Rng rng(4);
   EXPECT_EQ(error_of([&] { Linear(0, 2, rng); }),
             "Linear: wanted in >= 1 and out >= 1; got 0 and 2");
-  EXPECT_NE(error_of([&] { Linear(3, 2, rng)(ones({4, 5})); }), "");
+  EXPECT_EQ(error_of([&] {
+              Linear(3, 2, rng)(ones({4, 5}));
+            }),
+            "linear: wanted x [..., in] and weight [out, in]; got x [4, 5] and weight [2, 3]");
 }
 
 }  // namespace

@@ -81,18 +81,21 @@ TEST(Module, RefusesANameTwice) {
   module.parameter("a", ones({1}));
   EXPECT_EQ(error_of([&] { module.parameter("a", ones({1})); }),
             "Module: the name a is already taken");
-  EXPECT_NE(error_of([&] { module.buffer("a", ones({1})); }), "");
-  EXPECT_NE(error_of([&] { module.stream("a", Rng(1)); }), "");
-  EXPECT_NE(error_of([&] { module.child("a", Inner(1)); }), "");
-  EXPECT_NE(error_of([&] { module.parameter("", ones({1})); }), "");
+  EXPECT_EQ(error_of([&] { module.buffer("a", ones({1})); }),
+            "Module: the name a is already taken");
+  EXPECT_EQ(error_of([&] { module.stream("a", Rng(1)); }), "Module: the name a is already taken");
+  EXPECT_EQ(error_of([&] { module.child("a", Inner(1)); }), "Module: the name a is already taken");
+  EXPECT_EQ(error_of([&] { module.parameter("", ones({1})); }),
+            "Module: wanted a name; got an empty text");
   EXPECT_EQ(names(module.state()), Names{"a"});
 }
 
 TEST(Module, RefusesWhatIsNoParameter) {
   Open module;
-  EXPECT_NE(error_of([&] { module.parameter("a", Tensor()); }), "");
-  EXPECT_NE(error_of([&] { module.buffer("a", Tensor()); }), "");
-  EXPECT_NE(error_of([&] { module.parameter("a", arange(3)); }), "");
+  EXPECT_EQ(error_of([&] { module.parameter("a", Tensor()); }), "Module: parameter a is no tensor");
+  EXPECT_EQ(error_of([&] { module.buffer("a", Tensor()); }), "Module: buffer a is no tensor");
+  EXPECT_EQ(error_of([&] { module.parameter("a", arange(3)); }),
+            "Module: wanted parameter a of f32 or f64; got i64[3]");
   EXPECT_TRUE(module.state().empty());
 }
 
@@ -143,7 +146,7 @@ TEST(Module, ToChangesTheDtypeBehindEveryHandle) {
   EXPECT_FALSE(handle.grad().defined());
   sum(outer.blocks[1].weight).backward();
   EXPECT_EQ(handle.grad().values<double>(), (std::vector<double>{1, 1}));
-  EXPECT_NE(error_of([&] { outer.to(Dtype::i64); }), "");
+  EXPECT_EQ(error_of([&] { outer.to(Dtype::i64); }), "Module::to: wanted f32 or f64; got i64");
 }
 
 TEST(Module, ToTheSameDtypeChangesNothing) {

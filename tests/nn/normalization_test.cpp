@@ -54,7 +54,10 @@ TEST(LayerNorm, UsesItsEps) {
 TEST(LayerNorm, RefusesWhatDoesNotFit) {
   EXPECT_EQ(error_of([] { LayerNorm(0); }), "LayerNorm: wanted width >= 1; got 0");
   EXPECT_EQ(error_of([] { RMSNorm(-1); }), "RMSNorm: wanted width >= 1; got -1");
-  EXPECT_NE(error_of([] { LayerNorm(3)(ones({2, 4})); }), "");
+  EXPECT_EQ(error_of([] {
+              LayerNorm(3)(ones({2, 4}));
+            }),
+            "layer_norm: wanted weight [4], the last axis of x [2, 4]; got [3]");
 }
 
 }  // namespace

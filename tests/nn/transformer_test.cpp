@@ -356,7 +356,8 @@ TEST(Transformer, SaysWhichOptionIsWrong) {
               Transformer({.vocabulary = 3, .context = 3, .width = 10, .heads = 3}, rng);
             }).find("divisible"),
             std::string::npos);
-  EXPECT_NE(error_of([&] { Transformer({.vocabulary = 3, .context = 3, .dropout = 1}, rng); }), "");
+  EXPECT_EQ(error_of([&] { Transformer({.vocabulary = 3, .context = 3, .dropout = 1}, rng); }),
+            "Dropout: wanted 0 <= p < 1; got 1");
 }
 
 TEST(Transformer, WorksOnEmptyBatchesAndSequences) {

@@ -261,9 +261,11 @@ TEST(Adam, RefusesBadSettings) {
   const NamedTensors p = leaves({{"a", ones({2})}}, Dtype::f32);
   EXPECT_EQ(error_of([&] { Adam(p, {.beta1 = 1}); }),
             "Adam: wanted beta1 and beta2 in [0, 1); got 1");
-  EXPECT_NE(error_of([&] { AdamW(p, {.beta2 = -0.5}); }), "");
-  EXPECT_NE(error_of([&] { AdamW(p, {.eps = -1}); }), "");
-  EXPECT_NE(error_of([&] { AdamW(p, {.lr = std::nan("")}); }), "");
+  EXPECT_EQ(error_of([&] { AdamW(p, {.beta2 = -0.5}); }),
+            "Adam: wanted beta1 and beta2 in [0, 1); got -0.5");
+  EXPECT_EQ(error_of([&] { AdamW(p, {.eps = -1}); }), "Adam: wanted eps >= 0; got -1");
+  EXPECT_EQ(error_of([&] { AdamW(p, {.lr = std::nan("")}); }),
+            "optimizer: wanted a finite lr >= 0; got nan");
 }
 
 }  // namespace

@@ -45,8 +45,10 @@ TEST(Optimizer, KeepsItsLearningRate) {
   optimizer.set_lr(0.25);
   EXPECT_EQ(optimizer.lr(), 0.25);
   EXPECT_EQ(error_of([&] { optimizer.set_lr(-1); }), "optimizer: wanted a finite lr >= 0; got -1");
-  EXPECT_NE(error_of([&] { optimizer.set_lr(std::numeric_limits<double>::infinity()); }), "");
-  EXPECT_NE(error_of([&] { optimizer.set_lr(std::nan("")); }), "");
+  EXPECT_EQ(error_of([&] { optimizer.set_lr(std::numeric_limits<double>::infinity()); }),
+            "optimizer: wanted a finite lr >= 0; got inf");
+  EXPECT_EQ(error_of([&] { optimizer.set_lr(std::nan("")); }),
+            "optimizer: wanted a finite lr >= 0; got nan");
   EXPECT_EQ(optimizer.lr(), 0.25);
 }
 
@@ -58,17 +60,27 @@ TEST(Optimizer, RefusesParametersThatItCannotUse) {
             }),
             "optimizer: wanted each parameter once; got b again under another name");
   const NamedTensors a = {{"a", leaf({2})}}, also_a = {{"a", leaf({2})}};
-  EXPECT_NE(error_of([&] { Adam(std::vector<ParameterGroup>{{a}, {also_a}}); }), "");
+  EXPECT_EQ(error_of([&] {
+              Adam(std::vector<ParameterGroup>{{a}, {also_a}});
+            }),
+            "named tensors: wanted each name once; got a twice");
   EXPECT_EQ(error_of([] {
               Adam({{"a", arange(3)}});
             }),
             "optimizer: wanted parameters that are dense leaves of f32 or f64; got a i64[3]");
-  EXPECT_NE(error_of([] { Adam({{"a", leaf({2}) * 2.0}}); }), "");
-  EXPECT_NE(error_of([] { Adam({{"a", transpose(ones({2, 3}))}}); }), "");
-  EXPECT_NE(error_of([] { Adam({{"a", Tensor()}}); }), "");
-  EXPECT_NE(error_of([&] { Adam(three(), {.weight_decay = -0.1}); }), "");
-  EXPECT_NE(error_of([&] { Adam(std::vector<ParameterGroup>{{.parameters = a, .lr_scale = -1}}); }),
-            "");
+  EXPECT_EQ(error_of([] {
+              Adam({{"a", leaf({2}) * 2.0}});
+            }),
+            "optimizer: wanted parameters that are dense leaves of f32 or f64; got a f32[2]");
+  EXPECT_EQ(error_of([] {
+              Adam({{"a", transpose(ones({2, 3}))}});
+            }),
+            "optimizer: wanted parameters that are dense leaves of f32 or f64; got a f32[3, 2]");
+  EXPECT_EQ(error_of([] { Adam({{"a", Tensor()}}); }), "optimizer: parameter a is no tensor");
+  EXPECT_EQ(error_of([&] { Adam(three(), {.weight_decay = -0.1}); }),
+            "optimizer: wanted a finite weight_decay >= 0; got -0.1");
+  EXPECT_EQ(error_of([&] { Adam(std::vector<ParameterGroup>{{.parameters = a, .lr_scale = -1}}); }),
+            "optimizer: wanted a finite lr_scale >= 0; got -1");
 }
 
 }  // namespace

@@ -50,12 +50,14 @@ TEST(WarmupInverseSqrt, FollowsThePaper) {
 
 TEST(Schedule, SaysWhichSettingIsWrong) {
   EXPECT_EQ(error_of([] { Constant{}.at(-1); }), "Constant: wanted step >= 0; got -1");
-  EXPECT_NE(error_of([] { (WarmupCosine{.peak = 1, .total = 3}).at(-1); }), "");
+  EXPECT_EQ(error_of([] { (WarmupCosine{.peak = 1, .total = 3}).at(-1); }),
+            "WarmupCosine: wanted step >= 0; got -1");
   EXPECT_EQ(error_of([] { (WarmupCosine{.peak = 1, .warmup = 3, .total = 3}).at(0); }),
             "WarmupCosine: wanted 0 <= warmup < total; got warmup 3 and total 3");
   EXPECT_EQ(error_of([] { WarmupInverseSqrt{}.at(0); }),
             "WarmupInverseSqrt: wanted width >= 1 and warmup >= 1; got 0 and 4000");
-  EXPECT_NE(error_of([] { (WarmupInverseSqrt{.width = 8}).at(-1); }), "");
+  EXPECT_EQ(error_of([] { (WarmupInverseSqrt{.width = 8}).at(-1); }),
+            "WarmupInverseSqrt: wanted step >= 0; got -1");
 }
 
 }  // namespace
