@@ -7,9 +7,8 @@
 //   blocks.1.attention       f32[1, 4, 8]
 //   blocks.1.feed_forward    f32[1, 4, 8]
 //   without blocks.1 the loss is another: true
-//   gradients arrive at: head.weight norm.weight ... tokens.weight
-//   linear: wanted x [..., in] and weight [out, in]; got x [1, 4, 9] and weight [8, 8] (in
-//   attention.query)
+//   gradients arrive at: head.weight norm.weight norm.bias positions.weight tokens.weight
+//   embedding: wanted indices in [0, 10); got 77 at position 0 of [1, 1] (in tokens)
 
 #include <cstdio>
 
@@ -54,7 +53,7 @@ int main() {
   std::printf("gradients arrive at:%s\n", order.c_str());
 
   try {
-    model.blocks[0].attention(ones({1, 4, 9}));
+    model(from_values<int64_t>({77}, {1, 1}));
   } catch (const Error& error) {
     std::puts(error.what());
   }
