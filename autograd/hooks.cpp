@@ -44,6 +44,7 @@ void Hook::remove() {
 Hook register_hook(const Tensor& x, GradientHook f) {
   constexpr const char* function = "register_hook";
   if (!f) fail(function, ": wanted a function; got an empty one");
+  if (!x.defined()) fail(function, ": wanted a tensor; got an undefined one");
   if (!x.requires_grad()) {
     if (!records_graph()) return {};
     fail(function, ": wanted a tensor that requires a gradient; got a constant of shape ",
@@ -55,6 +56,7 @@ Hook register_hook(const Tensor& x, GradientHook f) {
 Hook register_post_accumulate_grad_hook(const Tensor& x, LeafHook f) {
   constexpr const char* function = "register_post_accumulate_grad_hook";
   if (!f) fail(function, ": wanted a function; got an empty one");
+  if (!x.defined()) fail(function, ": wanted a tensor; got an undefined one");
   if (!x.is_leaf() || !x.requires_grad()) {
     fail(function, ": wanted a leaf that requires a gradient; got ",
          x.is_leaf() ? text("a constant of shape ", x.shape())

@@ -24,7 +24,7 @@ struct Stage {
   Function f;
   size_t inputs = 0;  // how many of the ends are its own
   Draws draws;
-  uint64_t interposed = Interposed::current();
+  PoolVector<uint64_t> interposed;  // see note_interposed
   // Or the gradients of what is below,
   std::shared_ptr<const Stage> below;
   Tensors cotangents;  // given these of its outputs (undefined: none),
@@ -49,7 +49,9 @@ Tensor run_first(Stage& stage, const Tensors& given) {
   Tensor value;
   {
     const NoteDraws note(stage.draws);
+    const NoteInterposed interposed;
     value = stage.f(given);
+    stage.interposed = interposed.ids;
   }
   if (!value.defined()) {
     fail("recompute: wanted a function that returns a tensor; got an undefined one");
@@ -66,16 +68,17 @@ Tensor run_first(Stage& stage, const Tensors& given) {
 
 /// The function once more, with a graph.
 Tensor run_again(const Stage& stage) {
-  if (stage.interposed != Interposed::current()) {
-    fail(
-        "recompute: wanted the same hooks when the function runs again as in its first run; keep a "
-        "ForwardHook until backward() has run");
-  }
+  const NoteInterposed interposed;
   const Recording recording(true);
   const Rerun rerun;
   RepeatDraws draws(stage.draws);
   const Tensor value = stage.f(Tensors(stage.ends.begin(), stage.ends.begin() + stage.inputs));
   draws.expect_all_taken();
+  if (interposed.ids != stage.interposed) {
+    fail(
+        "recompute: wanted the same hooks when the function runs again as in its first run; keep a "
+        "ForwardHook until backward() has run");
+  }
   return value;
 }
 

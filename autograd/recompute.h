@@ -18,9 +18,8 @@ namespace rapt {
 ///   it captured. backward(), grad() and derivatives of any order work, also through recompute in
 ///   f.
 /// - Each time f runs again it draws the same random numbers, and no Rng advances.
-/// - They are the same to the bit, unless a tensor is used both in f and outside of it: its
-/// gradient
-///   may then be the same sum with other parentheses.
+/// - They are the same to the bit, unless a tensor is used both in f and outside of it: then a
+///   gradient may be the same sum with other parentheses.
 ///
 /// f must do the same whenever it runs: backward() throws when its result has another shape or
 /// dtype, when it depends on other leaves, or when it draws other random numbers (as after

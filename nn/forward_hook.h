@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "rapt/autograd/owned_function.h"
@@ -31,7 +32,8 @@ struct LayerCall {
 /// a call in the order in which they were made, each what the one before it left. Layers that f
 /// calls itself are shown to nobody. A layer under several names goes by the first; one without
 /// call() in its operator() is not seen. Under recompute, blocks run again in backward(): the hooks
-/// of the first run have to be there still, and see the layers again.
+/// that saw their layers in the first run have to be there still, and see them again. Hooks end in
+/// any order, but on the thread that made them: anything else ends the program.
 class ForwardHook {
  public:
   using Function = OwnedFunction<Tensor(const LayerCall&)>;
@@ -49,11 +51,9 @@ class ForwardHook {
   struct Body;
   /// What the hooks make of an output.
   static Tensor shown(const void* layer, const Tensor& input, const Tensor& output);
-  static Tensor through(const ForwardHook* hook, const void* layer, const Tensor& input,
-                        const Tensor& output);
 
-  Body* const body_;  // owned
-  const ForwardHook* const outer_;
+  const std::shared_ptr<Body> body_;
+  const void* const thread_;  // that made it
 };
 
 }  // namespace rapt::nn

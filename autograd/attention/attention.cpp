@@ -183,7 +183,7 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
   }
   Tensors inputs = {q, k, v};
   inputs.insert(inputs.end(), p->added.begin(), p->added.end());
-  if (p->has_functions()) return attention_in_ops(p, inputs, dropout, true);
+  if (p->has_functions()) return attention_in_ops(p, inputs, dropout);
 
   Kept kept{{p, with_dense_columns(q), with_dense_columns(k), with_dense_columns(v), dropout},
             empty({entries, p->queries}, q.dtype()),
@@ -197,10 +197,9 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
   return join_graph(op, inputs, y,
                     [kept, inputs](const Backward& b) -> Gradients {
                       if (!b.create_graph) return kept.gradients(b);
-                      const bool finite = all_finite(b.grad);
                       return differentiate(
                           [&](const Tensors& in) {
-                            return attention_in_ops(kept.in.problem, in, kept.in.dropout, finite);
+                            return attention_in_ops(kept.in.problem, in, kept.in.dropout);
                           },
                           inputs, b);
                     },

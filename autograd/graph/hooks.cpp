@@ -1,5 +1,6 @@
 #include "rapt/autograd/graph/hooks.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include "rapt/autograd/error.h"
@@ -9,6 +10,11 @@ namespace rapt {
 namespace {
 
 std::atomic<int64_t> leaves_with_hooks{0};
+
+template <class List>
+bool is_there(const List& list, uint64_t id) {
+  return std::any_of(list.begin(), list.end(), [id](const auto& one) { return one.id == id; });
+}
 
 }  // namespace
 
@@ -23,8 +29,9 @@ Hooks::~Hooks() {
 Tensor through_hooks(const std::shared_ptr<Hooks>& hooks, const Tensor& gradient) {
   if (!hooks || !gradient.defined()) return gradient;
   Tensor out = gradient;
-  const auto now = hooks->gradient;  // a hook may remove itself, or register others
+  const auto now = hooks->gradient;  // a hook may remove itself and others, or register some
   for (const auto& one : now) {
+    if (!is_there(hooks->gradient, one.id)) continue;
     const Tensor replaced = (*one.f)(out);
     if (!replaced.defined()) continue;
     if (replaced.shape() != out.shape() || replaced.dtype() != out.dtype()) {
@@ -94,7 +101,9 @@ void HookedLeaves::complete(One& one) {
   if (!impl) return;  // nobody is left to see its gradient
   Tensor tensor = handle_on(impl);
   const auto now = hooks->leaf;
-  for (const auto& hook : now) (*hook.f)(tensor);
+  for (const auto& one_hook : now) {
+    if (is_there(hooks->leaf, one_hook.id)) (*one_hook.f)(tensor);
+  }
 }
 
 }  // namespace rapt

@@ -47,8 +47,8 @@ class Node {
   const char* op = "";
   uint64_t order = 0;  // of creation: an op is younger than its inputs
   bool broadcasts = false;
-  bool freed = false;    // by a walk that did not retain it
-  bool waiting = false;  // for its turn in the walk under way
+  bool freed = false;          // by a walk that did not retain it
+  const void* walk = nullptr;  // the one under way in which it waits for its turn
   PoolVector<Edge> inputs;
   Rule rule;
   Output first;                   // most ops have no other output

@@ -1,5 +1,7 @@
 #include "rapt/autograd/graph/recording.h"
 
+#include <algorithm>
+
 #include "rapt/autograd/graph/join.h"
 #include "rapt/autograd/graph/node.h"
 
@@ -9,7 +11,7 @@ namespace {
 thread_local bool recording = true;
 thread_local Watch* watching = nullptr;
 thread_local const Rerun* rerunning = nullptr;
-thread_local uint64_t interposed = 0;
+thread_local NoteInterposed* noting = nullptr;
 
 }  // namespace
 
@@ -32,9 +34,18 @@ bool is_older_than_rerun(const TensorImpl& x) {
   return rerunning != nullptr && (!x.node || x.node->order < rerunning->start());
 }
 
-Interposed::Interposed() : before_(interposed) { interposed = next_moment(); }
-Interposed::~Interposed() { interposed = before_; }
-uint64_t Interposed::current() { return interposed; }
+void note_interposed(uint64_t id) {
+  if (noting == nullptr) return;
+  PoolVector<uint64_t>& ids = noting->ids;
+  const auto at = std::lower_bound(ids.begin(), ids.end(), id);
+  if (at == ids.end() || *at != id) ids.insert(at, id);
+}
+
+NoteInterposed::NoteInterposed() : before_(noting) { noting = this; }
+NoteInterposed::~NoteInterposed() {
+  noting = before_;
+  for (const uint64_t id : ids) note_interposed(id);
+}
 
 Watch::Watch() : before_(watching) { watching = this; }
 Watch::~Watch() { watching = before_; }

@@ -42,20 +42,22 @@ class Rerun {
 /// True when this thread runs recompute's function again, and x was there before.
 bool is_older_than_rerun(const TensorImpl& x);
 
-/// While one lives, something on this thread may change what a function computes, such as a hook of
-/// layers: recompute wants it to be there when the function runs again.
-class Interposed {
- public:
-  Interposed();
-  ~Interposed();
-  Interposed(const Interposed&) = delete;
-  Interposed& operator=(const Interposed&) = delete;
+/// Says that something has had the chance to change what a function computes, such as a hook of
+/// layers; `id` is its own. recompute wants the same when the function runs again.
+void note_interposed(uint64_t id);
 
-  /// Which is the innermost on this thread; 0 if there is none.
-  static uint64_t current();
+/// While one lives, what is said so on this thread is noted; then by the one outside of it, too.
+class NoteInterposed {
+ public:
+  NoteInterposed();
+  ~NoteInterposed();
+  NoteInterposed(const NoteInterposed&) = delete;
+  NoteInterposed& operator=(const NoteInterposed&) = delete;
+
+  PoolVector<uint64_t> ids;  ///< each once, in ascending order
 
  private:
-  const uint64_t before_;
+  NoteInterposed* before_;
 };
 
 /// True when ops on this thread would record a graph: neither under NoGrad nor under Watch.

@@ -24,7 +24,7 @@ Walk::Walk(bool create_graph, bool retain_graph, Targets* targets)
 
 Walk::~Walk() {
   for (const auto& node : waiting_) {  // after an exception
-    node->waiting = false;
+    node->walk = nullptr;
     for (size_t i = 0; i < node->output_count(); ++i) node->output(i).pending = Tensor();
   }
 }
@@ -63,7 +63,7 @@ void Walk::run() {
 }
 
 bool Walk::arrive(Node& node) {
-  node.waiting = false;
+  node.walk = nullptr;
   gradients_.clear();
   for (size_t i = 0; i < node.output_count(); ++i) {
     gradients_.push_back(std::move(node.output(i).pending));
@@ -156,6 +156,14 @@ Gradients Walk::run_rule(const std::shared_ptr<Node>& node) {
   return found;
 }
 
+void Walk::require_free(const Edge& edge) const {
+  const bool ends = targets_ != nullptr && targets_->ends_at(edge);
+  if (!edge.node || ends || edge.node->walk == nullptr || edge.node->walk == this) return;
+  fail("backward: wanted a graph that no other walk goes through; got one whose ", edge.node->op,
+       " waits for the rest of its gradient: a hook or a rule may not walk the graph that it is "
+       "called from");
+}
+
 void Walk::deliver(const char* op, size_t input, const Edge& edge, Tensor gradient,
                    bool broadcasts) {
   const Shape& shape = edge.node ? edge.node->output(edge.output).shape : edge.leaf->shape;
@@ -171,10 +179,11 @@ void Walk::deliver(const char* op, size_t input, const Edge& edge, Tensor gradie
   }
   Tensor* const place = destination(edge);
   if (place == nullptr) return;
+  require_free(edge);
   // A leaf's gradient has elements of its own: it will be written to (clipping, the next walk).
   gather(*place, std::move(gradient), edge.leaf && place == &edge.leaf->grad);
-  if (edge.node && place == &edge.node->output(edge.output).pending && !edge.node->waiting) {
-    edge.node->waiting = true;
+  if (edge.node && place == &edge.node->output(edge.output).pending && edge.node->walk == nullptr) {
+    edge.node->walk = this;
     waiting_.push_back(edge.node);
     std::push_heap(waiting_.begin(), waiting_.end(), younger_last);
   }

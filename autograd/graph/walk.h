@@ -37,6 +37,8 @@ class Walk {
   /// See accumulate_into. An input that is there twice is offered once, so that a rule may work on
   /// its gradients side by side.
   void find_arrived(const Node& node);
+  /// Throws when a walk that is under way has something for that node: the two would mix.
+  void require_free(const Edge& edge) const;
   void deliver(const char* op, size_t input, const Edge& edge, Tensor gradient, bool broadcasts);
 
   const bool create_graph_;

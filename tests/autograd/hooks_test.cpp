@@ -131,10 +131,50 @@ TEST(Hooks, CanBeRemovedAlsoByThemselves) {
   EXPECT_EQ(x.grad().item(), 4);
 }
 
+TEST(Hooks, OneThatIsRemovedByAnotherInTheSameRunDoesNotRun) {
+  int second = 0, after = 0;
+  Tensor x = leaf({1});
+  Hook later, leaf_hook;
+  register_hook(x, [&](const Tensor&) {
+    later.remove();
+    leaf_hook.remove();
+  });
+  later = register_hook(x, [&](const Tensor&) { ++second; });
+  leaf_hook = register_post_accumulate_grad_hook(x, [&](Tensor&) { ++after; });
+  sum(x * 2.0).backward();
+  EXPECT_EQ(second, 0);
+  EXPECT_EQ(after, 0);
+}
+
+// What has arrived so far lies in the graph: another walk over the same ops would mix with it.
+TEST(Hooks, MayWalkOtherGraphsButNotTheirOwn) {
+  Tensor x = leaf({1}), w = leaf({2});
+  const Tensor a = x * 2.0, h = a * 3.0, s = a * 5.0;
+  const Tensor loss = sum(h * w + s), other = sum(h), apart = sum(x * x);
+  std::string error;
+  Hook hook = register_post_accumulate_grad_hook(w, [&](Tensor&) {
+    error = error_of([&] { grad({other}, {x}, {.retain_graph = true}); });
+    EXPECT_EQ(grad({apart}, {x})[0].item(), 2);
+  });
+  loss.backward({.retain_graph = true});
+  EXPECT_EQ(error,
+            "backward: wanted a graph that no other walk goes through; got one whose mul waits for "
+            "the rest of its gradient: a hook or a rule may not walk the graph that it is called "
+            "from");
+  EXPECT_EQ(x.grad().item(), 22);
+  hook.remove();
+  loss.backward();
+  EXPECT_EQ(x.grad().item(), 44);
+}
+
 TEST(Hooks, WrongOnesAreErrors) {
   Tensor x = leaf({1, 2});
   EXPECT_EQ(error_of([] { register_hook(zeros({2}), [](const Tensor& g) { return g; }); }),
             "register_hook: wanted a tensor that requires a gradient; got a constant of shape [2]");
+  EXPECT_EQ(error_of([] { register_hook(Tensor(), [](const Tensor& g) { return g; }); }),
+            "register_hook: wanted a tensor; got an undefined one");
+  EXPECT_EQ(error_of([] { register_post_accumulate_grad_hook(Tensor(), [](Tensor&) {}); }),
+            "register_post_accumulate_grad_hook: wanted a tensor; got an undefined one");
   EXPECT_EQ(error_of([&] { register_hook(x, GradientHook()); }),
             "register_hook: wanted a function; got an empty one");
   const Tensor y = x * 2.0;

@@ -164,6 +164,43 @@ TEST(ForwardHook, MayCallLayersItself) {
   EXPECT_EQ(calls, 3);
 }
 
+TEST(ForwardHook, TheyEndInAnyOrderAlsoInTheirOwnFunction) {
+  Rng rng(1);
+  const Outer model(rng);
+  const Tensor x = ones({1, 3});
+  Names seen;
+  const auto note = [&seen](const char* name) {
+    return [&seen, name](const LayerCall& call) {
+      if (call.path.empty()) seen.emplace_back(name);
+      return Tensor();
+    };
+  };
+  auto a = std::make_unique<ForwardHook>(model, note("a"));
+  auto b = std::make_unique<ForwardHook>(model, note("b"));
+  auto c = std::make_unique<ForwardHook>(model, note("c"));
+  a.reset();
+  model(x);
+  c.reset();
+  model(x);
+  b.reset();
+  model(x);
+  EXPECT_EQ(seen, (Names{"b", "c", "b"}));
+  EXPECT_FALSE(ForwardHook::any());
+
+  std::unique_ptr<ForwardHook> itself, made;
+  itself = std::make_unique<ForwardHook>(model, [&](const LayerCall& call) {
+    if (call.path.empty()) {
+      made = std::make_unique<ForwardHook>(model, note("made inside"));
+      itself.reset();
+    }
+    return Tensor();
+  });
+  model(x);
+  model(x);
+  EXPECT_EQ(seen.back(), "made inside");
+  EXPECT_EQ(seen.size(), 4u);
+}
+
 TEST(ForwardHook, IsOfItsThreadAlone) {
   Rng rng(1);
   const Outer model(rng);
@@ -197,6 +234,20 @@ TEST(ForwardHook, HasToBeThereWhenRecomputeRunsAgain) {
       error_of([&] { loss.backward(); }),
       "recompute: wanted the same hooks when the function runs again as in its first run; keep "
       "a ForwardHook until backward() has run");
+}
+
+TEST(ForwardHook, OfAnotherModelIsNothingToRecompute) {
+  Rng rng(1);
+  TransformerOptions options = small_model();
+  options.recompute = true;
+  const Transformer model(options, rng);
+  const Outer another(rng);
+  Tensor loss;
+  {
+    const ForwardHook hook(another, [](const LayerCall&) { return Tensor(); });
+    loss = sum(model(ids));
+  }
+  loss.backward();
 }
 
 // ---- evaluation --------------------------------------------------------------------------------

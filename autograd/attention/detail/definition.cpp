@@ -6,6 +6,7 @@
 #include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/recompute.h"
+#include "rapt/autograd/record.h"
 
 namespace rapt {
 namespace {
@@ -37,6 +38,9 @@ Tensor weights_of(const AttentionProblem& p, const Block& block, const Tensors& 
                       : product_of_seen(unsqueeze(q, -2), unsqueeze(k, -3), masked, -1);
   scores = scores * p.scale;
   if (p.soft_cap) scores = tanh(scores / *p.soft_cap) * *p.soft_cap;
+  if (p.has_functions() && masked.defined()) {  // a slope of NaN there goes no further
+    scores = masked_fill(scores, masked, 0);
+  }
   scores = p.through_functions(scores, block);
   for (size_t i = 3; i < in.size(); ++i) scores = scores + part_of(in[i], block);
   if (!masked.defined()) return softmax(scores);
@@ -60,17 +64,36 @@ Tensor kept_weights(const AttentionProblem& p, const Block& block, const WeightD
   return slice(keep, -1, block.key, block.key + block.keys);
 }
 
+/// weights v, [..., rows, keys] x [..., keys, dv], where a masked weight has no say, whatever is
+/// not finite in v or arrives.
+Tensor weigh(const Tensor& weights, const Tensor& v, const Tensor& masked) {
+  if (!masked.defined()) return matmul(weights, v);
+  const bool finite = all_finite(weights) && all_finite(v);
+  return record(
+      "attention", {weights, v},
+      [&] {
+        if (finite) return matmul(weights, v);
+        return product_of_seen(unsqueeze(weights, -1), unsqueeze(v, -3), masked, -2);
+      },
+      [weights, v, masked, finite](const Backward& b) -> Gradients {
+        if (finite && all_finite(b.grad)) {
+          return {b.needs(0) ? matmul(b.grad, transpose(v)) : Tensor(),
+                  b.needs(1) ? matmul(transpose(weights), b.grad) : Tensor()};
+        }
+        return {product_of_seen(unsqueeze(b.grad, -2), unsqueeze(v, -3), masked, -1),
+                product_of_seen(unsqueeze(weights, -1), unsqueeze(b.grad, -2), masked, -3)};
+      },
+      {.broadcasts = true});
+}
+
 Tensor attention_of(const AttentionProblem& p, const Block& block, const Tensors& in,
-                    const WeightDropout& dropout, bool others_finite) {
-  const Tensor v = rows_of(in[2], block.key, block.keys);
-  const bool finite = others_finite && all_finite(rows_of(in[0], block.row, block.rows)) &&
-                      all_finite(rows_of(in[1], block.key, block.keys)) && all_finite(v);
+                    const WeightDropout& dropout) {
+  const bool finite = all_finite(rows_of(in[0], block.row, block.rows)) &&
+                      all_finite(rows_of(in[1], block.key, block.keys));
   const Tensor masked = p.masked(block);
   Tensor weights = weights_of(p, block, in, masked, finite);
   if (dropout.p > 0) weights = weights * kept_weights(p, block, dropout, weights.dtype());
-  // A score of NaN, by what was added or by a function, makes NaN of masked weights too.
-  if (!masked.defined() || (finite && all_finite(weights))) return matmul(weights, v);
-  return product_of_seen(unsqueeze(weights, -1), unsqueeze(v, -3), masked, -2);
+  return weigh(weights, rows_of(in[2], block.key, block.keys), masked);
 }
 
 }  // namespace
@@ -87,19 +110,16 @@ Tensor attention_weights_in_ops(const AttentionProblem& p, const Block& block, c
 }
 
 Tensor attention_in_ops(const std::shared_ptr<const AttentionProblem>& p, const Tensors& in,
-                        const WeightDropout& dropout, bool others_finite) {
+                        const WeightDropout& dropout) {
   const int64_t row = std::max<int64_t>(p->batch.numel() * p->keys, 1);  // weights of a query
   const int64_t at_once =
       std::clamp<int64_t>(weights_at_once / row, 1, std::max<int64_t>(p->queries, 1));
-  if (at_once >= p->queries) return attention_of(*p, p->whole(), in, dropout, others_finite);
+  if (at_once >= p->queries) return attention_of(*p, p->whole(), in, dropout);
   Tensors parts;
   for (int64_t first = 0; first < p->queries; first += at_once) {
     const Block block = p->of_rows(first, std::min(at_once, p->queries - first));
     parts.push_back(recompute(
-        [=](const Tensors& given) {
-          return attention_of(*p, block, given, dropout, others_finite);
-        },
-        in));
+        [=](const Tensors& given) { return attention_of(*p, block, given, dropout); }, in));
   }
   return concat(parts, -2);
 }

@@ -22,10 +22,10 @@ bool all_finite(const Tensor& x);
 Tensor attention_weights_in_ops(const AttentionProblem& p, const AttentionProblem::Block& block,
                                 const Tensors& in, bool finite);
 
-/// [batch..., Tq, dv]. `in`: q, k, v and what is added. others_finite: so is what else the products
-/// of its gradient meet. Some queries at a time, each computed again for its gradient, where all of
-/// them would take much memory: it grows with the lengths, not with their product.
+/// [batch..., Tq, dv]. `in`: q, k, v and what is added. Some queries at a time, each computed again
+/// for its gradient, where all of them would take much memory: it grows with the lengths, not with
+/// their product.
 Tensor attention_in_ops(const std::shared_ptr<const AttentionProblem>& p, const Tensors& in,
-                        const WeightDropout& dropout, bool others_finite);
+                        const WeightDropout& dropout);
 
 }  // namespace rapt

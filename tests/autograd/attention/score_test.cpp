@@ -119,6 +119,40 @@ TEST(Score, MemoryDoesNotGrowWithTheSquareOfTheLength) {
   }
 }
 
+// As by the kernels: what is masked has no say, whatever arrives, and whatever the function makes
+// of the scores there.
+TEST(Score, OfAUsersFunctionLeavesWhatIsMaskedOut) {
+  const Tensors in = qkv({1}, 2, 2, 2, 2);
+  const Tensor may = from_values<bool>({true, false, true, true}, {2, 2});
+  const Tensor cotangent = tensor({{{std::nan(""), std::nan("")}, {1, 2}}}, Dtype::f64);
+  const auto gradients = [&](const AttentionOptions& o, bool create_graph) {
+    Tensors leaves;
+    for (const Tensor& x : in) leaves.push_back(x.clone().set_requires_grad());
+    const Tensor y = scaled_dot_product_attention(leaves[0], leaves[1], leaves[2], o);
+    Tensors found = grad({y}, leaves, {.create_graph = create_graph, .cotangents = {cotangent}});
+    for (Tensor& g : found) g = g.detach();
+    return found;
+  };
+  const Mask by_function = Mask::of([may](const AttentionBlock&) { return may; });
+  const Tensors wanted = gradients({.mask = may}, false);
+  for (const bool create_graph : {false, true}) {
+    const Tensors found = gradients({.mask = by_function}, create_graph);
+    for (size_t i = 0; i < 3; ++i) EXPECT_TRUE(close(found[i], wanted[i], 1e-12)) << i;
+  }
+  // sqrt of a negative number above the diagonal.
+  const Score score = Score().then([](const Tensor& s, const AttentionBlock& b) {
+    return s * sqrt((b.rows - b.keys).to(s.dtype()) + 1.0);
+  });
+  const Tensors longer = qkv({1}, 4, 4, 2, 2);
+  Tensors leaves;
+  for (const Tensor& x : longer) leaves.push_back(x.clone().set_requires_grad());
+  const Tensor y = scaled_dot_product_attention(leaves[0], leaves[1], leaves[2],
+                                                {.mask = Mask::causal(), .score = score});
+  for (const Tensor& g : grad({sum(y * y)}, leaves)) {
+    EXPECT_EQ(min(is_finite(g).to(Dtype::i64)).item(), 1);
+  }
+}
+
 TEST(Score, FunctionsAreAppliedInTheirOrderWithDropout) {
   const Tensors in = qkv({2}, 5, 6);
   const auto run = [&](const Score& score) {
