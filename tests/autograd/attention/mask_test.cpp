@@ -239,9 +239,9 @@ Mask every_second() {
 TEST(Mask, OfAUsersFunction) {
   for (const auto [queries, keys] : lengths) {
     SCOPED_TRACE(text(queries, " x ", keys));
-    const Tensor allowed = by_pairs(2, queries, keys, [=](auto, auto i, auto j) {
-      return j % 2 == 0 && j <= i + keys - queries;
-    });
+    const int64_t offset = keys - queries;
+    const Tensor allowed = by_pairs(
+        2, queries, keys, [=](auto, auto i, auto j) { return j % 2 == 0 && j <= i + offset; });
     const Mask mask = Mask::causal() & every_second();
     EXPECT_TRUE(same_bits(mask.allowed({2}, queries, keys), allowed));
     expect_as_defined(
