@@ -64,7 +64,7 @@ class Head {
   }
 
   /// The keys that query `row` may see by its place.
-  KeySpan keys_of(int64_t row) const { return spans_(row); }
+  [[gnu::always_inline]] KeySpan keys_of(int64_t row) const { return spans_(row); }
 
   /// The keys that one of the queries [row, row + rows) may see.
   KeySpan keys_of(int64_t row, int64_t rows) const {
@@ -72,7 +72,7 @@ class Head {
   }
 
   /// The part of the keys [column, column + columns) that query `row` may see, counted from column.
-  KeySpan span_in(int64_t row, int64_t column, int64_t columns) const {
+  [[gnu::always_inline]] KeySpan span_in(int64_t row, int64_t column, int64_t columns) const {
     const KeySpan all = keys_of(row);
     const int64_t end = std::clamp<int64_t>(all.end - column, 0, columns);
     return {std::clamp<int64_t>(all.begin - column, 0, end), end};
