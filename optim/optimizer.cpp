@@ -35,9 +35,9 @@ Optimizer::Optimizer(const std::vector<ParameterGroup>& groups, double lr, doubl
     parameters_.add_all("", group.parameters);  // notices a name given twice
     for (const auto& [name, parameter] : group.parameters) {
       if (!parameter.defined()) fail("optimizer: parameter ", name, " is no tensor");
-      const bool again = std::any_of(slots_.begin(), slots_.end(), [&](const Slot& slot) {
-        return slot.parameter.same_as(parameter);
-      });
+      const bool again =
+          std::any_of(slots_.begin(), slots_.end(),
+                      [&one = parameter](const Slot& slot) { return slot.parameter.same_as(one); });
       if (again) {
         fail("optimizer: wanted each parameter once; got ", name, " again under another name");
       }
