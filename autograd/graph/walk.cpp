@@ -95,7 +95,14 @@ void Walk::visit(const std::shared_ptr<Node>& node) {
 
 Tensor* Walk::destination(const Edge& edge) {
   if (targets_ != nullptr && targets_->ends_at(edge)) return targets_->slot(edge.place());
-  return edge.node ? &edge.node->output(edge.output).pending : hooked_.destination(*edge.leaf);
+  if (!edge.node) return hooked_.destination(*edge.leaf);
+  Node& node = *edge.node;
+  if (node.walk != nullptr && node.walk != this) {
+    fail("backward: wanted a graph that no other walk goes through; got one whose ", node.op,
+         " waits for the rest of its gradient: a hook or a rule may not walk the graph that it is "
+         "called from");
+  }
+  return &node.output(edge.output).pending;
 }
 
 Arrived Walk::arrived_at(const Edge& edge) {
@@ -156,14 +163,6 @@ Gradients Walk::run_rule(const std::shared_ptr<Node>& node) {
   return found;
 }
 
-void Walk::require_free(const Edge& edge) const {
-  const bool ends = targets_ != nullptr && targets_->ends_at(edge);
-  if (!edge.node || ends || edge.node->walk == nullptr || edge.node->walk == this) return;
-  fail("backward: wanted a graph that no other walk goes through; got one whose ", edge.node->op,
-       " waits for the rest of its gradient: a hook or a rule may not walk the graph that it is "
-       "called from");
-}
-
 void Walk::deliver(const char* op, size_t input, const Edge& edge, Tensor gradient,
                    bool broadcasts) {
   const Shape& shape = edge.node ? edge.node->output(edge.output).shape : edge.leaf->shape;
@@ -179,7 +178,6 @@ void Walk::deliver(const char* op, size_t input, const Edge& edge, Tensor gradie
   }
   Tensor* const place = destination(edge);
   if (place == nullptr) return;
-  require_free(edge);
   // A leaf's gradient has elements of its own: it will be written to (clipping, the next walk).
   gather(*place, std::move(gradient), edge.leaf && place == &edge.leaf->grad);
   if (edge.node && place == &edge.node->output(edge.output).pending && edge.node->walk == nullptr) {

@@ -30,6 +30,7 @@ class Walk {
   bool arrive(Node& node);
   Gradients run_rule(const std::shared_ptr<Node>& node);
   /// Where the gradient that travels along the edge is gathered, or null when nobody asked for it.
+  /// Throws when another walk, under way, has something for that node: the two would mix.
   Tensor* destination(const Edge& edge);
   /// What has arrived of the gradient that travels along the edge; where it is a view's, which has
   /// none of its own yet, of the leaf's.
@@ -37,8 +38,6 @@ class Walk {
   /// See accumulate_into. An input that is there twice is offered once, so that a rule may work on
   /// its gradients side by side.
   void find_arrived(const Node& node);
-  /// Throws when a walk that is under way has something for that node: the two would mix.
-  void require_free(const Edge& edge) const;
   void deliver(const char* op, size_t input, const Edge& edge, Tensor gradient, bool broadcasts);
 
   const bool create_graph_;

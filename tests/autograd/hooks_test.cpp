@@ -167,6 +167,22 @@ TEST(Hooks, MayWalkOtherGraphsButNotTheirOwn) {
   EXPECT_EQ(x.grad().item(), 44);
 }
 
+// Nor by a rule that adds to what has arrived (slice, linear, ...), which is the other walk's.
+TEST(Hooks, MayNotAddToWhatHasArrivedInTheirOwnGraph) {
+  Tensor x = leaf({1, 2}), w = leaf({2});
+  const Tensor a = x * 2.0;
+  const Tensor loss = sum(slice(a, 0, 0, 1) * w) + sum(a * 5.0);
+  const Tensor other = sum(slice(a, 0, 0, 1) * 7.0);
+  std::string error;
+  // By then a has what came through a * 5.
+  register_post_accumulate_grad_hook(
+      w, [&](Tensor&) { error = error_of([&] { grad({other}, {x}, {.retain_graph = true}); }); });
+  loss.backward();
+  EXPECT_TRUE(error.starts_with("backward: wanted a graph that no other walk goes through"))
+      << error;
+  EXPECT_EQ(x.grad().str(), "f64[2] {14, 10}");
+}
+
 TEST(Hooks, WrongOnesAreErrors) {
   Tensor x = leaf({1, 2});
   EXPECT_EQ(error_of([] { register_hook(zeros({2}), [](const Tensor& g) { return g; }); }),
