@@ -25,9 +25,12 @@ const Tensor& Backward::output(size_t i) const {
        "true}");
 }
 
-Tensor record(const char* op, TensorList inputs, FunctionRef<Tensor()> value, Rule rule,
-              RecordOptions options) {
-  Tensor y;
+namespace {
+
+template <class Value>
+Value record_any(const char* op, TensorList inputs, FunctionRef<Value()> value, Rule rule,
+                 RecordOptions options) {
+  Value y;
   {
     const Recording off(false);
     y = value();
@@ -36,15 +39,16 @@ Tensor record(const char* op, TensorList inputs, FunctionRef<Tensor()> value, Ru
   return join(op, inputs, std::move(y), std::move(rule), options);
 }
 
+}  // namespace
+
+Tensor record(const char* op, TensorList inputs, FunctionRef<Tensor()> value, Rule rule,
+              RecordOptions options) {
+  return record_any(op, inputs, value, std::move(rule), options);
+}
+
 Tensors record(const char* op, TensorList inputs, FunctionRef<Tensors()> values, Rule rule,
                RecordOptions options) {
-  Tensors y;
-  {
-    const Recording off(false);
-    y = values();
-  }
-  if (!wants_graph(inputs)) return y;
-  return join(op, inputs, std::move(y), std::move(rule), options);
+  return record_any(op, inputs, values, std::move(rule), options);
 }
 
 }  // namespace rapt

@@ -153,7 +153,7 @@ class TensorList {
 /// While one lives, this thread records no graph: what is computed needs no gradient.
 class NoGrad {
  public:
-  NoGrad();
+  [[nodiscard]] NoGrad();
   ~NoGrad();
   NoGrad(const NoGrad&) = delete;
   NoGrad& operator=(const NoGrad&) = delete;

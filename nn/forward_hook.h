@@ -38,7 +38,7 @@ class ForwardHook {
  public:
   using Function = OwnedFunction<Tensor(const LayerCall&)>;
 
-  ForwardHook(const Module& model, Function f);
+  [[nodiscard]] ForwardHook(const Module& model, Function f);
   ~ForwardHook();
   ForwardHook(const ForwardHook&) = delete;
   ForwardHook& operator=(const ForwardHook&) = delete;

@@ -95,8 +95,9 @@ std::string Module::Running::path() const {
 
 Tensor Module::call(const Tensor& x, FunctionRef<Tensor()> forward) const {
   const Running running(*registry_);
-  const Tensor y = forward();
-  return ForwardHook::any() ? ForwardHook::shown(registry_.get(), x, y) : y;
+  Tensor y = forward();
+  if (ForwardHook::any()) return ForwardHook::shown(registry_.get(), x, y);
+  return y;
 }
 
 EvalMode::EvalMode() { ++eval_modes; }

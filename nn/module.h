@@ -104,7 +104,7 @@ class Module {
 /// says. Nothing is written, so each thread may have its own.
 class EvalMode {
  public:
-  EvalMode();
+  [[nodiscard]] EvalMode();
   ~EvalMode();
   EvalMode(const EvalMode&) = delete;
   EvalMode& operator=(const EvalMode&) = delete;

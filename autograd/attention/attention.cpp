@@ -49,10 +49,7 @@ std::shared_ptr<const AttentionProblem> problem_of(const char* op, const Shape& 
 
 /// Matrices that are not set yet, [batch..., rows, columns], laid out as `like`.
 Tensor empty_matrices(const Tensor& like, const Shape& batch, int64_t rows, int64_t columns) {
-  Shape shape = batch;
-  shape.push_back(rows);
-  shape.push_back(columns);
-  return empty_like(like, shape);
+  return empty_like(like, matrices_shape(batch, rows, columns));
 }
 
 /// x as the kernels read it, its columns dense: itself, or a copy.
@@ -168,7 +165,7 @@ Tensor attention_weights(const Tensor& q, const Tensor& k, const AttentionOption
   const auto p = problem_of(op, batch_of(op, q, k), q, k, options);
   Tensors in = {q, k, Tensor()};
   in.insert(in.end(), p->added.begin(), p->added.end());
-  return attention_weights_in_ops(*p, p->whole(), in, all_finite(q) && all_finite(k));
+  return attention_weights_in_ops(*p, in);
 }
 
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,

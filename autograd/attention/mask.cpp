@@ -84,9 +84,7 @@ Tensor Mask::allowed(const Shape& batch, Int queries, Int keys) const {
     fail("Mask::allowed: wanted lengths >= 0; got ", queries, " queries and ", keys, " keys");
   }
   const AttentionProblem problem("Mask::allowed", batch, queries, keys, *this);
-  Shape shape = batch;
-  shape.push_back(queries);
-  shape.push_back(keys);
+  const Shape shape = problem.full_shape();
   const Tensor masked = problem.masked(problem.whole());
   return masked.defined() ? expand(logical_not(masked), shape) : ones(shape, Dtype::b8);
 }

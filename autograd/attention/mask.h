@@ -9,10 +9,10 @@ namespace rapt {
 
 /// Which block of queries and keys a function of the user's is asked about.
 struct AttentionBlock {
-  Tensor rows;      ///< i64 [rows, 1]: which queries, from 0 on
-  Tensor keys;      ///< i64 [1, keys]: which keys, from 0 on; rows - keys is [rows, keys]
-  int64_t queries;  ///< of the whole attention
-  int64_t length;   ///< keys of the whole attention
+  Tensor rows;          ///< i64 [rows, 1]: which queries, from 0 on
+  Tensor keys;          ///< i64 [1, keys]: which keys, from 0 on; rows - keys is [rows, keys]
+  int64_t query_count;  ///< of the whole attention
+  int64_t key_count;
 };
 
 /// Which keys each query may attend to: all of them by default. What a mask forbids is never

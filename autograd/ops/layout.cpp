@@ -19,6 +19,13 @@ Strides strides_of_first(const Tensor& x, int64_t own, const Shape& shape) {
 
 Shape leading_axes(const Tensor& x) { return Shape(x.shape().begin(), x.shape().end() - 2); }
 
+Shape matrices_shape(const Shape& batch, int64_t rows, int64_t columns) {
+  Shape shape = batch;
+  shape.push_back(rows);
+  shape.push_back(columns);
+  return shape;
+}
+
 Strides strides_along(const Tensor& x, const Shape& shape) {
   return strides_of_first(x, x.rank(), shape);
 }

@@ -19,6 +19,8 @@ void sort_axes(int64_t* first, int64_t* last, Before before) {
 
 /// All axes but the last two.
 Shape leading_axes(const Tensor& x);
+/// [batch..., rows, columns].
+Shape matrices_shape(const Shape& batch, int64_t rows, int64_t columns);
 
 /// The strides of x read along `shape`, to which it broadcasts: 0 where it is stretched.
 Strides strides_along(const Tensor& x, const Shape& shape);

@@ -46,10 +46,7 @@ Gradients matrix_gradients(const Backward& b, const Tensor& left, const Tensor& 
 Tensor batched(const Tensor& a, const Tensor& b) {
   const Shape batch = broadcast("matmul", leading_axes(a), leading_axes(b));
   const int64_t m = a.size(-2), k = a.size(-1), n = b.size(-1);
-  Shape shape = batch;
-  shape.push_back(m);
-  shape.push_back(n);
-  const Tensor y = empty(shape, a.dtype());
+  const Tensor y = empty(matrices_shape(batch, m, n), a.dtype());
   {
     const NoGrad no_grad;
     const Tensor left = readable(a), right = readable(b);

@@ -5,6 +5,7 @@
 
 #include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/ops.h"
+#include "rapt/autograd/ops/layout.h"
 #include "rapt/autograd/recompute.h"
 #include "rapt/autograd/record.h"
 
@@ -15,6 +16,13 @@ using Block = AttentionProblem::Block;
 
 // Weights that are worked on at a time, over all entries of the batch: a few MB.
 constexpr int64_t weights_at_once = int64_t{1} << 20;
+
+/// True when no element is inf or NaN.
+bool all_finite(const Tensor& x) {
+  const Tensor finite = is_finite(x.detach()).contiguous();
+  const bool* at = finite.data<bool>();
+  return std::all_of(at, at + finite.numel(), [](bool b) { return b; });
+}
 
 Tensor rows_of(const Tensor& x, int64_t begin, int64_t count) {
   return begin == 0 && count == x.size(-2) ? x : slice(x, -2, begin, begin + count);
@@ -31,9 +39,9 @@ Tensor product_of_seen(const Tensor& a, const Tensor& b, const Tensor& masked, i
 }
 
 Tensor weights_of(const AttentionProblem& p, const Block& block, const Tensors& in,
-                  const Tensor& masked, bool finite) {
+                  const Tensor& masked) {
   const Tensor q = rows_of(in[0], block.row, block.rows), k = rows_of(in[1], block.key, block.keys);
-  Tensor scores = finite || !masked.defined()
+  Tensor scores = !masked.defined() || (all_finite(q) && all_finite(k))
                       ? matmul(q, transpose(k))
                       : product_of_seen(unsqueeze(q, -2), unsqueeze(k, -3), masked, -1);
   scores = scores * p.scale;
@@ -52,10 +60,7 @@ Tensor weights_of(const AttentionProblem& p, const Block& block, const Tensors& 
 /// [batch..., rows, keys]: 0 or 1 / (1 - p).
 Tensor kept_weights(const AttentionProblem& p, const Block& block, const WeightDropout& dropout,
                     Dtype dtype) {
-  Shape shape = p.batch;
-  shape.push_back(block.rows);
-  shape.push_back(p.keys);
-  const Tensor keep = empty(shape, dtype);
+  const Tensor keep = empty(matrices_shape(p.batch, block.rows, p.keys), dtype);
   visit_float(dtype, [&](auto zero) {
     using T = decltype(zero);
     kernels::attention_dropout(p.batch.numel(), p.queries, p.keys, block.row, block.rows, dropout.p,
@@ -66,11 +71,11 @@ Tensor kept_weights(const AttentionProblem& p, const Block& block, const WeightD
 
 /// weights v, [..., rows, keys] x [..., keys, dv], where a masked weight has no say, whatever is
 /// not finite in v or arrives.
-Tensor weigh(const Tensor& weights, const Tensor& v, const Tensor& masked) {
+Tensor weigh(const char* op, const Tensor& weights, const Tensor& v, const Tensor& masked) {
   if (!masked.defined()) return matmul(weights, v);
   const bool finite = all_finite(weights) && all_finite(v);
   return record(
-      "attention", {weights, v},
+      op, {weights, v},
       [&] {
         if (finite) return matmul(weights, v);
         return product_of_seen(unsqueeze(weights, -1), unsqueeze(v, -3), masked, -2);
@@ -88,25 +93,16 @@ Tensor weigh(const Tensor& weights, const Tensor& v, const Tensor& masked) {
 
 Tensor attention_of(const AttentionProblem& p, const Block& block, const Tensors& in,
                     const WeightDropout& dropout) {
-  const bool finite = all_finite(rows_of(in[0], block.row, block.rows)) &&
-                      all_finite(rows_of(in[1], block.key, block.keys));
   const Tensor masked = p.masked(block);
-  Tensor weights = weights_of(p, block, in, masked, finite);
+  Tensor weights = weights_of(p, block, in, masked);
   if (dropout.p > 0) weights = weights * kept_weights(p, block, dropout, weights.dtype());
-  return weigh(weights, rows_of(in[2], block.key, block.keys), masked);
+  return weigh(p.op, weights, rows_of(in[2], block.key, block.keys), masked);
 }
 
 }  // namespace
 
-bool all_finite(const Tensor& x) {
-  const Tensor finite = is_finite(x.detach()).contiguous();
-  const bool* at = finite.data<bool>();
-  return std::all_of(at, at + finite.numel(), [](bool b) { return b; });
-}
-
-Tensor attention_weights_in_ops(const AttentionProblem& p, const Block& block, const Tensors& in,
-                                bool finite) {
-  return weights_of(p, block, in, p.masked(block), finite);
+Tensor attention_weights_in_ops(const AttentionProblem& p, const Tensors& in) {
+  return weights_of(p, p.whole(), in, p.masked(p.whole()));
 }
 
 Tensor attention_in_ops(const std::shared_ptr<const AttentionProblem>& p, const Tensors& in,

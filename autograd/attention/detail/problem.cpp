@@ -7,6 +7,7 @@
 #include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/checks.h"
+#include "rapt/autograd/ops/layout.h"
 
 namespace rapt {
 namespace {
@@ -52,12 +53,7 @@ void AttentionProblem::set_score(const Score& score, int64_t width) {
   score_functions_ = score.state_->functions;
 }
 
-Shape AttentionProblem::full_shape() const {
-  Shape shape = batch;
-  shape.push_back(queries);
-  shape.push_back(keys);
-  return shape;
-}
+Shape AttentionProblem::full_shape() const { return matrices_shape(batch, queries, keys); }
 
 void AttentionProblem::add(const Mask::Part& part, std::optional<Dtype> dtype) {
   switch (part.kind) {
@@ -145,10 +141,8 @@ Tensor AttentionProblem::outside_spans(const Block& block) const {
   const kernels::KeySpans all = spans();
   const bool differ = lengths_.defined() || std::any_of(bands_.begin(), bands_.end(),
                                                         [](auto& b) { return b.prefix.defined(); });
-  Shape shape = differ ? batch : Shape{};
-  shape.push_back(block.rows);
-  shape.push_back(block.keys);
-  const Tensor out = empty(shape, Dtype::b8);
+  const Tensor out =
+      empty(matrices_shape(differ ? batch : Shape{}, block.rows, block.keys), Dtype::b8);
   bool* at = fresh_data<bool>(out);
   for (int64_t entry = 0; entry < (differ ? batch.numel() : 1); ++entry) {
     const kernels::KeySpansOf spans(all, entry, keys);
@@ -172,9 +166,7 @@ Tensor AttentionProblem::masked(const Block& block) const {
   }
   for (const auto& f : mask_functions_) {
     const Tensor may = (*f)(shown(*this, block));
-    Shape shape = batch;
-    shape.push_back(block.rows);
-    shape.push_back(block.keys);
+    const Shape shape = matrices_shape(batch, block.rows, block.keys);
     if (!may.defined() || may.dtype() != Dtype::b8 || !broadcasts_to(may.shape(), shape)) {
       fail(op, ": wanted from Mask::of's function b8 that broadcasts to ", shape, "; got ",
            may.defined() ? text(may.dtype(), may.shape()) : "an undefined tensor");

@@ -55,7 +55,7 @@ TEST(Score, WeightsAreWhatAttentionApplies) {
 /// slope * (distance of the places): a bias whose slope is learned, one for each head.
 Score with_distance(const Tensor& slope) {
   return Score().then([slope](const Tensor& s, const AttentionBlock& b) {
-    return s + slope * (b.keys - b.rows + (b.queries - b.length)).to(s.dtype());
+    return s + slope * (b.keys - b.rows + (b.query_count - b.key_count)).to(s.dtype());
   });
 }
 
@@ -108,10 +108,10 @@ TEST(Score, MemoryDoesNotGrowWithTheSquareOfTheLength) {
     return normal({length, 2}, seed).to(Dtype::f32).set_requires_grad();
   };
   const Tensor q = draw(1), k = draw(2), v = draw(3), slope = tensor(0.01).set_requires_grad();
+  const size_t before = kernels::bytes_held();
   for (const bool by_kernels : {true, false}) {
     const AttentionOptions o{.mask = Mask::causal(),
                              .score = by_kernels ? Score() : with_distance(slope)};
-    const size_t before = kernels::bytes_held();
     const Tensor y = scaled_dot_product_attention(q, k, v, o);
     const Tensor dq = grad({sum(y * y)}, {q}, {.create_graph = true})[0];
     grad({sum(dq * dq)}, {k});
