@@ -18,6 +18,12 @@ std::shared_ptr<Hooks>& hooks_of(const char* function, const TensorImpl& x) {
   return x.node->output(x.output).hooks;
 }
 
+template <class F>
+void check_given(const char* function, const Tensor& x, const F& f) {
+  if (!f) fail(function, ": wanted a function; got an empty one");
+  if (!x.defined()) fail(function, ": wanted a tensor; got an undefined one");
+}
+
 /// Registers one on x; `list` is Hooks::gradient or Hooks::leaf.
 template <class List, class F>
 Hook add(const char* function, const Tensor& x, List Hooks::*list, F f) {
@@ -43,8 +49,7 @@ void Hook::remove() {
 
 Hook register_hook(const Tensor& x, GradientHook f) {
   constexpr const char* function = "register_hook";
-  if (!f) fail(function, ": wanted a function; got an empty one");
-  if (!x.defined()) fail(function, ": wanted a tensor; got an undefined one");
+  check_given(function, x, f);
   if (!x.requires_grad()) {
     if (!records_graph()) return {};
     fail(function, ": wanted a tensor that requires a gradient; got a constant of shape ",
@@ -55,8 +60,7 @@ Hook register_hook(const Tensor& x, GradientHook f) {
 
 Hook register_post_accumulate_grad_hook(const Tensor& x, LeafHook f) {
   constexpr const char* function = "register_post_accumulate_grad_hook";
-  if (!f) fail(function, ": wanted a function; got an empty one");
-  if (!x.defined()) fail(function, ": wanted a tensor; got an undefined one");
+  check_given(function, x, f);
   if (!x.is_leaf() || !x.requires_grad()) {
     fail(function, ": wanted a leaf that requires a gradient; got ",
          x.is_leaf() ? text("a constant of shape ", x.shape())

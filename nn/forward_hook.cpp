@@ -22,12 +22,11 @@ struct ForwardHook::Body {
 
 namespace {
 
-/// Those of this thread, in the order in which they were made.
-struct Hooks {
-  std::vector<std::shared_ptr<void>> all;
-  bool paused = false;  // while functions of hooks run
-};
-thread_local Hooks hooks;
+/// The thread that asks: no other that lives has that address.
+const void* this_thread() {
+  thread_local const char mark = 0;
+  return &mark;
+}
 
 ForwardHook::Function checked(ForwardHook::Function f) {
   if (!f) fail("ForwardHook: wanted a function; got an empty one");
@@ -36,38 +35,55 @@ ForwardHook::Function checked(ForwardHook::Function f) {
 
 }  // namespace
 
+/// Those of one thread, in the order in which they were made.
+struct ForwardHook::List {
+  const void* const thread = this_thread();
+  std::vector<std::shared_ptr<const Body>> all;
+  bool paused = false;  // while functions of hooks run
+};
+
+const std::shared_ptr<ForwardHook::List>& ForwardHook::of_this_thread() {
+  thread_local const auto list = std::make_shared<List>();
+  return list;
+}
+
 ForwardHook::ForwardHook(const Module& model, Function f)
-    : body_(new Body{checked(std::move(f)), model.registry_, {}, next_moment()}), thread_(&hooks) {
+    : list_(of_this_thread()),
+      body_(new Body{checked(std::move(f)), model.registry_, {}, next_moment()}) {
   model.visit_layers([this](const std::string& path, const void* layer) {
     body_->paths.try_emplace(layer, path);
   });
-  hooks.all.push_back(body_);
+  list_->all.push_back(body_);
 }
 
 ForwardHook::~ForwardHook() {
-  if (thread_ != &hooks) {
+  if (list_->thread != this_thread()) {
     std::fputs("ForwardHook: wanted to end on the thread that made it; got another\n", stderr);
     std::abort();
   }
-  std::erase(hooks.all, body_);
+  std::erase(list_->all, body_);
 }
 
-bool ForwardHook::any() { return !hooks.all.empty() && !hooks.paused; }
+bool ForwardHook::any() {
+  const List& list = *of_this_thread();
+  return !list.all.empty() && !list.paused;
+}
 
 Tensor ForwardHook::shown(const void* layer, const Tensor& input, const Tensor& output) {
   struct Paused {
-    Paused() { hooks.paused = true; }
-    ~Paused() { hooks.paused = false; }
+    explicit Paused(List& here) : list(here) { list.paused = true; }
+    ~Paused() { list.paused = false; }
+    List& list;
   };
-  const Paused here;
-  const auto now = hooks.all;  // a function may make hooks and end some
+  List& list = *of_this_thread();
+  const Paused here(list);
+  const auto now = list.all;  // a function may make hooks and end some
   Tensor y = output;
-  for (const std::shared_ptr<void>& hook : now) {
-    const auto& body = *static_cast<const Body*>(hook.get());
-    const auto at = body.paths.find(layer);
-    if (at == body.paths.end() || std::ranges::find(hooks.all, hook) == hooks.all.end()) continue;
-    note_interposed(body.id);
-    const Tensor replaced = body.f({at->second, input, y});
+  for (const std::shared_ptr<const Body>& hook : now) {
+    const auto at = hook->paths.find(layer);
+    if (at == hook->paths.end() || std::ranges::find(list.all, hook) == list.all.end()) continue;
+    note_interposed(hook->id);
+    const Tensor replaced = hook->f({at->second, input, y});
     if (!replaced.defined()) continue;
     if (replaced.shape() != y.shape() || replaced.dtype() != y.dtype()) {
       fail("ForwardHook: wanted an output ", y.dtype(), y.shape(), " for ",

@@ -49,11 +49,13 @@ class ForwardHook {
  private:
   friend class Module;
   struct Body;
+  struct List;
+  static const std::shared_ptr<List>& of_this_thread();
   /// What the hooks make of an output.
   static Tensor shown(const void* layer, const Tensor& input, const Tensor& output);
 
+  const std::shared_ptr<List> list_;  // of the thread that made it; it may end after that list
   const std::shared_ptr<Body> body_;
-  const void* const thread_;  // that made it
 };
 
 }  // namespace rapt::nn

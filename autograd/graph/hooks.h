@@ -2,12 +2,10 @@
 
 // Private to rapt's own sources: the hooks of a tensor, and when those of leaves run.
 
-#include <functional>
-#include <unordered_map>
-#include <unordered_set>
-#include <utility>
+#include <memory>
 
 #include "rapt/autograd/graph/node.h"
+#include "rapt/autograd/graph/pool_map.h"
 #include "rapt/autograd/hooks.h"
 
 namespace rapt {
@@ -59,10 +57,6 @@ class HookedLeaves {
     bool complete = false;  // its hooks have run
     Tensor pending{};
   };
-  template <class Key, class T>
-  using PoolMap = std::unordered_map<Key, T, std::hash<Key>, std::equal_to<Key>,
-                                     PoolAllocator<std::pair<const Key, T>>>;
-
   One* one_of(const Leaf* leaf);
   void count(const Edge& edge);
   static void complete(One& one);
@@ -70,9 +64,7 @@ class HookedLeaves {
   PoolVector<One> leaves_;  // in the order in which they were found
   PoolMap<const Leaf*, size_t> places_;
   PoolVector<const Node*> open_;
-  std::unordered_set<const Node*, std::hash<const Node*>, std::equal_to<>,
-                     PoolAllocator<const Node*>>
-      seen_;
+  PoolSet<const Node*> seen_;
 };
 
 }  // namespace rapt

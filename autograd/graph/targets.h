@@ -2,12 +2,8 @@
 
 // Private to rapt's own sources: which gradients a walk is asked for.
 
-#include <functional>
-#include <unordered_map>
-#include <unordered_set>
-#include <utility>
-
 #include "rapt/autograd/graph/node.h"
+#include "rapt/autograd/graph/pool_map.h"
 #include "rapt/autograd/record.h"
 
 namespace rapt {
@@ -37,12 +33,6 @@ class Targets {
   bool ends_at(const Edge& edge) const { return !edge.node || ends_.contains(edge.place()); }
 
  private:
-  template <class Key>
-  using PoolSet = std::unordered_set<Key, std::hash<Key>, std::equal_to<Key>, PoolAllocator<Key>>;
-  template <class Key, class T>
-  using PoolMap = std::unordered_map<Key, T, std::hash<Key>, std::equal_to<Key>,
-                                     PoolAllocator<std::pair<const Key, T>>>;
-
   /// True when the gradient of one of its outputs is wanted.
   bool is_target(const Node& node) const;
   /// The nodes behind the outputs, up to the ends.

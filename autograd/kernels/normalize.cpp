@@ -7,13 +7,10 @@
 
 #include "rapt/autograd/kernels/ceil_div.h"
 #include "rapt/autograd/kernels/fold.h"
-#include "rapt/autograd/kernels/philox.h"
 #include "rapt/autograd/kernels/rows.h"
 #include "rapt/autograd/kernels/runtime/allocator.h"
 
 namespace rapt::kernels {
-
-// ---- layer_norm and rms_norm -------------------------------------------------------------------
 
 namespace {
 
@@ -186,38 +183,13 @@ void rms_norm_backward(int64_t rows, int64_t n, const T* g_all, const T* x_all, 
   });
 }
 
-// ---- dropout -----------------------------------------------------------------------------------
-
-int64_t dropout_blocks(int64_t count) {
-  return ceil_div(count, draws_per_group) * blocks_per_group;
-}
-
-template <class T>
-void dropout(int64_t count, const T* x, double p, PhiloxKey at, T* y) {
-  const T scale = static_cast<T>(1 / (1 - p));
-  const uint32_t threshold = static_cast<uint32_t>(p * 0x1p32);
-  static_assert(elements_per_piece % draws_per_group == 0);
-  parallel_for(count, elements_per_piece, [&](int64_t begin, int64_t end) {
-    uint32_t draws[draws_per_group];
-    for (int64_t from = begin; from < end; from += draws_per_group) {
-      const int64_t group = from / draws_per_group;
-      philox_group(at.key, at.counter + static_cast<uint64_t>(group * blocks_per_group), draws);
-      const int64_t some = std::min(draws_per_group, end - from);
-      for (int64_t i = 0; i < some; ++i) {
-        y[from + i] = draws[i] >= threshold ? x[from + i] * scale : T(0);
-      }
-    }
-  });
-}
-
 #define RAPT_INSTANTIATE(T)                                                                     \
   template void layer_norm(int64_t, int64_t, const T*, const T*, const T*, double, T*, T*, T*); \
   template void layer_norm_backward(int64_t, int64_t, const T*, const T*, const T*, const T*,   \
                                     const T*, Gradient<T>, Gradient<T>, Gradient<T>);           \
   template void rms_norm(int64_t, int64_t, const T*, const T*, double, T*, T*);                 \
   template void rms_norm_backward(int64_t, int64_t, const T*, const T*, const T*, const T*,     \
-                                  Gradient<T>, Gradient<T>);                                    \
-  template void dropout(int64_t, const T*, double, PhiloxKey, T*);
+                                  Gradient<T>, Gradient<T>);
 RAPT_INSTANTIATE(float)
 RAPT_INSTANTIATE(double)
 #undef RAPT_INSTANTIATE

@@ -2,8 +2,6 @@
 
 #include <cstdint>
 
-#include "rapt/autograd/philox_key.h"
-
 /// Kernels over the rows of a dense [rows, n] matrix. Optional pointers may be null.
 namespace rapt::kernels {
 
@@ -30,11 +28,5 @@ void rms_norm(int64_t rows, int64_t n, const T* x, const T* weight, double eps, 
 template <class T>
 void rms_norm_backward(int64_t rows, int64_t n, const T* g, const T* x, const T* weight,
                        const T* rstd, Gradient<T> dx, Gradient<T> dweight);
-
-/// y[i] = x[i] / (1 - p), or 0 with probability p: the i-th draw after `at` decides.
-template <class T>
-void dropout(int64_t count, const T* x, double p, PhiloxKey at, T* y);
-/// Blocks of draws that `count` elements take.
-int64_t dropout_blocks(int64_t count);
 
 }  // namespace rapt::kernels

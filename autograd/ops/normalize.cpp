@@ -6,6 +6,7 @@
 #include "rapt/autograd/graph/kept.h"
 #include "rapt/autograd/graph/reuse.h"
 #include "rapt/autograd/graph/storage.h"
+#include "rapt/autograd/kernels/dropout.h"
 #include "rapt/autograd/kernels/softmax.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/checks.h"

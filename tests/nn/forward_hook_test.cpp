@@ -213,6 +213,19 @@ TEST(ForwardHook, IsOfItsThreadAlone) {
   EXPECT_EQ(calls, 0);
 }
 
+TEST(ForwardHookDeathTest, MayOutliveWhatItsThreadKeeps) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(
+      {
+        Rng rng(1);
+        static const Outer model(rng);
+        static const ForwardHook hook(model, [](const LayerCall&) { return Tensor(); });
+        model(ones({1, 3}));
+        std::exit(0);  // ends what the thread keeps, then statics
+      },
+      testing::ExitedWithCode(0), "");
+}
+
 TEST(ForwardHook, HasToBeThereWhenRecomputeRunsAgain) {
   Rng rng(1);
   TransformerOptions options = small_model();

@@ -166,7 +166,7 @@ void attention(const Attention<T>& a, const Matrices<T>& out, Softmax<T> softmax
 }
 
 int64_t attention_dropout_blocks(int64_t batches, int64_t queries, int64_t keys) {
-  return batches * queries * groups_per_row(keys) * blocks_per_group;
+  return batches * queries * groups_of_draws(keys) * blocks_per_group;
 }
 
 template <class T>

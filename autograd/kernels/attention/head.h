@@ -5,10 +5,10 @@
 
 #include "rapt/autograd/kernels/attention/attention.h"
 #include "rapt/autograd/kernels/ceil_div.h"
+#include "rapt/autograd/kernels/dropout_draws.h"
 #include "rapt/autograd/kernels/gemm/gemm.h"
 #include "rapt/autograd/kernels/gemm/packed.h"
 #include "rapt/autograd/kernels/math.h"
-#include "rapt/autograd/kernels/philox.h"
 #include "rapt/autograd/kernels/rows.h"
 #include "rapt/autograd/kernels/strided.h"
 
@@ -22,22 +22,14 @@ static_assert(keys_per_block % draws_per_group == 0);
 // A block of keys is laid out for the tiles once for this many queries.
 constexpr int64_t queries_per_task = 4 * queries_per_block;
 
-inline int64_t groups_per_row(int64_t keys) { return ceil_div(keys, draws_per_group); }
-
 /// keep[j] = 0 or 1 / (1 - p) for keys [begin, begin + count) of one row of weights; begin is a
 /// multiple of draws_per_group.
 template <class T>
 void dropout_row(double p, PhiloxKey draws, int64_t row, int64_t keys, int64_t begin, int64_t count,
                  T* keep) {
   const T scale = static_cast<T>(1 / (1 - p));
-  const uint32_t threshold = static_cast<uint32_t>(p * 0x1p32);
-  uint32_t bits[draws_per_group];
-  for (int64_t at = 0; at < count; at += draws_per_group) {
-    const int64_t group = row * groups_per_row(keys) + (begin + at) / draws_per_group;
-    philox_group(draws.key, draws.counter + static_cast<uint64_t>(group * blocks_per_group), bits);
-    const int64_t some = std::min(draws_per_group, count - at);
-    for (int64_t j = 0; j < some; ++j) keep[at + j] = bits[j] >= threshold ? scale : T(0);
-  }
+  for_each_draw(p, draws, row * groups_of_draws(keys) + begin / draws_per_group, count,
+                [&](int64_t j, bool kept) { keep[j] = kept ? scale : T(0); });
 }
 
 /// The matrix at one index of the batch.
