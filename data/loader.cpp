@@ -17,13 +17,21 @@
 namespace rapt::data {
 
 /// The batches from a place on, one after another. Used by one thread at a time.
-class Loader::Batches {
+class Loader::Source {
  public:
   struct Made {
     NamedTensors batch;
     Place next;  // where the batch after it begins
   };
 
+  virtual ~Source() = default;
+  virtual Made next() = 0;
+  /// False in the child of a fork, if it rests on a thread: that stayed behind.
+  virtual bool is_here() const { return true; }
+};
+
+class Loader::Batches final : public Source {
+ public:
   Batches(std::shared_ptr<const Dataset> dataset, LoaderOptions options, Place place)
       : dataset_(std::move(dataset)),
         options_(std::move(options)),
@@ -31,7 +39,7 @@ class Loader::Batches {
         place_(place) {}
 
   /// Stays where it is when it throws.
-  Made next() {
+  Made next() override {
     const NoGrad no_grad;
     const int64_t end = place_.position + std::min(options_.batch_size, size_ - place_.position);
     examples_.clear();
@@ -71,14 +79,14 @@ class Loader::Batches {
 };
 
 /// A thread that makes batches until `limit` wait to be taken, or one could not be made.
-class Loader::Prefetch {
+class Loader::Prefetch final : public Source {
  public:
-  Prefetch(std::unique_ptr<Batches> batches, int64_t limit)
+  Prefetch(Batches batches, int64_t limit)
       : batches_(std::move(batches)),
         limit_(static_cast<size_t>(limit)),
         thread_([this] { run(); }) {}
 
-  ~Prefetch() {
+  ~Prefetch() override {
     {
       const std::lock_guard lock(mutex_);
       stop_ = true;
@@ -87,15 +95,14 @@ class Loader::Prefetch {
     thread_.join();
   }
 
-  /// False in the child of a fork: the thread stayed behind.
-  bool is_here() const { return process_ == getpid(); }
+  bool is_here() const override { return process_ == getpid(); }
 
   /// Rethrows what the thread met. There is nothing to take after that.
-  Batches::Made take() {
+  Made next() override {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return !ready_.empty() || error_; });
     if (ready_.empty()) std::rethrow_exception(error_);
-    Batches::Made made = std::move(ready_.front());
+    Made made = std::move(ready_.front());
     ready_.pop_front();
     lock.unlock();
     changed_.notify_all();
@@ -109,10 +116,10 @@ class Loader::Prefetch {
       changed_.wait(lock, [&] { return stop_ || ready_.size() < limit_; });
       if (stop_) return;
       lock.unlock();
-      std::optional<Batches::Made> made;
+      std::optional<Made> made;
       std::exception_ptr error;
       try {
-        made = batches_->next();
+        made = batches_.next();
       } catch (...) {
         error = std::current_exception();
       }
@@ -124,11 +131,11 @@ class Loader::Prefetch {
     }
   }
 
-  std::unique_ptr<Batches> batches_;
+  Batches batches_;
   size_t limit_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Batches::Made, PoolAllocator<Batches::Made>> ready_;
+  std::deque<Made, PoolAllocator<Made>> ready_;
   std::exception_ptr error_;
   bool stop_ = false;
   const pid_t process_ = getpid();
@@ -154,8 +161,8 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
 }
 
 // What stayed behind cannot be stopped, nor its locks be trusted: it is left as it is.
-void Loader::Stop::operator()(Prefetch* prefetch) const {
-  if (prefetch->is_here()) delete prefetch;
+void Loader::Stop::operator()(Source* source) const {
+  if (source->is_here()) delete source;
 }
 
 Loader::~Loader() = default;
@@ -165,20 +172,21 @@ Loader& Loader::operator=(Loader&&) noexcept = default;
 NamedTensors Loader::next() {
   // Made anew after a failure, after load_state and in the child of a fork: they begin where place_
   // says.
-  if (prefetch_ && !prefetch_->is_here()) prefetch_.reset();
-  if (!batches_ && !prefetch_) {
-    batches_ = std::make_unique<Batches>(dataset_, options_, place_);
+  if (source_ && !source_->is_here()) source_.reset();
+  if (!source_) {
+    Batches batches(dataset_, options_, place_);
     if (options_.prefetch > 0) {
-      prefetch_.reset(new Prefetch(std::move(batches_), options_.prefetch));
+      source_.reset(new Prefetch(std::move(batches), options_.prefetch));
+    } else {
+      source_.reset(new Batches(std::move(batches)));
     }
   }
   try {
-    Batches::Made made = prefetch_ ? prefetch_->take() : batches_->next();
+    Source::Made made = source_->next();
     place_ = made.next;
     return std::move(made.batch);
   } catch (...) {
-    prefetch_.reset();
-    batches_.reset();
+    source_.reset();
     throw;
   }
 }
@@ -233,8 +241,7 @@ void Loader::load_state(const NamedTensors& state) {
     fail("Loader::load_state: wanted an epoch of at least 0 and a position in [0, ", size,
          "); got epoch ", place.epoch, " and position ", place.position);
   }
-  prefetch_.reset();
-  batches_.reset();
+  source_.reset();
   // With another batch_size, what is left of the epoch may be less than drop_last asks for.
   place_ = Batches(dataset_, options_, place).settled(place);
 }

@@ -116,17 +116,17 @@ class Loader {
     int64_t epoch = 0;
     int64_t position = 0;
   };
-  class Batches;   // makes the batches, one after another
-  class Prefetch;  // a thread that runs ahead with one
+  class Source;    // of the batches, one after another
+  class Batches;   // makes them when asked
+  class Prefetch;  // a thread that runs ahead
   struct Stop {
-    void operator()(Prefetch* prefetch) const;
+    void operator()(Source* source) const;
   };
 
   std::shared_ptr<const Dataset> dataset_;
   LoaderOptions options_;
-  Place place_;  // of what was handed out last, not of what was prefetched
-  std::unique_ptr<Batches> batches_;
-  std::unique_ptr<Prefetch, Stop> prefetch_;  // started by the first next()
+  Place place_;                           // of what was handed out last, not of what was prefetched
+  std::unique_ptr<Source, Stop> source_;  // made by the first next()
 };
 
 }  // namespace rapt::data

@@ -1,5 +1,7 @@
 #include "rapt/nn/init.h"
 
+#include <cmath>
+
 namespace rapt::nn {
 namespace {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <cmath>
+#include <numbers>
 
 #include "rapt/autograd/random.h"
 #include "rapt/autograd/tensor.h"
@@ -18,10 +18,10 @@ Tensor xavier_uniform(const Shape& shape, Rng& rng, double gain = 1);
 Tensor xavier_normal(const Shape& shape, Rng& rng, double gain = 1);
 
 /// Uniform in +-gain * sqrt(3 / fan) (arXiv:1502.01852). The default gain, sqrt(2), is relu's.
-Tensor kaiming_uniform(const Shape& shape, Rng& rng, double gain = std::sqrt(2.0),
+Tensor kaiming_uniform(const Shape& shape, Rng& rng, double gain = std::numbers::sqrt2,
                        Fan fan = Fan::in);
 /// Normal, with standard deviation gain / sqrt(fan).
-Tensor kaiming_normal(const Shape& shape, Rng& rng, double gain = std::sqrt(2.0),
+Tensor kaiming_normal(const Shape& shape, Rng& rng, double gain = std::numbers::sqrt2,
                       Fan fan = Fan::in);
 
 /// GPT-2's: normal, with standard deviation `stddev`, divided by sqrt(residuals) for a map that
