@@ -4,7 +4,7 @@
 
 #include "rapt/autograd/error.h"
 #include "rapt/autograd/graph/storage.h"
-#include "rapt/autograd/ops/checks.h"
+#include "rapt/autograd/ops/detail/checks.h"
 
 namespace rapt {
 namespace {

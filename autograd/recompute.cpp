@@ -8,7 +8,7 @@
 #include "rapt/autograd/graph/recording.h"
 #include "rapt/autograd/graph/reuse.h"
 #include "rapt/autograd/graph/walk.h"
-#include "rapt/autograd/ops/sum_to.h"
+#include "rapt/autograd/ops/detail/sum_to.h"
 
 namespace rapt {
 namespace {

@@ -8,7 +8,7 @@
 #include "rapt/autograd/graph/rule_run.h"
 #include "rapt/autograd/kernels/elementwise.h"
 #include "rapt/autograd/ops.h"
-#include "rapt/autograd/ops/checks.h"
+#include "rapt/autograd/ops/detail/checks.h"
 
 namespace rapt {
 

@@ -9,7 +9,6 @@ foreach(folder autograd nn optim data)
           FILES_MATCHING PATTERN "*.h"
           PATTERN "graph" EXCLUDE
           PATTERN "kernels" EXCLUDE
-          PATTERN "ops" EXCLUDE
           PATTERN "detail" EXCLUDE)
 endforeach()
 

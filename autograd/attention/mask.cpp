@@ -3,7 +3,7 @@
 #include "rapt/autograd/attention/detail/problem.h"
 #include "rapt/autograd/kernels/gemm/gemm.h"
 #include "rapt/autograd/ops.h"
-#include "rapt/autograd/ops/checks.h"
+#include "rapt/autograd/ops/detail/checks.h"
 
 namespace rapt {
 namespace {

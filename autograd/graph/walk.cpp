@@ -5,7 +5,7 @@
 #include "rapt/autograd/create.h"
 #include "rapt/autograd/error.h"
 #include "rapt/autograd/ops.h"
-#include "rapt/autograd/ops/sum_to.h"
+#include "rapt/autograd/ops/detail/sum_to.h"
 
 namespace rapt {
 namespace {

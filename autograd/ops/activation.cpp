@@ -4,9 +4,9 @@
 #include "rapt/autograd/graph/join.h"
 #include "rapt/autograd/graph/reuse.h"
 #include "rapt/autograd/ops.h"
-#include "rapt/autograd/ops/matmul.h"
-#include "rapt/autograd/ops/pointwise.h"
-#include "rapt/autograd/ops/sum_to.h"
+#include "rapt/autograd/ops/detail/pointwise.h"
+#include "rapt/autograd/ops/detail/products.h"
+#include "rapt/autograd/ops/detail/sum_to.h"
 
 namespace rapt {
 

@@ -1,5 +1,5 @@
 #include "rapt/autograd/ops.h"
-#include "rapt/autograd/ops/pointwise.h"
+#include "rapt/autograd/ops/detail/pointwise.h"
 
 namespace rapt {
 

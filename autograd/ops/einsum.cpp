@@ -3,9 +3,9 @@
 
 #include "rapt/autograd/error.h"
 #include "rapt/autograd/ops.h"
-#include "rapt/autograd/ops/einsum_equation.h"
-#include "rapt/autograd/ops/einsum_path.h"
-#include "rapt/autograd/ops/layout.h"
+#include "rapt/autograd/ops/detail/einsum_equation.h"
+#include "rapt/autograd/ops/detail/einsum_path.h"
+#include "rapt/autograd/ops/detail/layout.h"
 
 // Einstein summation out of differentiable ops, so its gradient of any order is made of the same
 // ones: operands become parts whose labels are distinct, parts are contracted in pairs through

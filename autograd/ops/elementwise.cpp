@@ -4,7 +4,7 @@
 #include "rapt/autograd/graph/join.h"
 #include "rapt/autograd/kernels/pow.h"
 #include "rapt/autograd/ops.h"
-#include "rapt/autograd/ops/pointwise.h"
+#include "rapt/autograd/ops/detail/pointwise.h"
 
 namespace rapt {
 

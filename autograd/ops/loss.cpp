@@ -5,7 +5,7 @@
 #include "rapt/autograd/graph/reuse.h"
 #include "rapt/autograd/kernels/cross_entropy.h"
 #include "rapt/autograd/ops.h"
-#include "rapt/autograd/ops/pointwise.h"
+#include "rapt/autograd/ops/detail/pointwise.h"
 
 namespace rapt {
 

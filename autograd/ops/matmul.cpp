@@ -6,10 +6,10 @@
 #include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/kernels/gemm/gemm.h"
 #include "rapt/autograd/ops.h"
-#include "rapt/autograd/ops/checks.h"
-#include "rapt/autograd/ops/layout.h"
-#include "rapt/autograd/ops/matmul.h"
-#include "rapt/autograd/ops/sum_to.h"
+#include "rapt/autograd/ops/detail/checks.h"
+#include "rapt/autograd/ops/detail/layout.h"
+#include "rapt/autograd/ops/detail/products.h"
+#include "rapt/autograd/ops/detail/sum_to.h"
 
 namespace rapt {
 namespace {

@@ -9,8 +9,8 @@
 #include "rapt/autograd/kernels/dropout.h"
 #include "rapt/autograd/kernels/softmax.h"
 #include "rapt/autograd/ops.h"
-#include "rapt/autograd/ops/checks.h"
-#include "rapt/autograd/ops/reduction.h"
+#include "rapt/autograd/ops/detail/checks.h"
+#include "rapt/autograd/ops/detail/reduction.h"
 
 namespace rapt {
 namespace {

@@ -10,11 +10,11 @@
 #include "rapt/autograd/kernels/fold.h"
 #include "rapt/autograd/kernels/softmax.h"
 #include "rapt/autograd/ops.h"
-#include "rapt/autograd/ops/checks.h"
-#include "rapt/autograd/ops/layout.h"
-#include "rapt/autograd/ops/pointwise.h"
-#include "rapt/autograd/ops/reduction.h"
-#include "rapt/autograd/ops/sum_to.h"
+#include "rapt/autograd/ops/detail/checks.h"
+#include "rapt/autograd/ops/detail/layout.h"
+#include "rapt/autograd/ops/detail/pointwise.h"
+#include "rapt/autograd/ops/detail/reduction.h"
+#include "rapt/autograd/ops/detail/sum_to.h"
 
 namespace rapt {
 namespace {

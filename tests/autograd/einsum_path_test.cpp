@@ -1,6 +1,6 @@
 // The order in which einsum contracts, against all the orders there are.
 
-#include "rapt/autograd/ops/einsum_path.h"
+#include "rapt/autograd/ops/detail/einsum_path.h"
 
 #include <gtest/gtest.h>
 

@@ -10,7 +10,7 @@
 #include "rapt/autograd/gradient_check_gtest.h"
 #include "rapt/autograd/graph/join.h"
 #include "rapt/autograd/graph/reuse.h"
-#include "rapt/autograd/ops/sum_to.h"
+#include "rapt/autograd/ops/detail/sum_to.h"
 
 namespace rapt {
 namespace {

@@ -115,8 +115,14 @@ std::string read_text(const std::string& path) {
 }
 
 std::string ops_headers() {
-  return read_text(RAPT_SOURCE_DIR "/autograd/ops.h") +
-         read_text(RAPT_SOURCE_DIR "/autograd/operators.h");
+  const std::string index = read_text(RAPT_SOURCE_DIR "/autograd/ops.h");
+  static const std::regex family(
+      "#include \"rapt/(autograd/(?:ops/|attention/|operators)[^\"]+)\"");
+  std::string out;
+  for (std::sregex_iterator at(index.begin(), index.end(), family), end; at != end; ++at) {
+    out += read_text(RAPT_SOURCE_DIR "/" + (*at)[1].str());
+  }
+  return out;
 }
 
 }  // namespace rapt::tests

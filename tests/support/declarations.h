@@ -14,7 +14,7 @@ std::vector<std::string> declared_functions(std::string_view header);
 /// The whole file; throws rapt::Error when it cannot be read.
 std::string read_text(const std::string& path);
 
-/// ops.h and operators.h.
+/// The families that ops.h includes, and operators.h.
 std::string ops_headers();
 
 }  // namespace rapt::tests

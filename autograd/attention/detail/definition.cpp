@@ -5,7 +5,7 @@
 
 #include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/ops.h"
-#include "rapt/autograd/ops/layout.h"
+#include "rapt/autograd/ops/detail/layout.h"
 #include "rapt/autograd/recompute.h"
 #include "rapt/autograd/record.h"
 

@@ -1,4 +1,4 @@
-#include "rapt/autograd/ops/einsum_path.h"
+#include "rapt/autograd/ops/detail/einsum_path.h"
 
 #include <bit>
 #include <limits>

@@ -1,4 +1,4 @@
-#include "rapt/autograd/ops/einsum_equation.h"
+#include "rapt/autograd/ops/detail/einsum_equation.h"
 
 #include <algorithm>
 #include <string>

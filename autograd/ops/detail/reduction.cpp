@@ -1,7 +1,7 @@
-#include "rapt/autograd/ops/reduction.h"
+#include "rapt/autograd/ops/detail/reduction.h"
 
 #include "rapt/autograd/ops.h"
-#include "rapt/autograd/ops/layout.h"
+#include "rapt/autograd/ops/detail/layout.h"
 
 namespace rapt {
 namespace {

@@ -1,4 +1,4 @@
-#include "rapt/autograd/ops/layout.h"
+#include "rapt/autograd/ops/detail/layout.h"
 
 #include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/ops.h"

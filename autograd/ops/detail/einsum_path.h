@@ -4,7 +4,7 @@
 
 #include <cstddef>
 
-#include "rapt/autograd/ops/einsum_equation.h"
+#include "rapt/autograd/ops/detail/einsum_equation.h"
 
 namespace rapt::einsum_detail {
 

@@ -5,8 +5,8 @@
 #include "rapt/autograd/graph/join.h"
 #include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/kernels/elementwise.h"
-#include "rapt/autograd/ops/checks.h"
-#include "rapt/autograd/ops/layout.h"
+#include "rapt/autograd/ops/detail/checks.h"
+#include "rapt/autograd/ops/detail/layout.h"
 
 namespace rapt {
 
