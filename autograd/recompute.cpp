@@ -174,10 +174,10 @@ Tensors join_stage(Stage stage, Tensors outputs) {
                                [](const Tensor& output) { return output.defined(); });
   if (!any || !wants_graph(stage.ends)) return outputs;
   const Tensors ends = stage.ends;
+  const size_t count = outputs.size();
   const auto shared = std::allocate_shared<const Stage>(PoolAllocator<Stage>(), std::move(stage));
-  return join("recompute", ends, std::move(outputs),
-              Rule([shared, n = outputs.size()](const Backward& b) {
-                return gradients_by_rerun(shared, n, b);
+  return join("recompute", ends, std::move(outputs), Rule([shared, count](const Backward& b) {
+                return gradients_by_rerun(shared, count, b);
               }),
               {});
 }
