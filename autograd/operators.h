@@ -2,8 +2,8 @@
 
 #include <concepts>
 
+#include "rapt/autograd/ops/arithmetic.h"
 #include "rapt/autograd/ops/compare.h"
-#include "rapt/autograd/ops/elementwise.h"
 
 /// The functions of ops.h as operators, for two tensors or a tensor and a number. Comparisons are
 /// element by element and give a b8 tensor, which is no condition of an if.

@@ -4,7 +4,9 @@
 
 /// Every function of tensors. A header for each family; its source stands beside it:
 ///
-///   ops/elementwise.h       arithmetic; functions of each element; choices
+///   ops/arithmetic.h        sums, products, quotients and powers of two operands
+///   ops/elementwise.h       functions of each element
+///   ops/choice.h            maximum, clamp, where, masked_fill
 ///   ops/activation.h        relu, gelu and the other nonlinearities
 ///   ops/compare.h           comparisons and logic
 ///   ops/reduce.h            sums, extremes and the like over axes
@@ -30,6 +32,8 @@
 #include "rapt/autograd/misuse.h"
 #include "rapt/autograd/operators.h"
 #include "rapt/autograd/ops/activation.h"
+#include "rapt/autograd/ops/arithmetic.h"
+#include "rapt/autograd/ops/choice.h"
 #include "rapt/autograd/ops/compare.h"
 #include "rapt/autograd/ops/elementwise.h"
 #include "rapt/autograd/ops/index.h"

@@ -1,23 +1,24 @@
 // A function of one's own with a gradient of one's own, and the check that would find it wrong.
 //
 //   $ 03_check_gradients
-//   softplus:       the gradient agrees, to any order
+//   log_cosh:       the gradient agrees, to any order
 //   a wrong factor: the gradient differs
 //   ...
 
+#include <cmath>
 #include <cstdio>
 
 #include "rapt/autograd/autograd.h"
 
 using namespace rapt;
 
-// log(1 + e^x), whose derivative is the sigmoid. Written in differentiable ops, the rule can itself
+// log(cosh(x)), whose derivative is tanh(x). Written in differentiable ops, the rule can itself
 // be differentiated; `slope` is here to plant a mistake.
-Tensor softplus(const Tensor& x, double slope = 1) {
+Tensor log_cosh(const Tensor& x, double slope = 1) {
   return record(
-      "softplus", {x},
-      [&] { return maximum(x, 0) + log(exp(-abs(x)) + 1); },  // exp never overflows
-      [x, slope](const Backward& b) -> Gradients { return {b.grad * sigmoid(x) * slope}; });
+      "log_cosh", {x},
+      [&] { return softplus(abs(x) * -2) + abs(x) - std::log(2.0); },  // cosh would overflow
+      [x, slope](const Backward& b) -> Gradients { return {b.grad * tanh(x) * slope}; });
 }
 
 int main() {
@@ -26,13 +27,13 @@ int main() {
 
   // The full Jacobian against finite differences, then the gradient of the gradient likewise.
   const GradientReport right =
-      check_gradients([](const Tensors& in) { return softplus(in[0]); }, {x});
-  std::printf("softplus:       the gradient %s\n",
+      check_gradients([](const Tensors& in) { return log_cosh(in[0]); }, {x});
+  std::printf("log_cosh:       the gradient %s\n",
               right ? "agrees, to any order" : right.text.c_str());
 
   // One per cent off is already found, and the report says where.
   const GradientReport wrong =
-      check_gradients([](const Tensors& in) { return softplus(in[0], 1.01); }, {x});
+      check_gradients([](const Tensors& in) { return log_cosh(in[0], 1.01); }, {x});
   std::printf("a wrong factor: the gradient %s\n", wrong ? "agrees" : "differs");
   std::puts(wrong.text.c_str());
   return right && !wrong ? 0 : 1;

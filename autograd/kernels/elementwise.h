@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "rapt/autograd/function_ref.h"
 #include "rapt/autograd/kernels/math.h"
 #include "rapt/autograd/kernels/runtime/parallel.h"
 #include "rapt/autograd/kernels/runtime/scratch.h"
@@ -36,10 +37,16 @@ template <class Out, class F, class... In>
 // Rows of a box that are shorter cost more than the buffer that joins them.
 constexpr int64_t shortest_row = 64;
 
-/// map, for the boxes of one piece of a walk.
-template <class Out, class F, class... In>
-void map_boxes(const Walk& walk, int64_t begin, int64_t end, Out* out, const Strides& out_strides,
-               F& f, const Operand<In>&... in) {
+/// A function of dense elements: out[i] from in[i]..., for n of them. What walks over memory is
+/// compiled once for all functions of the same types, and calls them by this.
+template <class Out, class... In>
+using DenseFunction = FunctionRef<void(int64_t n, Out* out, const In*... in)>;
+
+/// f of the boxes of one piece of a walk.
+template <class Out, class... In>
+void apply_to_boxes(const Walk& walk, int64_t begin, int64_t end, Out* out,
+                    const Strides& out_strides, DenseFunction<Out, In...> f,
+                    const Operand<In>&... in) {
   Buffer<Out> result;
   std::tuple<Buffer<In>...> buffers;
   Walk::Box box = walk.box(begin);
@@ -61,12 +68,11 @@ void map_boxes(const Walk& walk, int64_t begin, int64_t end, Out* out, const Str
     Out* const to = out + offset(out_strides, box);
     Out* const written = direct ? to : result.room(walk);
     const auto run = [&](const auto&... from) {
-      if (!in_rows) return map_dense(box.elements, written, f, from.data...);
+      if (!in_rows) return f(box.elements, written, from.data...);
       for_each_run<1 + sizeof...(In)>(box, {direct ? out_strides : dense, from.strides...},
                                       [&](const auto& at, int64_t length) {
                                         [&]<size_t... k>(std::index_sequence<k...>) {
-                                          map_dense(length, written + at[0], f,
-                                                    (from.data + at[k + 1])...);
+                                          f(length, written + at[0], (from.data + at[k + 1])...);
                                         }
                                         (std::index_sequence_for<In...>());
                                       });
@@ -76,22 +82,31 @@ void map_boxes(const Walk& walk, int64_t begin, int64_t end, Out* out, const Str
   }
 }
 
-/// out[i] = f(in[i]...) for each i of `shape`, which out has strides for (none of them 0); an
-/// operand may be what lies at out. f maps Blocks to a Block, and is also handed padding (zeros),
-/// whose results are dropped.
-template <class Out, class F, class... In>
-void map(Out* out, Strides out_strides, const Shape& shape, F f, Operand<In>... in) {
+/// map, by a function of dense elements.
+template <class Out, class... In>
+void apply(Out* out, Strides out_strides, const Shape& shape, DenseFunction<Out, In...> f,
+           Operand<In>... in) {
   const int64_t n = shape.numel();
   if (n == 0) return;
   const Walk walk(shape, {&out_strides, &in.strides...});
   if (walk.is_dense()) {
     return parallel_for(n, elements_per_piece, [&](int64_t begin, int64_t end) {
-      map_dense(end - begin, out + begin, f, (in.data + begin)...);
+      f(end - begin, out + begin, (in.data + begin)...);
     });
   }
-  parallel_for(
-      walk.boxes(), elements_per_piece / walk.box_elements(),
-      [&](int64_t begin, int64_t end) { map_boxes(walk, begin, end, out, out_strides, f, in...); });
+  parallel_for(walk.boxes(), elements_per_piece / walk.box_elements(),
+               [&](int64_t begin, int64_t end) {
+                 apply_to_boxes<Out, In...>(walk, begin, end, out, out_strides, f, in...);
+               });
+}
+
+/// out[i] = f(in[i]...) for each i of `shape`, which out has strides for (none of them 0); an
+/// operand may be what lies at out. f maps Blocks to a Block, and is also handed padding (zeros),
+/// whose results are dropped.
+template <class Out, class F, class... In>
+void map(Out* out, const Strides& out_strides, const Shape& shape, F f, const Operand<In>&... in) {
+  const auto dense = [&f](int64_t n, Out* to, const In*... from) { map_dense(n, to, f, from...); };
+  apply<Out, In...>(out, out_strides, shape, DenseFunction<Out, In...>(dense), in...);
 }
 
 /// first[i], second[i] = f(x[i], second[i]) for n dense elements; f maps two Blocks to a pair.

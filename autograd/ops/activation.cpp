@@ -1,8 +1,10 @@
+#include <cmath>
 #include <numbers>
 #include <utility>
 
 #include "rapt/autograd/graph/join.h"
 #include "rapt/autograd/graph/reuse.h"
+#include "rapt/autograd/kernels/elementary.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/detail/pointwise.h"
 #include "rapt/autograd/ops/detail/products.h"
@@ -169,6 +171,110 @@ Tensor silu(const Tensor& x) {
         const U s = kernels::sigmoid(u);
         return {u * s, s * (T(1) + u * (T(1) - s))};
       });
+}
+
+Tensor hardswish(const Tensor& x) {
+  return fused_pointwise(
+      "hardswish", x,
+      [](const Tensors& in) {
+        const Tensor& x_in = in[0];
+        const Tensor near = where(abs(x_in) > 3, sign(x_in) * 3.0, x_in);  // inf meets no product
+        return where(x_in >= 3, x_in, near * (near + 3.0) / 6.0);
+      },
+      []<class U>(const U& u) {
+        using T = Scalar<U>;
+        ValueAndSlope<U> at;
+        for (int i = 0; i < lanes; ++i) {
+          const T v = u[i];
+          at.value[i] = v < T(-3) ? T(0) : v >= T(3) ? v : v * (v + T(3)) / T(6);
+          at.slope[i] = v < T(-3) ? T(0) : v >= T(3) ? T(1) : v / T(3) + T(0.5);
+        }
+        return at;
+      });
+}
+
+Tensor mish(const Tensor& x) {
+  // With e = exp(x) and n = e (e + 2): tanh(softplus(x)) = n / (n + 2). Above 20 that is 1.
+  return fused_pointwise(
+      "mish", x,
+      [](const Tensors& in) { return in[0] * tanh(softplus(where(in[0] > 20, 20, in[0]))); },
+      []<class U>(const U& u) -> ValueAndSlope<U> {
+        using T = Scalar<U>;
+        const U near = kernels::at_most<T>(u, T(20));
+        const U e = kernels::exp<T>(near);
+        const U n = e * (e + T(2)), w = n / (n + T(2));
+        return {u * w, w + near * (e * (e + T(1)) * T(4)) / ((n + T(2)) * (n + T(2)))};
+      });
+}
+
+// ---- by plain rules ----------------------------------------------------------------------------
+
+Tensor leaky_relu(const Tensor& x, double negative_slope) {
+  return pointwise(
+      "leaky_relu", x,
+      [negative_slope]<class U>(const U& u) {
+        U out;
+        const auto slope = static_cast<Scalar<U>>(negative_slope);
+        for (int i = 0; i < lanes; ++i) out[i] = u[i] > 0 ? u[i] : u[i] * slope;
+        return out;
+      },
+      [x, negative_slope](const Backward& y) -> Gradients {
+        return {where(x > 0, y.grad, y.grad * negative_slope)};
+      });
+}
+
+namespace {
+
+/// scale * x where x is above 0, else scale * alpha * (exp(x) - 1).
+Tensor elu_of(const char* op, const Tensor& x, double alpha, double scale) {
+  return fused_pointwise(
+      op, x,
+      [=](const Tensors& in) {
+        const Tensor below = expm1(where(in[0] > 0, 0, in[0])) * (scale * alpha);
+        return where(in[0] > 0, in[0] * scale, below);
+      },
+      [=]<class U>(const U& u) {
+        using T = Scalar<U>;
+        const U below = kernels::at_most<T>(u, T(0));
+        const U e = kernels::exp<T>(below), e_minus_1 = kernels::expm1<T>(below);
+        ValueAndSlope<U> at;
+        for (int i = 0; i < lanes; ++i) {
+          at.value[i] = u[i] > 0 ? u[i] * T(scale) : e_minus_1[i] * T(scale * alpha);
+          at.slope[i] = u[i] > 0 ? T(scale) : e[i] * T(scale * alpha);
+        }
+        return at;
+      });
+}
+
+}  // namespace
+
+Tensor elu(const Tensor& x, double alpha) { return elu_of("elu", x, alpha, 1); }
+
+Tensor selu(const Tensor& x) {
+  return elu_of("selu", x, 1.6732632423543772848170429916717, 1.0507009873554804934193349852946);
+}
+
+Tensor softplus(const Tensor& x, double beta) {
+  if (!(beta > 0) || std::isinf(beta)) fail("softplus: wanted a finite beta > 0; got ", beta);
+  return pointwise(
+      "softplus", x,
+      [beta]<class U>(const U& u) -> U {
+        const auto by = static_cast<Scalar<U>>(beta);
+        return kernels::softplus<Scalar<U>>(u * by) / by;
+      },
+      [x, beta](const Backward& y) -> Gradients { return {y.grad * sigmoid(x * beta)}; });
+}
+
+Tensor logsigmoid(const Tensor& x) {
+  return pointwise(
+      "logsigmoid", x, []<class U>(const U& u) -> U { return -kernels::softplus<Scalar<U>>(-u); },
+      [x](const Backward& y) -> Gradients { return {y.grad * sigmoid(-x)}; });
+}
+
+Tensor softsign(const Tensor& x) {
+  return pointwise(
+      "softsign", x, []<class U>(const U& u) -> U { return u / (u.abs() + Scalar<U>(1)); },
+      [x](const Backward& y) -> Gradients { return {y.grad / square(abs(x) + 1.0)}; });
 }
 
 Tensor gelu_linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Gelu form) {

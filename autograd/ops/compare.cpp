@@ -64,14 +64,34 @@ Tensor logical_not(const Tensor& a) {
   return map_elements<bool, bool>(a, [](const Block<bool>& u) -> Block<bool> { return !u; });
 }
 
-Tensor is_finite(const Tensor& x) {
-  require_float("is_finite", "x", x);
+namespace {
+
+/// f of each Block of x.
+template <class F>
+Tensor test(const char* op, const Tensor& x, F f) {
+  require_float(op, "x", x);
   return visit_float(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    return map_elements<bool, T>(x, [](const Block<T>& u) -> Block<bool> {
-      return (u - u) == T(0);  // inf - inf and NaN - NaN are NaN
-    });
+    return map_elements<bool, T>(x, f);
   });
+}
+
+}  // namespace
+
+Tensor isfinite(const Tensor& x) {
+  return test("isfinite", x, []<class U>(const U& u) -> Block<bool> {
+    return (u - u) == Scalar<U>(0);  // inf - inf and NaN - NaN are NaN
+  });
+}
+
+Tensor isinf(const Tensor& x) {
+  return test("isinf", x, []<class U>(const U& u) -> Block<bool> {
+    return u.abs() == kernels::infinity<Scalar<U>>;
+  });
+}
+
+Tensor isnan(const Tensor& x) {
+  return test("isnan", x, []<class U>(const U& u) -> Block<bool> { return u != u; });
 }
 
 }  // namespace rapt

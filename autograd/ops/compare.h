@@ -15,7 +15,9 @@ Tensor greater_equal(TensorOrNumber a, TensorOrNumber b);
 Tensor logical_and(const Tensor& a, const Tensor& b);
 Tensor logical_or(const Tensor& a, const Tensor& b);
 Tensor logical_not(const Tensor& a);
-/// True where x is neither inf nor NaN.
-Tensor is_finite(const Tensor& x);
+/// True where x is neither inf nor NaN; is one of inf and -inf; is NaN.
+Tensor isfinite(const Tensor& x);
+Tensor isinf(const Tensor& x);
+Tensor isnan(const Tensor& x);
 
 }  // namespace rapt

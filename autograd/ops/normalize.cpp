@@ -95,7 +95,7 @@ Tensor size_of_rows(const Tensor& x) {
   if (x.numel() == 0) return ones({}, x.dtype());
   const Tensor top = max(abs(x.detach()), {-1}, {.keepdim = true});
   const Tensor large = full({}, x.dtype() == Dtype::f32 ? 1e15 : 1e150, x.dtype());
-  return where(logical_and(greater(top, large), is_finite(top)), top, ones({}, x.dtype()));
+  return where(logical_and(greater(top, large), isfinite(top)), top, ones({}, x.dtype()));
 }
 
 Tensor times_and_plus(Tensor y, const Tensor& weight, const Tensor& bias) {

@@ -59,7 +59,7 @@ int64_t count_over(const Shape& shape, const Axes& axes) {
 Tensor times_softmax(const Tensor& g, const Tensor& x, const Axes& axes) {
   if (x.numel() == 0) return x;  // there is no largest
   const Tensor top = max(x.detach(), axes, {.keepdim = true});
-  const Tensor e = exp(x - masked_fill(top, logical_not(is_finite(top)), 0));
+  const Tensor e = exp(x - masked_fill(top, logical_not(isfinite(top)), 0));
   const Tensor total = sum(e, axes, {.keepdim = true});
   const Tensor none = equal(total, zeros({}, x.dtype()));
   return masked_fill(g * (e / masked_fill(total, none, 1)), none, 0);

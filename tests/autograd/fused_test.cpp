@@ -92,7 +92,7 @@ TEST(FusedSoftmax, AMaskedElementGetsNoWeightAndNoGradient) {
     EXPECT_NEAR(sum(y).item(), 1, 1e-14);
     sum(y * normal({length})).backward();
     EXPECT_EQ(select(x.grad(), 0, 1).item(), 0);
-    EXPECT_EQ(sum(is_finite(x.grad()).to(Dtype::i64)).item(), static_cast<double>(length));
+    EXPECT_EQ(sum(isfinite(x.grad()).to(Dtype::i64)).item(), static_cast<double>(length));
   }
 }
 
@@ -101,8 +101,8 @@ TEST(FusedSoftmax, NaNPoisonsItsRowAndNoOther) {
     Tensor x = zeros({2, 37});
     x.mutable_data<float>()[place] = std::numeric_limits<float>::quiet_NaN();
     for (const Tensor& y : {softmax(x), log_softmax(x)}) {
-      EXPECT_EQ(sum(is_finite(select(y, 0, 0)).to(Dtype::i64)).item(), 0);
-      EXPECT_EQ(sum(is_finite(select(y, 0, 1)).to(Dtype::i64)).item(), 37);
+      EXPECT_EQ(sum(isfinite(select(y, 0, 0)).to(Dtype::i64)).item(), 0);
+      EXPECT_EQ(sum(isfinite(select(y, 0, 1)).to(Dtype::i64)).item(), 37);
     }
   }
 }

@@ -167,7 +167,7 @@ TEST(NotFinite, SoftmaxesOfNothingButMinusInf) {
     EXPECT_TRUE(close(gradient(soft, x), zero, 1e-6));
     const auto hard = [&](const Tensor& t) {
       const Tensor y = log_softmax(t);
-      return masked_fill(weighted(y), logical_not(is_finite(y)), 0);
+      return masked_fill(weighted(y), logical_not(isfinite(y)), 0);
     };
     EXPECT_TRUE(close(gradient(hard, x), zero, 1e-6));
   }
@@ -271,7 +271,7 @@ TEST(NotFinite, CrossEntropyRowsThatDoNotCount) {
   const auto f = [&](const Tensor& x) { return cross_entropy(x, targets).sum; };
   const Tensor g = gradient(f, tensor({{nan, 1, inf}, {1, 2, 3}}));
   EXPECT_TRUE(close(select(g, 0, 0), zeros({3}), 0));
-  EXPECT_TRUE(is_finite(sum(g)).values<bool>()[0]);
+  EXPECT_TRUE(isfinite(sum(g)).values<bool>()[0]);
   // A row of nothing but -inf: the loss is inf, the gradient 0, through either function.
   const Tensor none = tensor({{-inf, -inf, -inf}, {1, 2, 3}});
   const Tensor all = from_values<int64_t>({0, 1});

@@ -272,7 +272,7 @@ TEST(Elementwise, Comparisons) {
   EXPECT_EQ(logical_and(t, u).str(), "b8[4] {true, false, false, false}");
   EXPECT_EQ(logical_or(t, u).str(), "b8[4] {true, true, true, false}");
   EXPECT_EQ(logical_not(t).str(), "b8[4] {false, false, true, true}");
-  EXPECT_EQ(is_finite(tensor({1, infinity, not_a_number})).str(), "b8[3] {true, false, false}");
+  EXPECT_EQ(isfinite(tensor({1, infinity, not_a_number})).str(), "b8[3] {true, false, false}");
   EXPECT_EQ(error_of([&] { logical_and(a, a); }),
             "logical_and: wanted the first argument of b8; got f32[3]");
 }

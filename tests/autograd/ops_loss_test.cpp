@@ -118,7 +118,7 @@ TEST(CrossEntropy, WhatIsIgnoredHasNoSayEvenIfNaN) {
   EXPECT_TRUE(std::isfinite(loss.sum.item()));
   loss.sum.backward();
   EXPECT_TRUE(same_bits(select(logits.grad(), 0, 1), zeros({4}, Dtype::f64)));
-  EXPECT_EQ(min(is_finite(logits.grad()).to(Dtype::i64)).item(), 1);
+  EXPECT_EQ(min(isfinite(logits.grad()).to(Dtype::i64)).item(), 1);
 }
 
 // Accumulated micro-batches equal the big batch, also with padding.

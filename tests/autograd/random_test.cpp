@@ -114,7 +114,7 @@ TEST_P(Numbers, UniformIsUniform) {
 TEST_P(Numbers, NormalIsNormal) {
   Rng rng(8);
   const Tensor x = rng.normal({many}, 0, 1, GetParam());
-  EXPECT_TRUE(min(is_finite(x).to(Dtype::i64)).item() == 1);
+  EXPECT_TRUE(min(isfinite(x).to(Dtype::i64)).item() == 1);
   EXPECT_NEAR(mean_of(x), 0, five_sigma);
   EXPECT_NEAR(variance_of(x), 1, five_sigma * std::sqrt(2.0));
   const Tensor y = x.to(Dtype::f64);

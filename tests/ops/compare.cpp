@@ -36,6 +36,14 @@ void logic(Ops& ops, const std::string& name, Tensor (*f)(const Tensor&, const T
       });
 }
 
+void test(Ops& ops, const std::string& name, Tensor (*f)(const Tensor&)) {
+  const auto call = [f](In x) { return f(x[0]); };
+  ops.constant(name + "(Tensor)")
+      .sample("", call, {normal({3})})
+      .replay(name, call)
+      .draw([f](Draw& d) -> Tensors { return {f(d.floats(d.shape()))}; });
+}
+
 }  // namespace
 
 void add_comparisons(Ops& ops) {
@@ -55,10 +63,9 @@ void add_comparisons(Ops& ops) {
       .errors_of("greater")
       .replay("logical_not", [](In x) { return logical_not(x[0]); })
       .draw([](Draw& d) -> Tensors { return {logical_not(d.booleans(d.shape()))}; });
-  ops.constant("is_finite(Tensor)")
-      .sample("", [](In x) { return is_finite(x[0]); }, {normal({3})})
-      .replay("is_finite", [](In x) { return is_finite(x[0]); })
-      .draw([](Draw& d) -> Tensors { return {is_finite(d.floats(d.shape()))}; });
+  test(ops, "isfinite", isfinite);
+  test(ops, "isinf", isinf);
+  test(ops, "isnan", isnan);
 }
 
 }  // namespace rapt::tests

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -106,6 +107,46 @@ inline void sample_binary(OpRecord& record, const TensorFunction& f, MakeInput l
   add("empty", {0, 2}, {2});
   const auto twice = [f](In x) { return f({x[0], x[0]}); };
   if (left == right && left != spread) record.sample("with itself", twice, {left({3}, 1)});
+}
+
+// ---- functions of one tensor, and of two ------------------------------------------------------
+
+using Unary = Tensor (*)(const Tensor&);
+using Binary = Tensor (*)(TensorOrNumber, TensorOrNumber);
+
+/// name(x), which means what `definition` does.
+inline OpRecord& unary(Ops& ops, const std::string& name, Unary f, MakeInput make,
+                       const TensorFunction& definition = {}) {
+  OpRecord& record = ops(name + "(Tensor)").means(definition);
+  sample_unary(
+      record, [f](In x) { return f(x[0]); }, make);
+  return record.draw([f](Draw& d) -> Tensors { return {f(d.floats(d.shape()))}; });
+}
+
+/// As PyTorch's function of that name.
+inline OpRecord& as_pytorch(Ops& ops, const std::string& name, Unary f, MakeInput make) {
+  return unary(ops, name, f, make).replay(name, [f](In x) { return f(x[0]); });
+}
+
+struct Arithmetic {
+  std::string name;
+  Binary f;
+  MakeInput left, right;
+  DrawPair pair;
+  std::vector<std::string> replays;  // NAME/... of two tensors
+};
+
+/// name(a, b), of tensors and of a number on either side.
+inline OpRecord& binary(Ops& ops, const Arithmetic& a) {
+  OpRecord& record = ops(a.name + "(TensorOrNumber, TensorOrNumber)");
+  const auto call = [f = a.f](In x) { return f(x[0], x[1]); };
+  sample_binary(record, call, a.left, a.right);
+  sample_unary(
+      record, [f = a.f](In x) { return f(x[0], 2.35); }, a.left, "a number on the right");
+  sample_unary(
+      record, [f = a.f](In x) { return f(0.15, x[0]); }, a.right, "a number on the left");
+  for (const std::string& how : a.replays) record.replay(text(a.name, "/", how), call);
+  return record.draw(drawn_pair(a.f, a.pair));
 }
 
 }  // namespace rapt::tests

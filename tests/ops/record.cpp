@@ -23,7 +23,10 @@ OpRecord& Ops::constant(const std::string& function) {
 const std::deque<OpRecord>& op_records() {
   static const std::deque<OpRecord> all = [] {
     Ops ops;
+    add_arithmetic(ops);
     add_elementwise(ops);
+    add_choices(ops);
+    add_activations(ops);
     add_comparisons(ops);
     add_reductions(ops);
     add_shapes(ops);

@@ -82,7 +82,10 @@ class Ops {
 };
 
 // The families, in the order of ops.h.
+void add_arithmetic(Ops& ops);
 void add_elementwise(Ops& ops);
+void add_choices(Ops& ops);
+void add_activations(Ops& ops);
 void add_comparisons(Ops& ops);
 void add_reductions(Ops& ops);
 void add_shapes(Ops& ops);

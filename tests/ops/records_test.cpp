@@ -35,7 +35,10 @@ void check_family(void (*add)(tests::Ops&)) {
   }
 }
 
+TEST(OpGradients, OfArithmetic) { check_family(tests::add_arithmetic); }
 TEST(OpGradients, OfElementwiseFunctions) { check_family(tests::add_elementwise); }
+TEST(OpGradients, OfChoices) { check_family(tests::add_choices); }
+TEST(OpGradients, OfActivations) { check_family(tests::add_activations); }
 TEST(OpGradients, OfReductions) { check_family(tests::add_reductions); }
 TEST(OpGradients, OfShapes) { check_family(tests::add_shapes); }
 TEST(OpGradients, OfIndexing) { check_family(tests::add_indexing); }

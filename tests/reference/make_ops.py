@@ -49,6 +49,10 @@ def values(*x):
     return lambda rng: np.array(x, dtype=np.float64)
 
 
+def values_of(dtype, *x):
+    return lambda rng: np.array(x, dtype=dtype)
+
+
 def integers(high, *shape):
     return lambda rng: rng.integers(0, high, size=shape)
 
@@ -80,6 +84,16 @@ def elementwise():
             case(f"{name}/{how}", f, normal(*a), normal(*b))
     for how, (a, b) in pairs.items():
         case(f"div/{how}", torch.div, normal(*a), positive(*b))
+    whole = {"same": ((2, 3), (2, 3)), "outer": ((3, 1), (1, 2))}
+    for name, f in {"remainder": torch.remainder, "fmod": torch.fmod}.items():
+        for how, (a, b) in whole.items():
+            case(f"{name}/{how}", f, normal(*a), normal(*b))
+        case(f"{name}/i64", f, values_of(np.int64, 7, -7, 7, -7, 0), values_of(np.int64, 3, 3, -3, -3, 5))
+    for rounding in ("floor", "trunc"):
+        f = lambda a, b, rounding=rounding: torch.div(a, b, rounding_mode=rounding)
+        case(f"div/{rounding}/same", f, normal(2, 3), normal(2, 3))
+        case(f"div/{rounding}/edges", f, values(6, -6, 7, -7, 0.5), values(3, 3, -2, 2, 0.25))
+        case(f"div/{rounding}/i64", f, values_of(np.int64, 7, -7, 7, -7, 6), values_of(np.int64, 3, 3, -3, -3, 3))
     case("maximum/ties", torch.maximum, values(1, 2, 3, -1), values(1, 5, 3, -2))
     case("minimum/ties", torch.minimum, values(1, 2, 3, -1), values(1, 5, 3, -2))
     case("neg", torch.neg, normal(2, 3))
@@ -90,6 +104,7 @@ def elementwise():
     case("sub/number", lambda x: x - 1.5, normal(3))
     case("sub/from a number", lambda x: 1.5 - x, normal(3))
     case("clamp", lambda x: x.clamp(-0.5, 1.0), values(-2, -0.5, -0.25, 0, 0.5, 1, 1.5))
+    case("clamp/i64", lambda x: x.clamp(min=-2), values_of(np.int64, -5, -2, 0, 7))
     case("where", torch.where, booleans(2, 3), normal(2, 3), normal(3))
     case("where/broadcast condition", torch.where, booleans(2, 1), normal(3), normal(2, 3))
     case("masked_fill", lambda x, m: x.masked_fill(m, -7.5), normal(2, 3), booleans(2, 3))
@@ -105,7 +120,41 @@ def elementwise():
     case("pow/0", lambda x: x.pow(0), values(-2, 0, 3))
     case("pow/2.5", lambda x: x.pow(2.5), values(0, 0.5, 1, 3))
     case("pow/-1.5", lambda x: x.pow(-1.5), values(0.5, 1, 3))
+    case("pow/same", torch.pow, positive(2, 3), normal(2, 3))
+    case("pow/outer", torch.pow, positive(3, 1), normal(1, 2))
+    case("pow/edges", torch.pow, values(0, 0, 1, 2.5, 3, 7), values(2, 0, 5, 0, -3, 0.5))
+    case("pow/of a number", lambda x: torch.pow(2.5, x), normal(2, 3))
+    case("pow/i64", torch.pow, values_of(np.int64, 2, -3, 0, 7, 1), values_of(np.int64, 10, 3, 0, 1, 62))
+    case("log1p", torch.log1p, values(-0.9, -0.5, -1e-3, -1e-9, 0, 1e-12, 1e-3, 0.5, 7, 1e10))
+    case("expm1", torch.expm1, values(-30, -1, -0.1, -1e-3, -1e-9, 0, 1e-12, 1e-3, 0.1, 5, 12))
+    halves = (-2.5, -1.7, -1.5, -1.2, -0.5, -0.3, 0.2, 0.5, 0.7, 1.5, 2.5, 3.4)
     for name, f in {
+        "floor": torch.floor,
+        "ceil": torch.ceil,
+        "round": torch.round,
+        "trunc": torch.trunc,
+    }.items():
+        case(name, f, values(*halves))
+    case("sign", torch.sign, values(-3, -1e-9, 0, 1e-9, 2))
+    case("tan", torch.tan, values(-1.5, -0.7, -1e-3, 0, 1e-6, 0.3, 1.2, 1.55, 3, 20))
+    inside = (-0.99, -0.6, -0.5, -0.3, -1e-3, 0, 1e-6, 0.2, 0.5, 0.51, 0.8, 0.999)
+    case("asin", torch.asin, values(*inside))
+    case("acos", torch.acos, values(*inside))
+    case("atan", torch.atan, values(*wide))
+    case("sinh", torch.sinh, values(-12, -3, -0.5, -1e-3, 0, 1e-6, 0.02, 1, 7))
+    case("cosh", torch.cosh, values(-12, -3, -0.5, 0, 1e-3, 1, 7))
+    for name, f in {
+        "leaky_relu/0.01": F.leaky_relu,
+        "leaky_relu/0.3": lambda x: F.leaky_relu(x, 0.3),
+        "elu/1": F.elu,
+        "elu/0.7": lambda x: F.elu(x, 0.7),
+        "selu": F.selu,
+        "hardswish": F.hardswish,
+        "mish": F.mish,
+        "softplus/1": lambda x: F.softplus(x, threshold=100),
+        "softplus/2.5": lambda x: F.softplus(x, beta=2.5, threshold=100),
+        "logsigmoid": F.logsigmoid,
+        "softsign": F.softsign,
         "abs": torch.abs,
         "sin": torch.sin,
         "cos": torch.cos,
@@ -138,7 +187,12 @@ def comparisons():
     case("logical_and", torch.logical_and, booleans(3, 1), booleans(4))
     case("logical_or", torch.logical_or, booleans(3, 1), booleans(4))
     case("logical_not", torch.logical_not, booleans(5))
-    case("is_finite", torch.isfinite, values(0, math.inf, -math.inf, math.nan, 1e30))
+    for name, f in {
+        "isfinite": torch.isfinite,
+        "isinf": torch.isinf,
+        "isnan": torch.isnan,
+    }.items():
+        case(name, f, values(0, math.inf, -math.inf, math.nan, 1e30))
 
 
 # ---- reductions
@@ -486,7 +540,7 @@ def main():
         tensors.update(run(name))
     for key, array in tensors.items():
         bad = array.dtype.kind == "f" and np.isnan(array).any()
-        assert not bad or key == "is_finite/in.0", f"{key} has a NaN"
+        assert not bad or key in ("isfinite/in.0", "isinf/in.0", "isnan/in.0"), f"{key} has a NaN"
     write_safetensors(pathlib.Path(__file__).with_name("ops.safetensors"), tensors)
     print(len(CASES), "cases")
 

@@ -65,6 +65,17 @@ void ops() {
   op("gelu, erf", 3, [](auto& x) { return gelu(x); });
   op("gelu, tanh", 3, [](auto& x) { return gelu(x, Gelu::tanh); });
   op("silu", 5, [](auto& x) { return silu(x); });
+  op("log1p", 3, [](auto& x) { return log1p(abs(x) - 0.9); });
+  op("expm1", 5, [](auto& x) { return expm1(x); });
+  op("tan", 1, [](auto& x) { return tan(x); });
+  op("asin, acos", 0.2, [](auto& x) { return asin(x) / acos(x); });
+  op("atan", 3, [](auto& x) { return atan(x); });
+  op("sinh, cosh", 3, [](auto& x) { return sinh(x) / cosh(x); });
+  op("pow of tensors", 1, [](auto& x) { return pow(abs(x), x * 2); });
+  op("fmod, remainder", 3, [](auto& x) { return fmod(x, 0.7) + remainder(x, -0.3); });
+  op("elu", 3, [](auto& x) { return elu(x); });
+  op("mish", 3, [](auto& x) { return mish(x); });
+  op("softplus", 20, [](auto& x) { return softplus(x); });
   op("div, mul, add", 2, [](auto& x) { return x / (x * x + 1.5); });
   op("sum", 2, [](auto& x) { return sum(x, {0}); });
   op("mean", 2, [](auto& x) { return mean(x, {1}); });

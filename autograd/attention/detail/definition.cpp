@@ -19,7 +19,7 @@ constexpr int64_t weights_at_once = int64_t{1} << 20;
 
 /// True when no element is inf or NaN.
 bool all_finite(const Tensor& x) {
-  const Tensor finite = is_finite(x.detach()).contiguous();
+  const Tensor finite = isfinite(x.detach()).contiguous();
   const bool* at = finite.data<bool>();
   return std::all_of(at, at + finite.numel(), [](bool b) { return b; });
 }

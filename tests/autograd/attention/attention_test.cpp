@@ -236,7 +236,7 @@ TEST(AttentionEdges, AFullyMaskedRowIsZeroInEveryPath) {
                                  {.create_graph = create_graph});
           EXPECT_TRUE(close(select(g[0].detach(), 1, 1), zeros({2, 8}, dtype), 0));
           for (const Tensor& one : g) {
-            EXPECT_EQ(min(is_finite(one).to(Dtype::i64)).item(), 1);
+            EXPECT_EQ(min(isfinite(one).to(Dtype::i64)).item(), 1);
           }
         }
         // Its query and its output's gradient have no say in anything.
@@ -310,7 +310,7 @@ TEST(AttentionEdges, NaNStaysInItsRow) {
     Tensors in = qkv({1}, 3, keys);
     in[0].mutable_data<double>()[8] = std::nan("");  // of query 1
     const Tensor y = scaled_dot_product_attention(in[0], in[1], in[2]);
-    EXPECT_EQ(is_finite(y).to(Dtype::i64).values<int64_t>(),
+    EXPECT_EQ(isfinite(y).to(Dtype::i64).values<int64_t>(),
               expand(unsqueeze(tensor({1, 0, 1}, Dtype::i64), 1), {1, 3, 8}).values<int64_t>());
   }
 }

@@ -115,7 +115,7 @@ TEST(AttentionMasks, WhatComesLaterHasNoSay) {
         EXPECT_TRUE(std::isnan(sum(rows(found.gradients[2], 0, 1)).item()));
       }
       for (size_t i = 0; i < 3; ++i) {
-        EXPECT_TRUE(same_bits(is_finite(found.gradients[i]), is_finite(found.by_graph[i]))) << i;
+        EXPECT_TRUE(same_bits(isfinite(found.gradients[i]), isfinite(found.by_graph[i]))) << i;
       }
     }
   }

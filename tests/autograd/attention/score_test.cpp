@@ -149,7 +149,7 @@ TEST(Score, OfAUsersFunctionLeavesWhatIsMaskedOut) {
   const Tensor y = scaled_dot_product_attention(leaves[0], leaves[1], leaves[2],
                                                 {.mask = Mask::causal(), .score = score});
   for (const Tensor& g : grad({sum(y * y)}, leaves)) {
-    EXPECT_EQ(min(is_finite(g).to(Dtype::i64)).item(), 1);
+    EXPECT_EQ(min(isfinite(g).to(Dtype::i64)).item(), 1);
   }
 }
 
