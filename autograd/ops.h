@@ -10,6 +10,7 @@
 ///   ops/activation.h        relu, gelu and the other nonlinearities
 ///   ops/compare.h           comparisons and logic
 ///   ops/reduce.h            sums, extremes and the like over axes
+///   ops/scan.h              sums, products and logsumexp so far, along an axis
 ///   ops/shape.h             the same elements under other shapes; pieces and joins
 ///   ops/index.h             elements by number
 ///   ops/products.h          matmul, linear, einsum
@@ -42,4 +43,5 @@
 #include "rapt/autograd/ops/products.h"
 #include "rapt/autograd/ops/reduce.h"
 #include "rapt/autograd/ops/rotary.h"
+#include "rapt/autograd/ops/scan.h"
 #include "rapt/autograd/ops/shape.h"

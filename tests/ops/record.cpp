@@ -29,6 +29,7 @@ const std::deque<OpRecord>& op_records() {
     add_activations(ops);
     add_comparisons(ops);
     add_reductions(ops);
+    add_scans(ops);
     add_shapes(ops);
     add_indexing(ops);
     add_products(ops);

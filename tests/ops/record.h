@@ -88,6 +88,7 @@ void add_choices(Ops& ops);
 void add_activations(Ops& ops);
 void add_comparisons(Ops& ops);
 void add_reductions(Ops& ops);
+void add_scans(Ops& ops);
 void add_shapes(Ops& ops);
 void add_indexing(Ops& ops);
 void add_products(Ops& ops);

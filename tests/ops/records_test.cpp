@@ -40,6 +40,7 @@ TEST(OpGradients, OfElementwiseFunctions) { check_family(tests::add_elementwise)
 TEST(OpGradients, OfChoices) { check_family(tests::add_choices); }
 TEST(OpGradients, OfActivations) { check_family(tests::add_activations); }
 TEST(OpGradients, OfReductions) { check_family(tests::add_reductions); }
+TEST(OpGradients, OfScans) { check_family(tests::add_scans); }
 TEST(OpGradients, OfShapes) { check_family(tests::add_shapes); }
 TEST(OpGradients, OfIndexing) { check_family(tests::add_indexing); }
 TEST(OpGradients, OfProducts) { check_family(tests::add_products); }
