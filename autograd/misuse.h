@@ -23,6 +23,15 @@ void min(const Tensor&, const T&) {
                 "element, is minimum(a, b)");
 }
 
+template <class T>
+requires std::is_arithmetic_v<T>
+void norm(const Tensor&, T) {
+  static_assert(
+      !std::is_arithmetic_v<T>,
+      "rapt: a number alone may be meant as p or as an axis; write norm(x, {0}, {.p = 1}), "
+      "or norm(x, {0}) for the 2-norm along axis 0");
+}
+
 template <std::same_as<Tensor> T>
 void record(const char*, TensorList, const T&, Rule, RecordOptions = {}) {
   static_assert(!std::same_as<T, Tensor>,

@@ -8,6 +8,7 @@
 #include "rapt/autograd/kernels/ceil_div.h"
 #include "rapt/autograd/kernels/columns.h"
 #include "rapt/autograd/kernels/fold.h"
+#include "rapt/autograd/kernels/row_parts.h"
 #include "rapt/autograd/kernels/rows.h"
 #include "rapt/autograd/kernels/runtime/allocator.h"
 #include "rapt/autograd/kernels/runtime/parallel.h"
@@ -26,26 +27,24 @@ int64_t rows_per_piece(int64_t row) {
 template <class T>
 using Wide = std::conditional_t<std::is_same_v<T, float>, double, T>;
 
+// Of a row, before its partial sum joins the others.
+constexpr int64_t elements_per_chunk = 4096;
+
 template <class T>
-T sum_row(const T* x, int64_t n) {
-  constexpr int64_t chunk = 4096, at_once = int64_t{4} * lanes;
-  Wide<T> total = 0;
-  for (int64_t at = 0; at < n; at += chunk) {
-    const int64_t end = std::min(at + chunk, n);
-    Total<T> a, b, c, d;  // so that no addition waits for another
-    int64_t i = at;
-    for (; i + at_once <= end; i += at_once) {
-      a += load(x + i);
-      b += load(x + i + lanes);
-      c += load(x + i + 2 * lanes);
-      d += load(x + i + 3 * lanes);
-    }
-    for (; i + lanes <= end; i += lanes) a += load(x + i);
-    if (i < end) b += load_part(x + i, end - i, T(0));
-    a += b, c += d, a += c;
-    total += static_cast<Wide<T>>(a.sum());
+T sum_chunk(const T* x, int64_t n) {
+  constexpr int64_t at_once = int64_t{4} * lanes;
+  Total<T> a, b, c, d;  // so that no addition waits for another
+  int64_t i = 0;
+  for (; i + at_once <= n; i += at_once) {
+    a += load(x + i);
+    b += load(x + i + lanes);
+    c += load(x + i + 2 * lanes);
+    d += load(x + i + 3 * lanes);
   }
-  return static_cast<T>(total);
+  for (; i + lanes <= n; i += lanes) a += load(x + i);
+  if (i < n) b += load_part(x + i, n - i, T(0));
+  a += b, c += d, a += c;
+  return a.sum();
 }
 
 template <class Total, class T>
@@ -143,10 +142,13 @@ void sum(const Reduction& r, const T* x, T* out) {
   const int64_t plane = r.middle * r.inner;
   if (r.inner == 0) return;
   if (r.inner == 1) {
-    parallel_for(r.outer, rows_per_piece(r.middle), [&](int64_t begin, int64_t end) {
-      for (int64_t o = begin; o < end; ++o) out[o] = sum_row(x + o * plane, r.middle);
-    });
-    return;
+    return for_row_parts<elements_per_chunk>(
+        r.outer, r.middle,
+        [&](int64_t row, int64_t begin, int64_t count) {
+          return static_cast<Wide<T>>(sum_chunk(x + row * plane + begin, count));
+        },
+        [](Wide<T> one, Wide<T> two) { return one + two; },
+        [&](int64_t row, Wide<T> total) { out[row] = static_cast<T>(total); });
   }
   parallel_for(r.outer, rows_per_piece(plane), [&](int64_t begin, int64_t end) {
     for (int64_t o = begin; o < end; ++o) {
@@ -157,10 +159,15 @@ void sum(const Reduction& r, const T* x, T* out) {
 
 namespace {
 
+/// True if a takes b's place as the largest (or smallest): nothing is better than NaN.
+template <bool largest, class T>
+[[gnu::always_inline]] inline bool better(T a, T b) {
+  return (largest ? a > b : a < b) | ((a != a) & (b == b));
+}
+
 /// The largest (or smallest) of a row, NaN if any is.
 template <bool largest, class T>
 T row_extreme(const T* x, int64_t n) {
-  const auto better = [](T a, T b) { return largest ? a > b : a < b; };
   T best = x[0];
   int64_t i = 0;
   if constexpr (!std::is_integral_v<T>) {
@@ -180,7 +187,7 @@ T row_extreme(const T* x, int64_t n) {
     }
   }
   for (; i < n; ++i) {
-    if (better(x[i], best) || x[i] != x[i]) best = x[i];  // nothing is better than NaN
+    if (better<largest>(x[i], best)) best = x[i];
   }
   return best;
 }
@@ -194,8 +201,7 @@ void column_extremes(const Reduction& r, const T* x, T* best, int64_t columns) {
   for (int64_t m = 1; m < r.middle; ++m) {
     const T* row = x + m * r.inner;
     for (int64_t i = 0; i < columns; ++i) {
-      const bool better = largest ? row[i] > best[i] : row[i] < best[i];
-      best[i] = (better | (row[i] != row[i])) ? row[i] : best[i];  // nothing is better than NaN
+      best[i] = better<largest>(row[i], best[i]) ? row[i] : best[i];
     }
   }
 }
@@ -218,52 +224,75 @@ int64_t find(const T* x, int64_t n, T best) {
   return i;
 }
 
-template <class T>
-void column_argmax(const Reduction& r, const T* x, int64_t* out, int64_t columns) {
+template <bool largest, class T>
+void column_index(const Reduction& r, const T* x, int64_t* out, int64_t columns) {
   T best[columns_at_once];
   std::copy_n(x, columns, best);
   std::fill_n(out, columns, 0);
   for (int64_t m = 1; m < r.middle; ++m) {
     const T* row = x + m * r.inner;
     for (int64_t i = 0; i < columns; ++i) {
-      const bool better = (row[i] > best[i]) | ((row[i] != row[i]) & (best[i] == best[i]));
-      best[i] = better ? row[i] : best[i];
-      out[i] = better ? m : out[i];
+      const bool is_better = better<largest>(row[i], best[i]);
+      best[i] = is_better ? row[i] : best[i];
+      out[i] = is_better ? m : out[i];
     }
   }
 }
 
 }  // namespace
 
-template <class T>
-void extreme(const Reduction& r, bool largest, const T* x, T* out) {
+namespace {
+
+constexpr int64_t elements_per_part = 16384;
+
+template <bool largest, class T>
+void extremes(const Reduction& r, const T* x, T* out) {
   if (r.inner == 1) {
-    return parallel_for(r.outer, rows_per_piece(r.middle), [&](int64_t begin, int64_t end) {
-      for (int64_t o = begin; o < end; ++o) {
-        const T* row = x + o * r.middle;
-        out[o] = largest ? row_extreme<true>(row, r.middle) : row_extreme<false>(row, r.middle);
-      }
-    });
+    return for_row_parts<elements_per_part>(
+        r.outer, r.middle,
+        [&](int64_t row, int64_t begin, int64_t count) {
+          return row_extreme<largest>(x + row * r.middle + begin, count);
+        },
+        [](T a, T b) { return better<largest>(b, a) ? b : a; },
+        [&](int64_t row, T best) { out[row] = best; });
   }
   for_each_columns(r, columns_at_once, [&](const Columns& c) {
-    const auto extremes = largest ? column_extremes<true, T> : column_extremes<false, T>;
-    extremes(r, x + c.begin, out + c.result, c.count);
+    column_extremes<largest>(r, x + c.begin, out + c.result, c.count);
   });
 }
 
-template <class T>
-void argmax(const Reduction& r, const T* x, int64_t* out) {
+template <bool largest, class T>
+void indices_of_extremes(const Reduction& r, const T* x, int64_t* out) {
   if (r.inner == 1) {
-    return parallel_for(r.outer, rows_per_piece(r.middle), [&](int64_t begin, int64_t end) {
-      for (int64_t o = begin; o < end; ++o) {
-        const T* row = x + o * r.middle;
-        out[o] = find(row, r.middle, row_extreme<true>(row, r.middle));
-      }
-    });
+    struct Best {
+      T value;
+      int64_t index;
+    };
+    return for_row_parts<elements_per_part>(
+        r.outer, r.middle,
+        [&](int64_t row, int64_t begin, int64_t count) {
+          const T* const from = x + row * r.middle + begin;
+          const T value = row_extreme<largest>(from, count);
+          return Best{value, begin + find(from, count, value)};
+        },
+        [](const Best& a, const Best& b) { return better<largest>(b.value, a.value) ? b : a; },
+        [&](int64_t row, const Best& best) { out[row] = best.index; });
   }
   for_each_columns(r, columns_at_once, [&](const Columns& c) {
-    column_argmax(r, x + c.begin, out + c.result, c.count);
+    column_index<largest>(r, x + c.begin, out + c.result, c.count);
   });
+}
+
+}  // namespace
+
+template <class T>
+void extreme(const Reduction& r, bool largest, const T* x, T* out) {
+  return largest ? extremes<true>(r, x, out) : extremes<false>(r, x, out);
+}
+
+template <class T>
+void index_of_extreme(const Reduction& r, bool largest, const T* x, int64_t* out) {
+  return largest ? indices_of_extremes<true>(r, x, out) : indices_of_extremes<false>(r, x, out);
 }
 
 template void fold(int64_t, int64_t, int64_t, const float*, float*, bool);
@@ -274,8 +303,8 @@ template void sum(const Reduction&, const int64_t*, int64_t*);
 template void extreme(const Reduction&, bool, const float*, float*);
 template void extreme(const Reduction&, bool, const double*, double*);
 template void extreme(const Reduction&, bool, const int64_t*, int64_t*);
-template void argmax(const Reduction&, const float*, int64_t*);
-template void argmax(const Reduction&, const double*, int64_t*);
-template void argmax(const Reduction&, const int64_t*, int64_t*);
+template void index_of_extreme(const Reduction&, bool, const float*, int64_t*);
+template void index_of_extreme(const Reduction&, bool, const double*, int64_t*);
+template void index_of_extreme(const Reduction&, bool, const int64_t*, int64_t*);
 
 }  // namespace rapt::kernels

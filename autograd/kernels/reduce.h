@@ -22,8 +22,9 @@ void fold(int64_t rows, int64_t inner, int64_t block, const T* x, T* out, bool a
 template <class T>
 void extreme(const Reduction& r, bool largest, const T* x, T* out);
 
-/// The index along middle of the largest, the first of equals; of the first NaN if there is one.
+/// The index along middle of the largest (or smallest), the first of equals; of the first NaN if
+/// there is one.
 template <class T>
-void argmax(const Reduction& r, const T* x, int64_t* out);
+void index_of_extreme(const Reduction& r, bool largest, const T* x, int64_t* out);
 
 }  // namespace rapt::kernels

@@ -26,8 +26,7 @@ Tensor scanned(const Tensor& x, int64_t axis, Run run) {
 }
 
 int64_t checked_axis(const char* op, const Tensor& x, Int axis) {
-  require_defined(op, "x", x);
-  if (x.dtype() == Dtype::b8) fail(op, ": wanted f32, f64 or i64; got b8", x.shape());
+  require_numbers(op, x);
   return resolve_axis(op, axis, x.rank());
 }
 

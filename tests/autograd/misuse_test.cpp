@@ -46,6 +46,8 @@ TEST(Misuse, IsRefusedByTheCompilerWhichSaysWhatToWrite) {
   const std::vector<Misuse> all = {
       {"max(m, 0.0)", "the larger of two, element by element, is maximum(a, b)"},
       {"min(m, m)", "the smaller of two, element by element, is minimum(a, b)"},
+      {"norm(m, 1)", "write norm(x, {0}, {.p = 1})"},
+      {"norm(m, 0.5)", "write norm(x, {0}, {.p = 1})"},
       {"sum(m, true)", integer},
       {"sum(m, {0, true})", integer},
       {"sum(m, 0.5)", integer},

@@ -224,12 +224,117 @@ TEST(Reduce, OfPermutedTensors) {
           tests::same_bits(max(x, axes, {.keepdim = true}), max(dense, axes, {.keepdim = true})));
       EXPECT_TRUE(tests::same_bits(min(x, axes), min(dense, axes)));
       EXPECT_TRUE(tests::close(logsumexp(x, axes), logsumexp(dense, axes), 1e-13));
+      EXPECT_TRUE(tests::close(prod(x, axes), prod(dense, axes), 1e-12));
+      EXPECT_TRUE(tests::close(norm(x, axes), norm(dense, axes), 1e-13));
+      EXPECT_TRUE(tests::close(norm(x, axes, {.p = 1}), norm(dense, axes, {.p = 1}), 1e-13));
+      EXPECT_TRUE(tests::close(var(x, axes, {.correction = 0}), var(dense, axes, {.correction = 0}),
+                               1e-13));
+      EXPECT_TRUE(same_bits(count_nonzero(x > 0, axes), count_nonzero(dense > 0, axes)));
       EXPECT_TRUE(sum(x, axes).is_contiguous());
     }
     for (int64_t axis = 0; axis < 4; ++axis) {
       EXPECT_TRUE(tests::same_bits(argmax(x, axis), argmax(dense, axis)));
+      EXPECT_TRUE(tests::same_bits(argmin(x, axis), argmin(dense, axis)));
     }
   }
+}
+
+// Long rows, on both sides of a part, and many of them: two threads share one, or take turns.
+TEST(Reduce, OfLongRowsOnAnyThreads) {
+  for (const Shape& shape : {Shape{1 << 18}, {3, 70'001}, {16'385}, {40, 16'384}}) {
+    SCOPED_TRACE(shape.str());
+    Rng rng(5);
+    const Tensor x = rng.normal(shape, 0.5);
+    const Tensor wide = x.to(Dtype::f64);
+    const double n = static_cast<double>(shape.back());
+    const Tensor m = sum(wide, {-1}, {.keepdim = true}) / n;
+    const auto check = [&] {
+      EXPECT_TRUE(close(sum(x, {-1}).to(Dtype::f64), sum(wide, {-1}), 1e-6));
+      EXPECT_TRUE(close(var(x, {-1}).to(Dtype::f64), sum(square(wide - m), {-1}) / (n - 1), 1e-6));
+      EXPECT_TRUE(close(norm(x, {-1}).to(Dtype::f64), sqrt(sum(square(wide), {-1})), 1e-6));
+      EXPECT_TRUE(close(norm(x, {-1}, {.p = 1}).to(Dtype::f64), sum(abs(wide), {-1}), 1e-6));
+      EXPECT_TRUE(
+          same_bits(gather(x, -1, unsqueeze(argmin(x, -1), -1)), min(x, {-1}, {.keepdim = true})));
+      EXPECT_TRUE(same_bits(count_nonzero(x > 0, {-1}), sum((x > 0).to(Dtype::i64), {-1})));
+    };
+    check();
+    const tests::WithThreads threads(1);
+    check();
+    const Tensor found[] = {sum(x, {-1}), var(x, {-1}), norm(x, {-1}), prod(x, {-1})};
+    const tests::WithThreads more(4);
+    EXPECT_TRUE(same_bits(sum(x, {-1}), found[0]));
+    EXPECT_TRUE(same_bits(var(x, {-1}), found[1]));
+    EXPECT_TRUE(same_bits(norm(x, {-1}), found[2]));
+    EXPECT_TRUE(same_bits(prod(x, {-1}), found[3]));
+  }
+}
+
+TEST(Reduce, ExtremesAndTheirPlacesInLongRows) {
+  Tensor x = zeros({100'000});
+  for (const int64_t place : {0, 16'383, 16'384, 60'000, 99'999}) {
+    Tensor y = x.clone();
+    y.mutable_data<float>()[place] = 1;
+    EXPECT_EQ(argmax(y).item(), static_cast<double>(place));
+    EXPECT_EQ(argmin(-y).item(), static_cast<double>(place));
+    y.mutable_data<float>()[place] = static_cast<float>(not_a_number);
+    EXPECT_EQ(argmax(y).item(), static_cast<double>(place));
+    EXPECT_EQ(argmin(y).item(), static_cast<double>(place));
+    EXPECT_TRUE(std::isnan(max(y).item()) && std::isnan(min(y).item()));
+  }
+  EXPECT_EQ(argmax(x).item(), 0);  // the first of equals
+}
+
+// ---- norms, moments, counts --------------------------------------------------------------------
+
+TEST(Norm, NoPowerOverflowsOnTheWay) {
+  for (const double size : {1e-300, 1e-160, 1e160, 1e300}) {
+    const Tensor x = tensor({3, -4}, Dtype::f64) * size;
+    EXPECT_NEAR(norm(x).item() / size, 5, 1e-14) << size;
+    EXPECT_NEAR(norm(x, {0}, {.p = 3}).item() / size, std::cbrt(91.0), 1e-14) << size;
+    EXPECT_NEAR(norm(x, {0}, {.p = -2}).item() / size, 2.4, 1e-14) << size;
+    const Tensor columns = norm(stack({x, x * 2}, 1), {0});
+    EXPECT_TRUE(close(columns / size, tensor({5, 10}, Dtype::f64), 1e-14));
+  }
+  EXPECT_NEAR(norm(tensor({3e30, 4e30})).item() / 5e30, 1, 1e-7);
+  EXPECT_EQ(norm(tensor({1, infinity})).item(), infinity);
+  EXPECT_TRUE(std::isnan(norm(tensor({not_a_number, infinity})).item()));
+  EXPECT_EQ(norm(zeros({0})).item(), 0);
+  EXPECT_EQ(norm(zeros({2, 0}), {1}, {.p = 3}).str(), "f32[2] {0, 0}");
+}
+
+TEST(Norm, WhereItIsZeroSoIsItsGradient) {
+  for (const double p : {0.5, 1.0, 2.0, 3.0}) {
+    Tensor x = zeros({3}).set_requires_grad();
+    norm(x, {0}, {.p = p}).backward();
+    EXPECT_EQ(x.grad().str(), "f32[3] {0, 0, 0}") << p;
+  }
+  Tensor x = ones({3}).set_requires_grad();
+  std(x).backward();
+  EXPECT_EQ(x.grad().str(), "f32[3] {0, 0, 0}");
+}
+
+TEST(Reduce, TruthOfNothing) {
+  const Tensor none = zeros({2, 0}, Dtype::b8);
+  EXPECT_EQ(any(none, {1}).str(), "b8[2] {false, false}");
+  EXPECT_EQ(all(none, {1}).str(), "b8[2] {true, true}");
+  EXPECT_EQ(count_nonzero(none).item(), 0);
+  EXPECT_EQ(prod(zeros({0})).item(), 1);
+  EXPECT_EQ(count_nonzero(tensor({0, -0.0, not_a_number, 2})).item(), 2);
+}
+
+TEST(Reduce, WhatTheNewOnesRefuse) {
+  EXPECT_EQ(error_of([] { any(ones({2})); }), "any: wanted x of b8; got f32[2]");
+  EXPECT_EQ(error_of([] { argmin(zeros({0})); }),
+            "argmin: wanted at least one element; got shape [0]");
+  EXPECT_EQ(error_of([] {
+              norm(zeros({2, 0}), {1}, {.p = infinity});
+            }),
+            "norm: wanted at least one element along axes [1] for p = inf; got shape [2, 0]");
+  EXPECT_EQ(error_of([] { norm(ones({2}), {0}, {.p = not_a_number}); }),
+            "norm: wanted a number as p; got nan");
+  EXPECT_EQ(error_of([] { std(arange(3)); }), "std: wanted x of f32 or f64; got i64[3]");
+  EXPECT_EQ(error_of([] { min_with_indices(ones({2}), 1); }),
+            "min_with_indices: wanted an axis in [-1, 1); got 1");
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include "rapt/autograd/ops/detail/reduction.h"
 
+#include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/ops.h"
+#include "rapt/autograd/ops/detail/checks.h"
 #include "rapt/autograd/ops/detail/layout.h"
 
 namespace rapt {
@@ -71,6 +73,45 @@ Tensor ReductionPlan::back(const Tensor& laid_out) const {
   Axes inverse = order;
   for (int64_t i = 0; i < order.size(); ++i) inverse[order[i]] = i;
   return permute(laid_out, inverse);
+}
+
+Axes all_axes(const char* op, const Tensor& x) {
+  require_defined(op, "x", x);
+  Axes axes;
+  for (int64_t axis = 0; axis < x.rank(); ++axis) axes.push_back(axis);
+  return axes;
+}
+
+Tensor reduced(const Tensor& x, const Axes& axes, bool keepdim, Dtype dtype,
+               FunctionRef<void(const kernels::Reduction&, const Tensor&, const Tensor&)> run) {
+  const NoGrad no_grad;
+  const ReductionPlan p = plan_reduction(x, axes);
+  Tensor y = empty(p.kept, dtype);
+  run(p.reduction, p.x, y);
+  Axes back;  // where each axis that is kept lies in y
+  for (int64_t axis = 0; axis < x.rank(); ++axis) {
+    for (int64_t i = 0; i < p.kept_axes.size(); ++i) {
+      if (p.kept_axes[i] == axis) back.push_back(i);
+    }
+  }
+  y = permute(y, back).contiguous();
+  const Shape shape = reduced_shape(x.shape(), axes, keepdim);
+  return make_view(y, shape, row_major(shape));
+}
+
+Tensor restore(const Tensor& reduced, const Shape& shape, const Axes& axes) {
+  return expand(reshape(reduced, reduced_shape(shape, axes, true)), shape);
+}
+
+int64_t count_over(const Shape& shape, const Axes& axes) {
+  int64_t count = 1;
+  for (const int64_t axis : axes) count *= shape[axis];
+  return count;
+}
+
+void require_numbers(const char* op, const Tensor& x) {
+  require_defined(op, "x", x);
+  if (x.dtype() == Dtype::b8) fail(op, ": wanted f32, f64 or i64; got b8", x.shape());
 }
 
 }  // namespace rapt

@@ -2,6 +2,7 @@
 
 // Private to the ops: how a tensor is read by what works along some of its axes.
 
+#include "rapt/autograd/function_ref.h"
 #include "rapt/autograd/kernels/reduce.h"
 #include "rapt/autograd/tensor.h"
 
@@ -22,5 +23,17 @@ struct ReductionPlan {
 };
 
 ReductionPlan plan_reduction(const Tensor& x, const Axes& axes);
+
+Axes all_axes(const char* op, const Tensor& x);
+int64_t count_over(const Shape& shape, const Axes& axes);
+/// Throws for an x of b8.
+void require_numbers(const char* op, const Tensor& x);
+
+/// run(reduction, dense x, result) over the axes, as a dense tensor of the reduced shape.
+Tensor reduced(const Tensor& x, const Axes& axes, bool keepdim, Dtype dtype,
+               FunctionRef<void(const kernels::Reduction&, const Tensor&, const Tensor&)> run);
+
+/// A reduction's result, or its gradient, stretched back over the axes it lost.
+Tensor restore(const Tensor& reduced, const Shape& shape, const Axes& axes);
 
 }  // namespace rapt

@@ -1,0 +1,247 @@
+#include "rapt/autograd/kernels/moments.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+
+#include "rapt/autograd/kernels/columns.h"
+#include "rapt/autograd/kernels/row_parts.h"
+#include "rapt/autograd/kernels/rows.h"
+
+namespace rapt::kernels {
+namespace {
+
+template <class T>
+using Wide = std::conditional_t<std::is_same_v<T, float>, double, T>;
+
+constexpr int64_t elements_per_part = 16384;
+// What is known of so many columns stays in the first-level cache.
+constexpr int64_t columns_at_once = 256;
+
+/// The sum of f(x) over a part of a row.   f maps a Block of Wide<T> to one
+template <class T, class F>
+Wide<T> sum_of(const T* x, int64_t n, F f) {
+  using W = Wide<T>;
+  const auto at = [&](int64_t i) -> Block<W> {
+    return f(Block<W>(load(x + i).template cast<W>()));
+  };
+  Total<W> a, b;
+  int64_t i = 0;
+  for (; i + 2 * lanes <= n; i += 2 * lanes) {
+    a += at(i);
+    b += at(i + lanes);
+  }
+  if (i + lanes <= n) a += at(i), i += lanes;
+  if (i < n) {
+    Block<W> last = f(Block<W>(load_part(x + i, n - i, T(0)).template cast<W>()));
+    for (int64_t lane = n - i; lane < lanes; ++lane) last[lane] = 0;
+    b += last;
+  }
+  a += b;
+  return a.sum();
+}
+
+/// out = finish(index of the row, the sum of f(x)), for rows.
+template <class T, class F, class Finish>
+void sum_rows_of(const Reduction& r, const T* x, F f, Finish finish) {
+  for_row_parts<elements_per_part>(
+      r.outer, r.middle,
+      [&](int64_t row, int64_t begin, int64_t count) {
+        return sum_of(x + row * r.middle + begin, count, f);
+      },
+      [](Wide<T> a, Wide<T> b) { return a + b; }, finish);
+}
+
+/// sums[i] += f(x[m, i], i) for all m of some columns.
+template <class T, class F>
+void sum_columns_of(const Reduction& r, const T* x, int64_t columns, F f, Wide<T>* sums) {
+  std::fill_n(sums, columns, Wide<T>(0));
+  for (int64_t m = 0; m < r.middle; ++m) {
+    const T* const row = x + m * r.inner;
+    for (int64_t i = 0; i < columns; ++i) sums[i] += f(Wide<T>(row[i]), i);
+  }
+}
+
+/// The norm of n elements that far apart, scaled by the largest.
+template <class T>
+T scaled_norm(const T* x, int64_t stride, int64_t n) {
+  double largest = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const double size = std::abs(double{x[i * stride]});
+    if (!(size <= largest)) largest = size;
+    if (largest != largest) return std::numeric_limits<T>::quiet_NaN();
+  }
+  if (largest == 0 || std::isinf(largest)) return static_cast<T>(largest);
+  int exponent = 0;
+  std::frexp(largest, &exponent);
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const double scaled = std::ldexp(double{x[i * stride]}, -exponent);
+    sum += scaled * scaled;
+  }
+  return static_cast<T>(std::ldexp(std::sqrt(sum), exponent));
+}
+
+/// Where squares were too large or too small for an f64 to hold their sum with all its digits.
+bool lost_digits(double sum) { return !(sum > 0x1p-900) || std::isinf(sum); }
+
+}  // namespace
+
+template <class T>
+void norm_1(const Reduction& r, const T* x, T* out) {
+  if (r.inner == 1) {
+    return sum_rows_of(
+        r, x, [](const auto& u) { return u.abs(); },
+        [&](int64_t row, Wide<T> sum) { out[row] = static_cast<T>(sum); });
+  }
+  for_each_columns(r, columns_at_once, [&](const Columns& c) {
+    Wide<T> sums[columns_at_once];
+    sum_columns_of(
+        r, x + c.begin, c.count, [](auto u, int64_t) { return std::abs(u); }, sums);
+    for (int64_t i = 0; i < c.count; ++i) out[c.result + i] = static_cast<T>(sums[i]);
+  });
+}
+
+template <class T>
+void norm_2(const Reduction& r, const T* x, T* out) {
+  if (r.inner == 1) {
+    return sum_rows_of(
+        r, x, [](const auto& u) { return u * u; },
+        [&](int64_t row, Wide<T> sum) {
+          out[row] = lost_digits(sum) ? scaled_norm(x + row * r.middle, 1, r.middle)
+                                      : static_cast<T>(std::sqrt(sum));
+        });
+  }
+  for_each_columns(r, columns_at_once, [&](const Columns& c) {
+    Wide<T> sums[columns_at_once];
+    sum_columns_of(
+        r, x + c.begin, c.count, [](auto u, int64_t) { return u * u; }, sums);
+    for (int64_t i = 0; i < c.count; ++i) {
+      out[c.result + i] = lost_digits(sums[i]) ? scaled_norm(x + c.begin + i, r.inner, r.middle)
+                                               : static_cast<T>(std::sqrt(sums[i]));
+    }
+  });
+}
+
+namespace {
+
+template <class T>
+T row_variance(const T* x, int64_t n, Wide<T> divisor) {
+  const Reduction row{1, n, 1};
+  Wide<T> mean = 0, squares = 0;
+  sum_rows_of(
+      row, x, [](const auto& u) { return u; },
+      [&](int64_t, Wide<T> sum) { mean = sum / static_cast<Wide<T>>(n); });
+  sum_rows_of(
+      row, x, [mean](const auto& u) { return (u - mean) * (u - mean); },
+      [&](int64_t, Wide<T> sum) { squares = sum; });
+  return static_cast<T>(squares / divisor);
+}
+
+}  // namespace
+
+template <class T>
+void variance(const Reduction& r, double given, const T* x, T* out) {
+  const auto divisor = static_cast<Wide<T>>(given);
+  if (r.inner == 1) {
+    const auto one = [&](int64_t row) {
+      out[row] = row_variance(x + row * r.middle, r.middle, divisor);
+    };
+    if (r.outer >= threads_worth) return for_each_row(r.outer, r.middle, one);
+    for (int64_t row = 0; row < r.outer; ++row) one(row);  // by several threads each
+    return;
+  }
+  for_each_columns(r, columns_at_once, [&](const Columns& c) {
+    Wide<T> means[columns_at_once], sums[columns_at_once];
+    sum_columns_of(
+        r, x + c.begin, c.count, [](auto u, int64_t) { return u; }, means);
+    for (int64_t i = 0; i < c.count; ++i) means[i] /= static_cast<Wide<T>>(r.middle);
+    sum_columns_of(
+        r, x + c.begin, c.count, [&](auto u, int64_t i) { return (u - means[i]) * (u - means[i]); },
+        sums);
+    for (int64_t i = 0; i < c.count; ++i) {
+      out[c.result + i] = static_cast<T>(sums[i] / divisor);
+    }
+  });
+}
+
+template <class T>
+void product(const Reduction& r, const T* x, T* out) {
+  using W = Wide<T>;
+  if (r.inner == 1) {
+    return for_row_parts<elements_per_part>(
+        r.outer, r.middle,
+        [&](int64_t row, int64_t begin, int64_t count) {
+          const T* const from = x + row * r.middle + begin;
+          Block<W> all = Block<W>::Constant(1);
+          for_each_block(from, count, T(1),
+                         [&](const Block<T>& u, int64_t, int64_t) { all *= u.template cast<W>(); });
+          W product = 1;
+          for (int i = 0; i < lanes; ++i) product *= all[i];
+          return product;
+        },
+        [](W a, W b) { return a * b; },
+        [&](int64_t row, W all) { out[row] = static_cast<T>(all); });
+  }
+  for_each_columns(r, columns_at_once, [&](const Columns& c) {
+    W products[columns_at_once];
+    std::fill_n(products, c.count, W(1));
+    for (int64_t m = 0; m < r.middle; ++m) {
+      const T* const row = x + c.begin + m * r.inner;
+      for (int64_t i = 0; i < c.count; ++i) products[i] *= W(row[i]);
+    }
+    for (int64_t i = 0; i < c.count; ++i) out[c.result + i] = static_cast<T>(products[i]);
+  });
+}
+
+namespace {
+
+/// Eight bytes of 0 or 1 at a time.
+int64_t count_row(const bool* x, int64_t n) {
+  int64_t count = 0, i = 0;
+  while (i + 8 <= n) {
+    uint64_t bytes = 0;  // eight counts, which 255 words cannot overflow
+    for (int words = 0; words < 255 && i + 8 <= n; ++words, i += 8) {
+      uint64_t word;
+      std::memcpy(&word, x + i, sizeof(word));
+      bytes += word;
+    }
+    for (; bytes != 0; bytes >>= 8) count += static_cast<int64_t>(bytes & 0xff);
+  }
+  for (; i < n; ++i) count += x[i];
+  return count;
+}
+
+}  // namespace
+
+void count_true(const Reduction& r, const bool* x, int64_t* out) {
+  if (r.inner == 1) {
+    return for_row_parts<elements_per_part>(
+        r.outer, r.middle,
+        [&](int64_t row, int64_t begin, int64_t count) {
+          return count_row(x + row * r.middle + begin, count);
+        },
+        [](int64_t a, int64_t b) { return a + b; }, [&](int64_t row, int64_t n) { out[row] = n; });
+  }
+  for_each_columns(r, columns_at_once, [&](const Columns& c) {
+    std::fill_n(out + c.result, c.count, 0);
+    for (int64_t m = 0; m < r.middle; ++m) {
+      const bool* const row = x + c.begin + m * r.inner;
+      for (int64_t i = 0; i < c.count; ++i) out[c.result + i] += row[i];
+    }
+  });
+}
+
+#define RAPT_INSTANTIATE(T)                                       \
+  template void norm_1(const Reduction&, const T*, T*);           \
+  template void norm_2(const Reduction&, const T*, T*);           \
+  template void variance(const Reduction&, double, const T*, T*); \
+  template void product(const Reduction&, const T*, T*);
+RAPT_INSTANTIATE(float)
+RAPT_INSTANTIATE(double)
+#undef RAPT_INSTANTIATE
+template void product(const Reduction&, const int64_t*, int64_t*);
+
+}  // namespace rapt::kernels
