@@ -12,6 +12,7 @@
 ///   ops/reduce.h            sums, extremes and the like over axes
 ///   ops/scan.h              sums, products and logsumexp so far, along an axis
 ///   ops/shape.h             the same elements under other shapes; pieces and joins
+///   ops/sort.h              sort, topk, median, unique
 ///   ops/index.h             elements by number
 ///   ops/products.h          matmul, linear, einsum
 ///   ops/normalize.h         softmax, norms, dropout
@@ -45,3 +46,4 @@
 #include "rapt/autograd/ops/rotary.h"
 #include "rapt/autograd/ops/scan.h"
 #include "rapt/autograd/ops/shape.h"
+#include "rapt/autograd/ops/sort.h"

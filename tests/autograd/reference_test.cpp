@@ -72,9 +72,13 @@ void replay(const std::string& name, const TensorFunction& f, Dtype dtype) {
   }
   EXPECT_FALSE(stored().contains(text(results, "out.", outputs.size())));
   if (wanting.empty()) return;
-  Tensors cotangents;
-  for (const Tensor& y : outputs) cotangents.push_back(reference::cotangent(y));
-  const Tensors got = grad(outputs, wanting, {.cotangents = cotangents});
+  Tensors joined, cotangents;
+  for (const Tensor& y : outputs) {
+    if (!y.requires_grad()) continue;  // indices, say
+    joined.push_back(y);
+    cotangents.push_back(reference::cotangent(y));
+  }
+  const Tensors got = grad(joined, wanting, {.cotangents = cotangents});
   for (size_t i = 0; i < got.size(); ++i) {
     SCOPED_TRACE(text("gradient ", i));
     const auto near = reference::close(got[i], gradients[i], tolerance);

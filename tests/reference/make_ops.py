@@ -269,9 +269,6 @@ def reductions():
     case("count_nonzero/f", lambda x: count(x, -1), values((0, 1, -2), (0, 0, 1e-9)))
 
 
-# ---- shape
-
-
 # ---- scans
 
 
@@ -288,6 +285,9 @@ def scans():
             case(f"{name}/i64", lambda x, f=f: f(x, 0), values_of(np.int64, 3, -2, 5, 0, 7))
     case("cumprod/zeros", lambda x: torch.cumprod(x, -1), values(2, 0, 3, -1.5, 0, 4))
     case("logcumsumexp/large", lambda x: torch.logcumsumexp(x, -1), values(-2000, -3, 1000, 1001))
+
+
+# ---- shape
 
 
 def shapes():
@@ -310,6 +310,32 @@ def shapes():
     for d in (0, -1, 2):
         case(f"tril/{d}", lambda x, d=d: x.tril(d), normal(2, 3, 4))
         case(f"triu/{d}", lambda x, d=d: x.triu(d), normal(2, 4, 3))
+
+
+# ---- order
+
+
+def sorting():
+    for descending in (False, True):
+        how = ", descending" if descending else ""
+        f = lambda x, axis=-1, d=descending: torch.sort(x, dim=axis, stable=True, descending=d)
+        for axis in (0, -1):
+            case(f"sort/{axis}{how}", lambda x, a=axis, f=f: f(x, a), normal(4, 3))
+            case(f"argsort/{axis}{how}", lambda x, a=axis, f=f: f(x, a)[1], normal(4, 3))
+        case(f"sort/long{how}", f, normal(2, 150))
+        tied = values_of(np.int64, (3, 1, 3, -2, 1, 3), (0, 0, 0, -1, -1, 5))
+        case(f"sort/ties{how}", f, tied)
+    for largest in (True, False):
+        how = "" if largest else ", smallest"
+        case(f"topk/2, 0{how}", lambda x, m=largest: x.topk(2, 0, m), normal(4, 3))
+        case(f"topk/3 of 70{how}", lambda x, m=largest: x.topk(3, -1, m), normal(2, 70))
+    case("median/all", torch.median, normal(3, 4))
+    case("median/0", lambda x: torch.median(x, 0), normal(4, 3))
+    case("median/-1 kept", lambda x: torch.median(x, -1, keepdim=True), normal(2, 5))
+    unique = lambda x: torch.unique(x, return_inverse=True, return_counts=True)
+    case("unique/i64", unique, values_of(np.int64, (3, 1, 3), (-2, 1, 3)))
+    constants = lambda rng: Constant(np.array([0.5, -1, 0.5, 7, -1, 2]))
+    case("unique/f", unique, constants)
 
 
 # ---- indexing
@@ -552,6 +578,7 @@ def run(name):
         outputs = list(outputs) if isinstance(outputs, (tuple, list)) else [outputs]
         tensors.update({f"{name}/{suffix}/out.{i}": t for i, t in enumerate(outputs)})
         if any(t.requires_grad for t in outputs):
+            outputs = [t for t in outputs if t.requires_grad]
             cotangents = [torch.arange(t.numel()).to(dtype).cos().reshape(t.shape) for t in outputs]
             grads = torch.autograd.grad(outputs, [inputs[i] for i in wanted], cotangents)
             tensors.update({f"{name}/{suffix}/grad.{i}": g for i, g in zip(wanted, grads)})
@@ -581,7 +608,7 @@ def write_safetensors(path, tensors):
 
 def main():
     torch.set_num_threads(1)
-    for make in (elementwise, comparisons, reductions, scans, shapes, indexing, products):
+    for make in (elementwise, comparisons, reductions, scans, shapes, sorting, indexing, products):
         make()
     for make in (normalization, attentions, losses):
         make()
