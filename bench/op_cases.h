@@ -23,6 +23,7 @@ inline std::vector<Layout> layouts() {
           {"2048x2048 transposed", {2048, 2048}, {1, 0}},
           {"2047x1531", {2047, 1531}, {0, 1}},
           {"2047x1531 transposed", {2047, 1531}, {1, 0}},
+          {"64x32x128", {64, 32, 128}, {0, 1, 2}},
           {"16x64x32x128", {16, 64, 32, 128}, {0, 1, 2, 3}},
           {"16x64x32x128 permuted 0213", {16, 64, 32, 128}, {0, 2, 1, 3}},
           {"16x64x32x128 permuted 3102", {16, 64, 32, 128}, {3, 1, 0, 2}}};
@@ -52,12 +53,14 @@ double best_ms(F f) {
   return best;
 }
 
-/// Prints a line of JSON for each op on each layout. make(layout) gives x and d.
+/// Prints a line of JSON for each op whose name has that word in it, on each layout. make(layout)
+/// gives x and d.
 template <class Tensor, class Make>
-void time_ops(const std::vector<Op<Tensor>>& ops, Make make) {
+void time_ops(const std::vector<Op<Tensor>>& ops, const std::string& word, Make make) {
   for (const Layout& layout : layouts()) {
     const std::pair<Tensor, Tensor> in = make(layout);
     for (const Op<Tensor>& op : ops) {
+      if (op.name.find(word) == std::string::npos) continue;
       const double ms = best_ms([&] { op.run(in.first, in.second); });
       std::printf("{\"op\": \"%s\", \"layout\": \"%s\", \"ms\": %.5f}\n", op.name.c_str(),
                   layout.name.c_str(), ms);

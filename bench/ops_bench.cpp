@@ -1,5 +1,5 @@
-// Times single ops on dense and on permuted tensors: ops_bench [THREADS]. One line of JSON each.
-// torch_ops_bench does the same with libtorch; bench/compare_ops runs both in turn.
+// Times single ops on dense and on permuted tensors: ops_bench [THREADS [WORD]]. One line of JSON
+// each. torch_ops_bench does the same with libtorch; bench/compare_ops runs both in turn.
 #include <cstdlib>
 
 #include "op_cases.h"
@@ -40,6 +40,34 @@ std::vector<bench::Op<Tensor>> all_ops() {
           op("softmax -1", [](const Tensor& x) { return softmax(x, -1); }),
           op("log_softmax 0", [](const Tensor& x) { return log_softmax(x, 0); }),
           op("log_softmax -1", [](const Tensor& x) { return log_softmax(x, -1); }),
+          op("std 0", [](const Tensor& x) { return stddev(x, {0}); }),
+          op("std -1", [](const Tensor& x) { return stddev(x, {-1}); }),
+          op("prod 0", [](const Tensor& x) { return prod(x, {0}); }),
+          op("prod -1", [](const Tensor& x) { return prod(x, {-1}); }),
+          op("norm", [](const Tensor& x) { return norm(x); }),
+          op("norm 0", [](const Tensor& x) { return norm(x, {0}); }),
+          op("norm -1", [](const Tensor& x) { return norm(x, {-1}); }),
+          op("norm1 -1", [](const Tensor& x) { return norm(x, {-1}, {.p = 1}); }),
+          op("norm3 -1", [](const Tensor& x) { return norm(x, {-1}, {.p = 3}); }),
+          op("argmin -1", [](const Tensor& x) { return argmin(x, -1); }),
+          op("any 0", [](const Tensor& x) { return any(x > 9, {0}); }),
+          op("any -1", [](const Tensor& x) { return any(x > 9, {-1}); }),
+          op("cumsum 0", [](const Tensor& x) { return cumsum(x, 0); }),
+          op("cumsum -1", [](const Tensor& x) { return cumsum(x, -1); }),
+          op("cumprod 0", [](const Tensor& x) { return cumprod(x, 0); }),
+          op("cumprod -1", [](const Tensor& x) { return cumprod(x, -1); }),
+          op("logcumsumexp 0", [](const Tensor& x) { return logcumsumexp(x, 0); }),
+          op("logcumsumexp -1", [](const Tensor& x) { return logcumsumexp(x, -1); }),
+          op("sort 0", [](const Tensor& x) { return sort(x, 0).values; }),
+          op("sort -1", [](const Tensor& x) { return sort(x, -1).values; }),
+          op("topk 0", [](const Tensor& x) { return topk(x, 10, 0).values; }),
+          op("topk -1", [](const Tensor& x) { return topk(x, 10, -1).values; }),
+          op("topk half", [](const Tensor& x) { return topk(x, x.size(-1) / 2).values; }),
+          op("median -1", [](const Tensor& x) { return median(x, -1).values; }),
+          op("log1p", [](const Tensor& x) { return log1p(x); }),
+          op("atan", [](const Tensor& x) { return atan(x); }),
+          op("softplus", [](const Tensor& x) { return softplus(x); }),
+          op("elu", [](const Tensor& x) { return elu(x); }),
           op("layer_norm", [](const Tensor& x) { return layer_norm(x); })};
 }
 
@@ -47,7 +75,7 @@ std::vector<bench::Op<Tensor>> all_ops() {
 
 int main(int argc, char** argv) {
   set_num_threads(argc > 1 ? std::atoi(argv[1]) : 1);
-  bench::time_ops(all_ops(), [](const bench::Layout& layout) {
+  bench::time_ops(all_ops(), argc > 2 ? argv[2] : "", [](const bench::Layout& layout) {
     Rng rng(1);
     const auto made = [&] {
       return rng.uniform(Shape(layout.lengths.begin(), layout.lengths.end()), 0.5, 1.5);

@@ -1,4 +1,4 @@
-// The same on libtorch: torch_ops_bench [THREADS].
+// The same on libtorch: torch_ops_bench [THREADS [WORD]].
 #include <torch/torch.h>
 
 #include <cstdlib>
@@ -40,6 +40,34 @@ std::vector<bench::Op<Tensor>> all_ops() {
           op("softmax -1", [](const Tensor& x) { return x.softmax(-1); }),
           op("log_softmax 0", [](const Tensor& x) { return x.log_softmax(0); }),
           op("log_softmax -1", [](const Tensor& x) { return x.log_softmax(-1); }),
+          op("std 0", [](const Tensor& x) { return x.std(0, true); }),
+          op("std -1", [](const Tensor& x) { return x.std(-1, true); }),
+          op("prod 0", [](const Tensor& x) { return x.prod(0); }),
+          op("prod -1", [](const Tensor& x) { return x.prod(-1); }),
+          op("norm", [](const Tensor& x) { return x.norm(); }),
+          op("norm 0", [](const Tensor& x) { return torch::linalg_vector_norm(x, 2, 0); }),
+          op("norm -1", [](const Tensor& x) { return torch::linalg_vector_norm(x, 2, -1); }),
+          op("norm1 -1", [](const Tensor& x) { return torch::linalg_vector_norm(x, 1, -1); }),
+          op("norm3 -1", [](const Tensor& x) { return torch::linalg_vector_norm(x, 3, -1); }),
+          op("argmin -1", [](const Tensor& x) { return x.argmin(-1); }),
+          op("any 0", [](const Tensor& x) { return (x > 9).any(0); }),
+          op("any -1", [](const Tensor& x) { return (x > 9).any(-1); }),
+          op("cumsum 0", [](const Tensor& x) { return x.cumsum(0); }),
+          op("cumsum -1", [](const Tensor& x) { return x.cumsum(-1); }),
+          op("cumprod 0", [](const Tensor& x) { return x.cumprod(0); }),
+          op("cumprod -1", [](const Tensor& x) { return x.cumprod(-1); }),
+          op("logcumsumexp 0", [](const Tensor& x) { return x.logcumsumexp(0); }),
+          op("logcumsumexp -1", [](const Tensor& x) { return x.logcumsumexp(-1); }),
+          op("sort 0", [](const Tensor& x) { return std::get<0>(x.sort(0)); }),
+          op("sort -1", [](const Tensor& x) { return std::get<0>(x.sort(-1)); }),
+          op("topk 0", [](const Tensor& x) { return std::get<0>(x.topk(10, 0)); }),
+          op("topk -1", [](const Tensor& x) { return std::get<0>(x.topk(10, -1)); }),
+          op("topk half", [](const Tensor& x) { return std::get<0>(x.topk(x.size(-1) / 2)); }),
+          op("median -1", [](const Tensor& x) { return std::get<0>(x.median(-1)); }),
+          op("log1p", [](const Tensor& x) { return x.log1p(); }),
+          op("atan", [](const Tensor& x) { return x.atan(); }),
+          op("softplus", [](const Tensor& x) { return torch::softplus(x); }),
+          op("elu", [](const Tensor& x) { return torch::elu(x); }),
           op("layer_norm", [](const Tensor& x) { return torch::layer_norm(x, {x.size(-1)}); })};
 }
 
@@ -48,7 +76,7 @@ std::vector<bench::Op<Tensor>> all_ops() {
 int main(int argc, char** argv) {
   const torch::NoGradGuard no_grad;
   at::set_num_threads(argc > 1 ? std::atoi(argv[1]) : 1);
-  bench::time_ops(all_ops(), [](const bench::Layout& layout) {
+  bench::time_ops(all_ops(), argc > 2 ? argv[2] : "", [](const bench::Layout& layout) {
     const Tensor x = (torch::rand(layout.lengths) + 0.5).permute(layout.order);
     return std::pair(x, x.clone(at::MemoryFormat::Contiguous));
   });

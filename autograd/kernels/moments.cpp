@@ -20,36 +20,34 @@ constexpr int64_t elements_per_part = 16384;
 // What is known of so many columns stays in the first-level cache.
 constexpr int64_t columns_at_once = 256;
 
-/// The sum of f(x) over a part of a row.   f maps a Block of Wide<T> to one
-template <class T, class F>
-Wide<T> sum_of(const T* x, int64_t n, F f) {
+/// What add(total, u) adds up for the Blocks u of a part of a row; the last is padded with `fill`.
+template <class T, class Add>
+Wide<T> add_up(const T* x, int64_t n, Wide<T> fill, Add add) {
   using W = Wide<T>;
-  const auto at = [&](int64_t i) -> Block<W> {
-    return f(Block<W>(load(x + i).template cast<W>()));
-  };
+  const auto at = [&](int64_t i) -> Block<W> { return load(x + i).template cast<W>(); };
   Total<W> a, b;
   int64_t i = 0;
   for (; i + 2 * lanes <= n; i += 2 * lanes) {
-    a += at(i);
-    b += at(i + lanes);
+    add(a, at(i));
+    add(b, at(i + lanes));
   }
-  if (i + lanes <= n) a += at(i), i += lanes;
+  if (i + lanes <= n) add(a, at(i)), i += lanes;
   if (i < n) {
-    Block<W> last = f(Block<W>(load_part(x + i, n - i, T(0)).template cast<W>()));
-    for (int64_t lane = n - i; lane < lanes; ++lane) last[lane] = 0;
-    b += last;
+    Block<W> last = Block<W>::Constant(fill);
+    for (int64_t lane = 0; lane < n - i; ++lane) last[lane] = W(x[i + lane]);
+    add(b, last);
   }
   a += b;
   return a.sum();
 }
 
-/// out = finish(index of the row, the sum of f(x)), for rows.
-template <class T, class F, class Finish>
-void sum_rows_of(const Reduction& r, const T* x, F f, Finish finish) {
+/// finish(row, what is added up) for rows.
+template <class T, class Add, class Finish>
+void add_up_rows(const Reduction& r, const T* x, Wide<T> fill, Add add, Finish finish) {
   for_row_parts<elements_per_part>(
       r.outer, r.middle,
       [&](int64_t row, int64_t begin, int64_t count) {
-        return sum_of(x + row * r.middle + begin, count, f);
+        return add_up(x + row * r.middle + begin, count, fill, add);
       },
       [](Wide<T> a, Wide<T> b) { return a + b; }, finish);
 }
@@ -92,8 +90,8 @@ bool lost_digits(double sum) { return !(sum > 0x1p-900) || std::isinf(sum); }
 template <class T>
 void norm_1(const Reduction& r, const T* x, T* out) {
   if (r.inner == 1) {
-    return sum_rows_of(
-        r, x, [](const auto& u) { return u.abs(); },
+    return add_up_rows(
+        r, x, Wide<T>(0), [](auto& total, const auto& u) { total += u.abs(); },
         [&](int64_t row, Wide<T> sum) { out[row] = static_cast<T>(sum); });
   }
   for_each_columns(r, columns_at_once, [&](const Columns& c) {
@@ -107,8 +105,8 @@ void norm_1(const Reduction& r, const T* x, T* out) {
 template <class T>
 void norm_2(const Reduction& r, const T* x, T* out) {
   if (r.inner == 1) {
-    return sum_rows_of(
-        r, x, [](const auto& u) { return u * u; },
+    return add_up_rows(
+        r, x, Wide<T>(0), [](auto& total, const auto& u) { total.add_square(u); },
         [&](int64_t row, Wide<T> sum) {
           out[row] = lost_digits(sum) ? scaled_norm(x + row * r.middle, 1, r.middle)
                                       : static_cast<T>(std::sqrt(sum));
@@ -131,11 +129,11 @@ template <class T>
 T row_variance(const T* x, int64_t n, Wide<T> divisor) {
   const Reduction row{1, n, 1};
   Wide<T> mean = 0, squares = 0;
-  sum_rows_of(
-      row, x, [](const auto& u) { return u; },
+  add_up_rows(
+      row, x, Wide<T>(0), [](auto& total, const auto& u) { total += u; },
       [&](int64_t, Wide<T> sum) { mean = sum / static_cast<Wide<T>>(n); });
-  sum_rows_of(
-      row, x, [mean](const auto& u) { return (u - mean) * (u - mean); },
+  add_up_rows(
+      row, x, mean, [mean](auto& total, const auto& u) { total.add_square(u - mean); },
       [&](int64_t, Wide<T> sum) { squares = sum; });
   return static_cast<T>(squares / divisor);
 }
@@ -167,6 +165,32 @@ void variance(const Reduction& r, double given, const T* x, T* out) {
   });
 }
 
+namespace {
+
+template <class T>
+Wide<T> product_of(const T* x, int64_t n) {
+  using W = Wide<T>;
+  using Packet = VectorOf<W>;
+  constexpr int width = lanes_of<W>, count = lanes / width;
+  Packet all[count];
+  for (Packet& p : all) p = packets::pset1<Packet>(W(1));
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const Block<W> u = load(x + i).template cast<W>();
+    for (int k = 0; k < count; ++k) {
+      all[k] = packets::pmul(all[k], packets::ploadu<Packet>(u.data() + k * width));
+    }
+  }
+  for (int half = count / 2; half > 0; half /= 2) {
+    for (int k = 0; k < half; ++k) all[k] = packets::pmul(all[k], all[k + half]);
+  }
+  W product = packets::predux_mul(all[0]);
+  for (; i < n; ++i) product *= W(x[i]);
+  return product;
+}
+
+}  // namespace
+
 template <class T>
 void product(const Reduction& r, const T* x, T* out) {
   using W = Wide<T>;
@@ -174,13 +198,7 @@ void product(const Reduction& r, const T* x, T* out) {
     return for_row_parts<elements_per_part>(
         r.outer, r.middle,
         [&](int64_t row, int64_t begin, int64_t count) {
-          const T* const from = x + row * r.middle + begin;
-          Block<W> all = Block<W>::Constant(1);
-          for_each_block(from, count, T(1),
-                         [&](const Block<T>& u, int64_t, int64_t) { all *= u.template cast<W>(); });
-          W product = 1;
-          for (int i = 0; i < lanes; ++i) product *= all[i];
-          return product;
+          return product_of(x + row * r.middle + begin, count);
         },
         [](W a, W b) { return a * b; },
         [&](int64_t row, W all) { out[row] = static_cast<T>(all); });

@@ -67,6 +67,13 @@ class Total {
   [[gnu::always_inline]] void operator+=(const Total& other) {
     for (int i = 0; i < count; ++i) sums_[i] = packets::padd(sums_[i], other.sums_[i]);
   }
+  /// Adds block^2, rounded once.
+  [[gnu::always_inline]] void add_square(const Block<T>& block) {
+    for (int i = 0; i < count; ++i) {
+      const Packet p = packets::ploadu<Packet>(block.data() + i * width);
+      sums_[i] = packets::pmadd(p, p, sums_[i]);
+    }
+  }
   /// The lanes' sum: each half is added to the other until one is left, whatever the width.
   [[gnu::always_inline]] T sum() const {
     Packet sums[count];

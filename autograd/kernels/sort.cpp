@@ -7,7 +7,9 @@
 #include <type_traits>
 #include <utility>
 
+#include "rapt/autograd/kernels/ceil_div.h"
 #include "rapt/autograd/kernels/runtime/parallel.h"
+#include "rapt/autograd/kernels/runtime/scratch.h"
 #include "rapt/autograd/pool.h"
 
 namespace rapt::kernels {
@@ -85,12 +87,16 @@ Item* sort_by_digits(Item* items, Item* spare, int64_t n) {
 template <class T>
 class Sorter {
  public:
-  Sorter(int64_t n, int64_t stride, bool descending)
-      : n_(n), stride_(stride), descending_(descending) {}
+  Sorter(int64_t n, bool descending) : n_(n), descending_(descending) {}
 
   /// The first k items of the line at x, in order.
   const Item<T>* first(const T* x, int64_t k) {
     if (k * 8 <= n_) return by_heap(x, k);
+    if (n_ < least_for_counting) {
+      load(x, [](const Item<T>&) { return true; });
+      std::partial_sort(items_.begin(), items_.begin() + k, items_.end());
+      return items_.data();
+    }
     if (k < n_) {
       const Item<T> last = nth(x, k - 1);
       load(x, [&](const Item<T>& item) { return !(last < item); });
@@ -118,7 +124,7 @@ class Sorter {
     items_.clear();
     items_.reserve(static_cast<size_t>(n_));
     for (int64_t i = 0; i < n_; ++i) {
-      const Item<T> item = item_of(x[i * stride_], i, descending_);
+      const Item<T> item = item_of(x[i], i, descending_);
       if (wanted(item)) items_.push_back(item);
     }
   }
@@ -127,10 +133,10 @@ class Sorter {
   const Item<T>* by_heap(const T* x, int64_t k) {
     items_.clear();
     if (k == 0) return items_.data();
-    for (int64_t i = 0; i < k; ++i) items_.push_back(item_of(x[i * stride_], i, descending_));
+    for (int64_t i = 0; i < k; ++i) items_.push_back(item_of(x[i], i, descending_));
     std::make_heap(items_.begin(), items_.end());
     for (int64_t i = k; i < n_; ++i) {
-      const Item<T> item = item_of(x[i * stride_], i, descending_);
+      const Item<T> item = item_of(x[i], i, descending_);
       if (!(item < items_.front())) continue;
       std::pop_heap(items_.begin(), items_.end());
       items_.back() = item;
@@ -140,20 +146,57 @@ class Sorter {
     return items_.data();
   }
 
-  const int64_t n_, stride_;
+  const int64_t n_;
   const bool descending_;
   PoolVector<Item<T>> items_, spare_;
 };
 
-/// f(sorter, first element of the line, number of the line) for all lines.
+// Lines side by side that are laid out one after another together: what is read of a row fills
+// whole cache lines.
+constexpr int64_t lines_at_once = 16;
+
+/// to [columns, rows] = the transpose of from [rows, columns], whose rows lie that far apart; and
+/// back.
+template <class T>
+void gather_columns(const T* from, int64_t rows, int64_t columns, int64_t apart, T* to) {
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < columns; ++j) to[j * rows + i] = from[i * apart + j];
+  }
+}
+template <class T>
+void scatter_columns(const T* from, int64_t rows, int64_t columns, int64_t apart, T* to) {
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < columns; ++j) to[i * apart + j] = from[j * rows + i];
+  }
+}
+
+/// values, places [outer, k, inner] = what f(sorter, line, values, places) sets for each line, k of
+/// each.
 template <class T, class F>
-void for_each_line(const Reduction& r, bool descending, F f) {
+void for_each_line(const Reduction& r, bool descending, int64_t k, const T* x, T* values,
+                   int64_t* places, F f) {
+  const int64_t n = r.middle, at_once = std::min(lines_at_once, r.inner);
+  const int64_t across = ceil_div(r.inner, std::max<int64_t>(at_once, 1));
   const int64_t grain =
-      std::max<int64_t>(1, elements_per_piece / 4 / std::max<int64_t>(1, r.middle));
-  parallel_for(r.outer * r.inner, grain, [&](int64_t begin, int64_t end) {
-    Sorter<T> sorter(r.middle, r.inner, descending);
-    for (int64_t line = begin; line < end; ++line) {
-      f(sorter, line / r.inner * r.middle * r.inner + line % r.inner, line);
+      std::max<int64_t>(1, elements_per_piece / 4 / std::max<int64_t>(1, n * at_once));
+  parallel_for(r.outer * across, grain, [&](int64_t begin, int64_t end) {
+    Sorter<T> sorter(n, descending);
+    if (r.inner == 1) {
+      for (int64_t i = begin; i < end; ++i) f(sorter, x + i * n, values + i * k, places + i * k);
+      return;
+    }
+    const Scratch<T> lines(at_once * n), line_values(at_once * k);
+    const Scratch<int64_t> line_places(at_once * k);
+    for (int64_t group = begin; group < end; ++group) {
+      const int64_t outer = group / across, column = group % across * at_once;
+      const int64_t some = std::min(at_once, r.inner - column);
+      const int64_t to = outer * k * r.inner + column;
+      gather_columns<T>(x + outer * n * r.inner + column, n, some, r.inner, lines);
+      for (int64_t j = 0; j < some; ++j) {
+        f(sorter, lines + j * n, line_values + j * k, line_places + j * k);
+      }
+      scatter_columns<T>(line_values, k, some, r.inner, values + to);
+      scatter_columns<int64_t>(line_places, k, some, r.inner, places + to);
     }
   });
 }
@@ -162,24 +205,23 @@ void for_each_line(const Reduction& r, bool descending, F f) {
 
 template <class T>
 void sort(const Reduction& r, bool descending, int64_t k, const T* x, T* values, int64_t* places) {
-  for_each_line<T>(r, descending, [&](Sorter<T>& sorter, int64_t at, int64_t line) {
-    const Item<T>* const first = sorter.first(x + at, k);
-    const int64_t to = line / r.inner * k * r.inner + line % r.inner;
-    for (int64_t i = 0; i < k; ++i) {
-      const int64_t place = place_of(first[i]);
-      values[to + i * r.inner] = x[at + place * r.inner];
-      places[to + i * r.inner] = place;
-    }
-  });
+  for_each_line(r, descending, k, x, values, places,
+                [k](Sorter<T>& sorter, const T* line, T* line_values, int64_t* line_places) {
+                  const Item<T>* const first = sorter.first(line, k);
+                  for (int64_t i = 0; i < k; ++i) {
+                    line_places[i] = place_of(first[i]);
+                    line_values[i] = line[line_places[i]];
+                  }
+                });
 }
 
 template <class T>
 void nth(const Reduction& r, int64_t k, const T* x, T* values, int64_t* places) {
-  for_each_line<T>(r, false, [&](Sorter<T>& sorter, int64_t at, int64_t line) {
-    const int64_t place = place_of(sorter.nth(x + at, k));
-    values[line] = x[at + place * r.inner];
-    places[line] = place;
-  });
+  for_each_line(r, false, 1, x, values, places,
+                [k](Sorter<T>& sorter, const T* line, T* value, int64_t* place) {
+                  *place = place_of(sorter.nth(line, k));
+                  *value = line[*place];
+                });
 }
 
 #define RAPT_INSTANTIATE(T)                                                    \

@@ -23,7 +23,8 @@ Tensor inverse_or_zero(const Tensor& y) {
 
 }  // namespace
 
-// ---- var and std -------------------------------------------------------------------------------
+// ---- var and stddev
+// -------------------------------------------------------------------------------
 
 Tensor var(const Tensor& x) { return var(x, all_axes("var", x)); }
 
@@ -46,11 +47,11 @@ Tensor var(const Tensor& x, const Axes& given, VarOptions options) {
   });
 }
 
-Tensor std(const Tensor& x) { return std(x, all_axes("std", x)); }
+Tensor stddev(const Tensor& x) { return stddev(x, all_axes("stddev", x)); }
 
-Tensor std(const Tensor& x, const Axes& given, VarOptions options) {
-  require_float("std", "x", x);
-  const Axes axes = resolve_axes("std", given, x.rank());
+Tensor stddev(const Tensor& x, const Axes& given, VarOptions options) {
+  require_float("stddev", "x", x);
+  const Axes axes = resolve_axes("stddev", given, x.rank());
   const Tensor squared = var(x, axes, options);
   Tensor y;
   {
@@ -58,7 +59,7 @@ Tensor std(const Tensor& x, const Axes& given, VarOptions options) {
     y = sqrt(squared);
   }
   return join_graph(
-      "std", {squared}, y,
+      "stddev", {squared}, y,
       [](const Backward& b) -> Gradients { return {b.grad * 0.5 * inverse_or_zero(b.output())}; },
       {.keep_output = true});
 }

@@ -39,9 +39,9 @@ struct VarOptions {
 /// Sum of squared deviations over (count - correction).
 Tensor var(const Tensor& x);
 Tensor var(const Tensor& x, const Axes& axes, VarOptions options = {});
-/// sqrt(var), with gradient 0 where that is 0.
-Tensor std(const Tensor& x);
-Tensor std(const Tensor& x, const Axes& axes, VarOptions options = {});
+/// sqrt(var), with gradient 0 where that is 0. (torch.std: in C++, std is a namespace.)
+Tensor stddev(const Tensor& x);
+Tensor stddev(const Tensor& x, const Axes& axes, VarOptions options = {});
 
 struct NormOptions {
   double p = 2;

@@ -309,7 +309,7 @@ TEST(Norm, WhereItIsZeroSoIsItsGradient) {
     EXPECT_EQ(x.grad().str(), "f32[3] {0, 0, 0}") << p;
   }
   Tensor x = ones({3}).set_requires_grad();
-  std(x).backward();
+  stddev(x).backward();
   EXPECT_EQ(x.grad().str(), "f32[3] {0, 0, 0}");
 }
 
@@ -332,7 +332,7 @@ TEST(Reduce, WhatTheNewOnesRefuse) {
             "norm: wanted at least one element along axes [1] for p = inf; got shape [2, 0]");
   EXPECT_EQ(error_of([] { norm(ones({2}), {0}, {.p = not_a_number}); }),
             "norm: wanted a number as p; got nan");
-  EXPECT_EQ(error_of([] { std(arange(3)); }), "std: wanted x of f32 or f64; got i64[3]");
+  EXPECT_EQ(error_of([] { stddev(arange(3)); }), "stddev: wanted x of f32 or f64; got i64[3]");
   EXPECT_EQ(error_of([] { min_with_indices(ones({2}), 1); }),
             "min_with_indices: wanted an axis in [-1, 1); got 1");
 }

@@ -47,7 +47,7 @@ void reduction(Ops& ops, const std::string& name, Tensor (*all)(const Tensor&),
   });
 }
 
-/// var or std.
+/// var or stddev.
 void add_moment(Ops& ops, const std::string& name, Tensor (*all)(const Tensor&),
                 Tensor (*some)(const Tensor&, const Axes&, VarOptions)) {
   ops(name + "(Tensor)")
@@ -196,7 +196,7 @@ void add_reductions(Ops& ops) {
   ops("var(Tensor, Axes, VarOptions)")
       .sample("axis of length 1", [](In x) { return var(x[0], {1}, {.correction = 0}); },
               {normal({2, 1})});
-  add_moment(ops, "std", rapt::std, rapt::std);
+  add_moment(ops, "stddev", stddev, stddev);
   add_norm(ops);
   add_indices(ops, {"max", argmax, argmax, max_with_indices});
   add_indices(ops, {"min", argmin, argmin, min_with_indices});

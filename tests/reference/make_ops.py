@@ -216,7 +216,7 @@ def reductions():
         case(f"{name}/all", lambda x, f=f: f(x, [0, 1, 2]), x)
         for how, (axis, keep) in axes.items():
             case(f"{name}/{how}", lambda x, f=f, a=axis, k=keep: f(x, a, keepdim=k), x)
-    for name, f in {"var": torch.var, "std": torch.std}.items():
+    for name, f in {"var": torch.var, "stddev": torch.std}.items():
         for how, (axis, keep) in axes.items():
             for c in (0, 1):
                 case(
