@@ -12,6 +12,7 @@
 ///   ops/reduce.h            sums, extremes and the like over axes
 ///   ops/scan.h              sums, products and logsumexp so far, along an axis
 ///   ops/shape.h             the same elements under other shapes; pieces and joins
+///   ops/arrange.h           flip, roll, repeat, pad; pieces
 ///   ops/sort.h              sort, topk, median, unique
 ///   ops/index.h             elements by number
 ///   ops/products.h          matmul, linear, einsum
@@ -35,6 +36,7 @@
 #include "rapt/autograd/operators.h"
 #include "rapt/autograd/ops/activation.h"
 #include "rapt/autograd/ops/arithmetic.h"
+#include "rapt/autograd/ops/arrange.h"
 #include "rapt/autograd/ops/choice.h"
 #include "rapt/autograd/ops/compare.h"
 #include "rapt/autograd/ops/elementwise.h"

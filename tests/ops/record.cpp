@@ -31,6 +31,7 @@ const std::deque<OpRecord>& op_records() {
     add_reductions(ops);
     add_scans(ops);
     add_shapes(ops);
+    add_arrangements(ops);
     add_sorting(ops);
     add_indexing(ops);
     add_products(ops);

@@ -90,6 +90,7 @@ void add_comparisons(Ops& ops);
 void add_reductions(Ops& ops);
 void add_scans(Ops& ops);
 void add_shapes(Ops& ops);
+void add_arrangements(Ops& ops);
 void add_sorting(Ops& ops);
 void add_indexing(Ops& ops);
 void add_products(Ops& ops);

@@ -42,6 +42,7 @@ TEST(OpGradients, OfActivations) { check_family(tests::add_activations); }
 TEST(OpGradients, OfReductions) { check_family(tests::add_reductions); }
 TEST(OpGradients, OfScans) { check_family(tests::add_scans); }
 TEST(OpGradients, OfShapes) { check_family(tests::add_shapes); }
+TEST(OpGradients, OfArrangements) { check_family(tests::add_arrangements); }
 TEST(OpGradients, OfSorting) { check_family(tests::add_sorting); }
 TEST(OpGradients, OfIndexing) { check_family(tests::add_indexing); }
 TEST(OpGradients, OfProducts) { check_family(tests::add_products); }

@@ -312,6 +312,24 @@ def shapes():
         case(f"triu/{d}", lambda x, d=d: x.triu(d), normal(2, 4, 3))
 
 
+# ---- arrangements
+
+
+def arrangements():
+    case("flip/0", lambda x: x.flip(0), normal(3, 2))
+    case("flip/0 and -1", lambda x: x.flip(0, -1), normal(3, 2, 4))
+    case("roll/1, 0", lambda x: x.roll(1, 0), normal(3, 2))
+    case("roll/-5, -1", lambda x: x.roll(-5, -1), normal(2, 4))
+    case("repeat/2, 3", lambda x: x.repeat(2, 3), normal(2, 3))
+    case("repeat/more axes", lambda x: x.repeat(2, 1, 3), normal(2, 2))
+    case("pad", lambda x: F.pad(x, (1, 2), value=-1.5), normal(2, 3))
+    case("chunk/3 of 7", lambda x: x.chunk(3, -1), normal(2, 7))
+    case("chunk/3 of 4", lambda x: x.chunk(3, -1), normal(2, 4))
+    case("unbind", lambda x: x.unbind(1), normal(2, 3))
+    case("movedim/0, -1", lambda x: x.movedim(0, -1), normal(2, 3, 4))
+    case("movedim/2, 0", lambda x: x.movedim(2, 0), normal(2, 3, 4))
+
+
 # ---- order
 
 
@@ -608,7 +626,7 @@ def write_safetensors(path, tensors):
 
 def main():
     torch.set_num_threads(1)
-    for make in (elementwise, comparisons, reductions, scans, shapes, sorting, indexing, products):
+    for make in (elementwise, comparisons, reductions, scans, shapes, arrangements, sorting, indexing, products):
         make()
     for make in (normalization, attentions, losses):
         make()
