@@ -6,6 +6,7 @@
 // "..." stands for any text within a line; alone on a line, for any number of lines.
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -100,7 +101,8 @@ TEST_P(Examples, PrintsWhatItPromises) {
       promised_session(tests::read_text(RAPT_SOURCE_DIR "/examples/" + name + ".cpp"));
   ASSERT_TRUE(promised.command == name || promised.command.starts_with(name + " "))
       << "an example opens with a comment that has a line \"//   $ " << name << "\"";
-  const std::string folder = std::filesystem::path(::testing::TempDir()) / ("rapt_" + name);
+  const std::string folder = std::filesystem::path(::testing::TempDir()) /
+                             ("rapt_" + std::to_string(getpid()) + "_" + name);
   std::filesystem::create_directories(folder);
   const tests::CommandResult got = tests::run_command(
       "cd '" + folder + "' && " RAPT_BINARY_DIR "/examples/" + promised.command + " 2>&1");
