@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "rapt/autograd/kernels/eigen.h"
 
@@ -12,6 +13,10 @@ inline constexpr int lanes = 16;
 
 template <class T>
 using Block = eigen::Array<T, lanes, 1>;
+
+/// What partial results of T are kept in, so that a long sum of f32 does not stop growing.
+template <class T>
+using Wide = std::conditional_t<std::is_same_v<T, float>, double, T>;
 
 /// A vector of the machine's own width, and its length.
 template <class T>

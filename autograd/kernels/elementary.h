@@ -6,8 +6,8 @@
 #include "rapt/autograd/kernels/math.h"
 
 /// Elementary functions that math.h does not have. Those of f32 are computed in f64, by packets of
-/// additions, products, quotients and square roots, and rounded once; those of f64 are the C
-/// library's.
+/// additions, products, quotients and square roots, and rounded once (tan and softplus: of what
+/// math.h has); those of f64 are the C library's.
 namespace rapt::kernels {
 
 /// f of each lane.

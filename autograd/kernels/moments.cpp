@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <type_traits>
 
 #include "rapt/autograd/kernels/columns.h"
 #include "rapt/autograd/kernels/row_parts.h"
@@ -12,9 +11,6 @@
 
 namespace rapt::kernels {
 namespace {
-
-template <class T>
-using Wide = std::conditional_t<std::is_same_v<T, float>, double, T>;
 
 constexpr int64_t elements_per_part = 16384;
 // What is known of so many columns stays in the first-level cache.

@@ -23,10 +23,6 @@ int64_t rows_per_piece(int64_t row) {
   return std::max<int64_t>(1, elements_per_piece / std::max<int64_t>(row, 1));
 }
 
-/// What partial sums are added up in, so that a long sum of f32 does not stop growing.
-template <class T>
-using Wide = std::conditional_t<std::is_same_v<T, float>, double, T>;
-
 // Of a row, before its partial sum joins the others.
 constexpr int64_t elements_per_chunk = 4096;
 

@@ -12,7 +12,7 @@ namespace rapt::kernels {
 /// As many rows keep all threads busy with a row each.
 inline constexpr int64_t threads_worth = 32;
 
-/// out[row] = finish(join(...join(join(p[0], p[1]), p[2])...)) for rows of n elements, where p[i] =
+/// finish(row, join(...join(join(p[0], p[1]), p[2])...)) for rows of n elements, where p[i] =
 /// part(row, begin, count) is of the row's i-th elements_per_part. So a long row is worked on by
 /// several threads, in an order that depends on its length alone. Of no elements there is one part.
 template <int64_t elements_per_part, class Part, class Join, class Finish>

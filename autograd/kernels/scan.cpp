@@ -6,15 +6,10 @@
 #include <utility>
 
 #include "rapt/autograd/kernels/ceil_div.h"
-#include "rapt/autograd/kernels/math.h"
-#include "rapt/autograd/kernels/runtime/parallel.h"
+#include "rapt/autograd/kernels/rows.h"
 
 namespace rapt::kernels {
 namespace {
-
-/// What goes on along a line is not rounded to f32.
-template <class T>
-using Wide = std::conditional_t<std::is_same_v<T, float>, double, T>;
 
 template <class T>
 Block<Wide<T>> wide(const Block<T>& x) {
@@ -46,20 +41,15 @@ void run_columns(const Lines<T, inputs>& lines, int64_t stride, int64_t length, 
       const int64_t at = row + j, some = std::min<int64_t>(lanes, count - j);
       std::array<Block<T>, inputs> u;
       for (size_t n = 0; n < inputs; ++n) {
-        u[n] = some == lanes ? load(lines.in[n] + at) : load_part(lines.in[n] + at, some, T(0));
+        u[n] = load_some(lines.in[n], at, some, T(0));
       }
-      const Block<T> y = step(states[j / lanes], u);
-      if (some == lanes) {
-        store(lines.out + at, y);
-      } else {
-        store_part(lines.out + at, y, some);
-      }
+      store_some(lines.out + at, step(states[j / lanes], u), some);
     }
   }
 }
 
-/// to [places, 16] = from [16 lines, places], lines `apart` and places `stride` apart in memory;
-/// of `count` lines, the last stands for those that are missing.
+/// to [places, 16] = from [16 lines, places]: lines begin at `starts`, and their places are
+/// `stride` apart. Of `count` lines, the last stands for those that are missing.
 template <class T>
 void gather_lines(const T* from, const int64_t* starts, int64_t count, int64_t stride,
                   int64_t places, T* to) {
@@ -80,6 +70,7 @@ void gather_lines(const T* from, const int64_t* starts, int64_t count, int64_t s
   }
 }
 
+/// The other way: to [count lines, places] = from [places, 16].
 template <class T>
 void scatter_lines(const T* from, const int64_t* starts, int64_t count, int64_t stride,
                    int64_t places, T* to) {

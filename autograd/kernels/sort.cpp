@@ -27,27 +27,27 @@ auto key_of(T x) {
 }
 
 /// What is sorted: a key with its place, all different, so that no sort can swap equals.
-struct Wide {
+struct KeyAndPlace {
   uint64_t key;
   uint64_t place;
-  bool operator<(const Wide& other) const {
+  bool operator<(const KeyAndPlace& other) const {
     return key != other.key ? key < other.key : place < other.place;
   }
 };
-struct Narrow {  // of f32: one integer
+struct PackedItem {  // of f32: one integer
   uint64_t both;
-  bool operator<(const Narrow& other) const { return both < other.both; }
+  bool operator<(const PackedItem& other) const { return both < other.both; }
 };
 
-int64_t place_of(const Wide& item) { return static_cast<int64_t>(item.place); }
-int64_t place_of(const Narrow& item) { return static_cast<int64_t>(item.both & 0xffffffff); }
+int64_t place_of(const KeyAndPlace& item) { return static_cast<int64_t>(item.place); }
+int64_t place_of(const PackedItem& item) { return static_cast<int64_t>(item.both & 0xffffffff); }
 
 /// The i-th byte of the key, from the lowest.
-size_t digit(const Wide& item, int i) { return item.key >> (8 * i) & 0xff; }
-size_t digit(const Narrow& item, int i) { return item.both >> (32 + 8 * i) & 0xff; }
+size_t digit(const KeyAndPlace& item, int i) { return item.key >> (8 * i) & 0xff; }
+size_t digit(const PackedItem& item, int i) { return item.both >> (32 + 8 * i) & 0xff; }
 
 template <class T>
-using Item = std::conditional_t<std::is_same_v<T, float>, Narrow, Wide>;
+using Item = std::conditional_t<std::is_same_v<T, float>, PackedItem, KeyAndPlace>;
 template <class T>
 constexpr int digits_of = sizeof(decltype(key_of(T{})));
 

@@ -101,12 +101,8 @@ namespace {
 /// C leaves what i64 / 0 does open. One of the operands may be a number.
 void require_divisors(const char* op, const Tensor& b) {
   if (b.dtype() != Dtype::i64) return;
-  const Tensor dense = b.detach().contiguous();
-  const int64_t* const values = dense.data<int64_t>();
-  for (int64_t i = 0, n = dense.numel(); i < n; ++i) {
-    if (values[i] == 0)
-      fail(op, ": wanted divisors other than 0; got 0 at ", i, " of i64", b.shape());
-  }
+  const int64_t at = first_bad<int64_t>(b, [](int64_t v) { return v == 0; });
+  if (at >= 0) fail(op, ": wanted divisors other than 0; got 0 at ", at, " of i64", b.shape());
 }
 
 int64_t negated(int64_t a) { return static_cast<int64_t>(0 - static_cast<uint64_t>(a)); }
@@ -239,12 +235,10 @@ int64_t whole_power(int64_t base, int64_t exponent) {
 
 Tensor pow_of_integers(const Tensor& base, const Tensor& exponent) {
   require_same_dtype("pow", base, exponent);
-  const Tensor dense = exponent.contiguous();
-  const int64_t* const values = dense.data<int64_t>();
-  for (int64_t i = 0, n = dense.numel(); i < n; ++i) {
-    if (values[i] >= 0) continue;
-    fail("pow: wanted exponents of at least 0 for i64; got ", values[i], " at ", i, " of i64",
-         exponent.shape());
+  const int64_t at = first_bad<int64_t>(exponent, [](int64_t v) { return v < 0; });
+  if (at >= 0) {
+    fail("pow: wanted exponents of at least 0 for i64; got ",
+         exponent.contiguous().data<int64_t>()[at], " at ", at, " of i64", exponent.shape());
   }
   return map_elements<int64_t, int64_t, int64_t>(
       "pow", base, exponent, per_pair([](int64_t u, int64_t v) { return whole_power(u, v); }));

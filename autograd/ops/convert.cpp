@@ -20,13 +20,10 @@ Tensor copied(const Tensor& x) {
 /// For a conversion to i64, which cuts off what is behind the point.
 template <class T>
 void require_in_i64(const Tensor& x) {
-  const Tensor dense = x.detach().contiguous();
-  const T* values = dense.data<T>();
-  for (int64_t i = 0, n = dense.numel(); i < n; ++i) {
-    if (is_in_i64(values[i])) continue;
-    fail("to: wanted numbers that i64 can hold; got ", double{values[i]}, " at ", i, " of ",
-         x.dtype(), x.shape());
-  }
+  const int64_t at = first_bad<T>(x, [](T v) { return !is_in_i64(v); });
+  if (at < 0) return;
+  fail("to: wanted numbers that i64 can hold; got ", double{x.detach().contiguous().data<T>()[at]},
+       " at ", at, " of ", x.dtype(), x.shape());
 }
 
 }  // namespace

@@ -23,8 +23,7 @@ Tensor inverse_or_zero(const Tensor& y) {
 
 }  // namespace
 
-// ---- var and stddev
-// -------------------------------------------------------------------------------
+// ---- var and stddev ----------------------------------------------------------------------------
 
 Tensor var(const Tensor& x) { return var(x, all_axes("var", x)); }
 

@@ -1,9 +1,9 @@
-#include "rapt/autograd/graph/join.h"
 #include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/kernels/moments.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/detail/checks.h"
 #include "rapt/autograd/ops/detail/reduction.h"
+#include "rapt/autograd/ops/detail/taken.h"
 
 namespace rapt {
 
@@ -34,19 +34,7 @@ Tensor index_of_all(const char* op, bool largest, const Tensor& x) {
 ValuesAndIndices with_indices(const char* op, bool largest, const Tensor& x, Int axis,
                               bool keepdim) {
   const Tensor index = index_of(op, largest, x, axis, true);
-  const int64_t along = resolve_axis(op, axis, x.rank());
-  const auto shown = [&](const Tensor& y) { return keepdim ? y : squeeze(y, along); };
-  Tensors both;
-  {
-    const NoGrad no_grad;
-    both = {shown(gather(x, along, index)), shown(index)};
-  }
-  both = join_graph(op, {x}, std::move(both),
-                    [index, along, shape = x.shape()](const Backward& b) -> Gradients {
-                      const Tensor g = reshape(b.grad, index.shape());
-                      return {scatter_add(zeros(shape, g.dtype()), along, index, g)};
-                    });
-  return {both[0], both[1]};
+  return taken_one(op, x, resolve_axis(op, axis, x.rank()), index, keepdim);
 }
 
 }  // namespace

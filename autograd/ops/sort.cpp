@@ -1,24 +1,26 @@
 #include "rapt/autograd/kernels/sort.h"
 
-#include "rapt/autograd/graph/join.h"
+#include <limits>
+
 #include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/detail/checks.h"
 #include "rapt/autograd/ops/detail/reduction.h"
+#include "rapt/autograd/ops/detail/taken.h"
 
 namespace rapt {
 
 namespace {
 
-/// Values taken from x along an axis, and where from, as an op: the gradient goes back there.
-ValuesAndIndices taken(const char* op, const Tensor& x, int64_t axis, const Tensor& values,
-                       const Tensor& indices) {
-  const Tensors both =
-      join_graph(op, {x}, Tensors{values, indices},
-                 [indices, axis, shape = x.shape()](const Backward& b) -> Gradients {
-                   return {scatter_add(zeros(shape, b.grad.dtype()), axis, indices, b.grad)};
-                 });
-  return {both[0], both[1]};
+/// The axis, which the kernels count in 32 bits.
+int64_t sorted_axis(const char* op, const Tensor& x, Int given) {
+  require_numbers(op, x);
+  const int64_t axis = resolve_axis(op, given, x.rank());
+  constexpr int64_t longest = std::numeric_limits<uint32_t>::max();
+  if (x.size(axis) > longest) {
+    fail(op, ": wanted at most ", longest, " elements along an axis; got shape ", x.shape());
+  }
+  return axis;
 }
 
 /// The first k along an axis.
@@ -48,20 +50,17 @@ ValuesAndIndices first_sorted(const char* op, const Tensor& x, int64_t axis, int
 }  // namespace
 
 ValuesAndIndices sort(const Tensor& x, Int axis, SortOptions options) {
-  require_numbers("sort", x);
-  const int64_t along = resolve_axis("sort", axis, x.rank());
+  const int64_t along = sorted_axis("sort", x, axis);
   return first_sorted("sort", x, along, x.size(along), options.descending);
 }
 
 Tensor argsort(const Tensor& x, Int axis, SortOptions options) {
-  require_numbers("argsort", x);
-  const int64_t along = resolve_axis("argsort", axis, x.rank());
+  const int64_t along = sorted_axis("argsort", x, axis);
   return first_sorted("argsort", x.detach(), along, x.size(along), options.descending).indices;
 }
 
 ValuesAndIndices topk(const Tensor& x, Int given, Int axis, TopkOptions options) {
-  require_numbers("topk", x);
-  const int64_t along = resolve_axis("topk", axis, x.rank());
+  const int64_t along = sorted_axis("topk", x, axis);
   const int64_t k = given, n = x.size(along);
   if (k < 0 || k > n) {
     fail("topk: wanted a k in [0, ", n, "], the length of axis ", axis, " of ", x.shape(), "; got ",
@@ -77,13 +76,12 @@ Tensor median(const Tensor& x) {
 }
 
 ValuesAndIndices median(const Tensor& x, Int given, ReduceOptions options) {
-  require_numbers("median", x);
-  const int64_t axis = resolve_axis("median", given, x.rank());
+  const int64_t axis = sorted_axis("median", x, given);
   if (x.size(axis) == 0) {
     fail("median: wanted at least one element along axis ", given, "; got shape ", x.shape());
   }
   const int64_t middle = (x.size(axis) - 1) / 2;
-  Tensor values, indices;
+  Tensor indices;
   {
     const NoGrad no_grad;
     indices = reduced(x, {axis}, true, Dtype::i64, [&](auto& r, auto& dense, auto& out) {
@@ -99,11 +97,8 @@ ValuesAndIndices median(const Tensor& x, Int given, ReduceOptions options) {
       const Tensor first_nan = argmax(odd.to(Dtype::i64), axis, {.keepdim = true});
       indices = where(any(odd, {axis}, {.keepdim = true}), first_nan, indices);
     }
-    values = gather(x, axis, indices);
   }
-  const ValuesAndIndices kept = taken("median", x, axis, values, indices);
-  if (options.keepdim) return kept;
-  return {squeeze(kept.values, axis), squeeze(kept.indices, axis)};
+  return taken_one("median", x, axis, indices, options.keepdim);
 }
 
 Unique unique(const Tensor& x) {

@@ -120,6 +120,17 @@ TEST(Sort, BadArgumentsAreErrors) {
             "topk: wanted a k in [0, 3], the length of axis -1 of [2, 3]; got 4");
   EXPECT_EQ(error_of([] { sort(ones({2}, Dtype::b8)); }),
             "sort: wanted f32, f64 or i64; got b8[2]");
+  const Tensor long_one = expand(ones({1}), {int64_t{1} << 32});  // one element in memory
+  for (const char* op : {"sort", "argsort", "topk", "median"}) {
+    const std::string name = op;
+    EXPECT_EQ(error_of([&] {
+                if (name == "sort") sort(long_one);
+                if (name == "argsort") argsort(long_one);
+                if (name == "topk") topk(long_one, 1);
+                if (name == "median") median(long_one, 0);
+              }),
+              name + ": wanted at most 4294967295 elements along an axis; got shape [4294967296]");
+  }
   EXPECT_EQ(error_of([] { argsort(ones({2}), 1); }), "argsort: wanted an axis in [-1, 1); got 1");
   EXPECT_EQ(error_of([] {
               median(zeros({2, 0}), 1);

@@ -55,6 +55,17 @@ T checked_number(const char* op, double value) {
   return static_cast<T>(value);
 }
 
+/// Where the first element lies that is bad, in row-major order; -1 if none is.
+template <class T, class Bad>
+int64_t first_bad(const Tensor& x, Bad bad) {
+  const Tensor dense = x.detach().contiguous();
+  const T* const values = dense.data<T>();
+  for (int64_t i = 0, n = dense.numel(); i < n; ++i) {
+    if (bad(values[i])) return i;
+  }
+  return -1;
+}
+
 inline void require_same_dtype(const char* op, const Tensor& a, const Tensor& b) {
   require_defined(op, "the first argument", a);
   require_defined(op, "the second argument", b);

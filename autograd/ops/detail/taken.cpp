@@ -1,0 +1,30 @@
+#include "rapt/autograd/ops/detail/taken.h"
+
+#include "rapt/autograd/graph/join.h"
+#include "rapt/autograd/ops.h"
+
+namespace rapt {
+
+ValuesAndIndices taken(const char* op, const Tensor& x, int64_t axis, const Tensor& values,
+                       const Tensor& indices) {
+  const Tensors both =
+      join_graph(op, {x}, Tensors{values, indices},
+                 [indices, axis, shape = x.shape()](const Backward& b) -> Gradients {
+                   return {scatter_add(zeros(shape, b.grad.dtype()), axis, indices, b.grad)};
+                 });
+  return {both[0], both[1]};
+}
+
+ValuesAndIndices taken_one(const char* op, const Tensor& x, int64_t axis, const Tensor& indices,
+                           bool keepdim) {
+  Tensor values;
+  {
+    const NoGrad no_grad;
+    values = gather(x, axis, indices);
+  }
+  const ValuesAndIndices kept = taken(op, x, axis, values, indices);
+  if (keepdim) return kept;
+  return {squeeze(kept.values, axis), squeeze(kept.indices, axis)};
+}
+
+}  // namespace rapt
