@@ -6,6 +6,7 @@
 #include "rapt/autograd/attention/mask.h"
 #include "rapt/autograd/attention/score.h"
 #include "rapt/autograd/create.h"
+#include "rapt/autograd/derivatives.h"
 #include "rapt/autograd/dtype.h"
 #include "rapt/autograd/error.h"
 #include "rapt/autograd/gradient.h"

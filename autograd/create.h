@@ -3,6 +3,7 @@
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <type_traits>
 #include <vector>
 
@@ -73,5 +74,16 @@ template <class T>
 Tensor from_values(const std::vector<T>& values) {
   return from_values(values, Shape{values.size()});
 }
+
+/// Elements in row-major order where they lie in memory of the caller's, float, double, int64_t or
+/// bool, without a copy. They are only read: what would write there throws. `owner` lives as long
+/// as anybody sees them:
+///
+///   auto pixels = std::make_shared<std::vector<float>>(read_image());
+///   Tensor image = from_memory(pixels->data(), {height, width}, pixels);
+///
+/// What others write there rapt cannot notice: between an op and its gradient it must not change.
+template <class T>
+Tensor from_memory(const T* data, const Shape& shape, std::shared_ptr<const void> owner);
 
 }  // namespace rapt

@@ -13,8 +13,10 @@
 ///   ops/scan.h              sums, products and logsumexp so far, along an axis
 ///   ops/shape.h             the same elements under other shapes; pieces and joins
 ///   ops/arrange.h           flip, roll, repeat, pad; pieces
+///   ops/diagonal.h          diagonals and triangles
 ///   ops/sort.h              sort, topk, median, unique
-///   ops/index.h             elements by number
+///   ops/index.h             elements by number, read
+///   ops/scatter.h           elements by number, written
 ///   ops/products.h          matmul, linear, einsum
 ///   ops/normalize.h         softmax, norms, dropout
 ///   attention/attention.h   attention, with masks and scores as values
@@ -39,6 +41,7 @@
 #include "rapt/autograd/ops/arrange.h"
 #include "rapt/autograd/ops/choice.h"
 #include "rapt/autograd/ops/compare.h"
+#include "rapt/autograd/ops/diagonal.h"
 #include "rapt/autograd/ops/elementwise.h"
 #include "rapt/autograd/ops/index.h"
 #include "rapt/autograd/ops/loss.h"
@@ -47,5 +50,6 @@
 #include "rapt/autograd/ops/reduce.h"
 #include "rapt/autograd/ops/rotary.h"
 #include "rapt/autograd/ops/scan.h"
+#include "rapt/autograd/ops/scatter.h"
 #include "rapt/autograd/ops/shape.h"
 #include "rapt/autograd/ops/sort.h"

@@ -7,6 +7,10 @@
 
 namespace rapt {
 
+struct MultinomialOptions {
+  bool replacement = false;  ///< an index may be drawn again
+};
+
 /// A stream of random numbers: explicit, seeded, savable. Draws advance it. Passed by reference
 /// to whatever draws; copying it copies the stream, so both copies give the same numbers.
 class Rng {
@@ -24,6 +28,14 @@ class Rng {
   Tensor integers(int64_t low, int64_t high, const Shape& shape);
   /// b8: true with probability p. Throws unless 0 <= p <= 1.
   Tensor bernoulli(double p, const Shape& shape);
+  /// f32 or f64: -log(-log(u)), u uniform. The index of the largest of logits + gumbel is a draw
+  /// from softmax(logits) (arXiv:1611.01144).
+  Tensor gumbel(const Shape& shape, Dtype dtype = Dtype::f32);
+  /// i64 [..., count]: indices drawn by weights [..., n], f32 or f64, each in proportion to its
+  /// weight; without replacement no index twice, in the order of the draws. Throws for a weight
+  /// that is negative or not finite, and where fewer than `count` weights (with replacement: none)
+  /// are above 0.
+  Tensor multinomial(const Tensor& weights, Int count, MultinomialOptions options = {});
   /// i64 [n]: 0 ... n - 1 in random order.
   Tensor permutation(int64_t n);
 

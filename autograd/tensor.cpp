@@ -68,6 +68,31 @@ Tensor empty(const Shape& shape, Dtype dtype) {
   return handle_on(std::move(impl));
 }
 
+template <class T>
+Tensor from_memory(const T* data, const Shape& shape, std::shared_ptr<const void> owner) {
+  const Dtype dtype = dtype_of<T>();
+  const size_t bytes = checked_bytes(shape, dtype);
+  if (owner == nullptr) {
+    fail("from_memory: wanted an owner of the memory, which lives as long as the tensor; got null");
+  }
+  if (data == nullptr && bytes > 0) fail("from_memory: wanted elements for ", shape, "; got null");
+  if (const uintptr_t off = reinterpret_cast<uintptr_t>(data) % alignof(T); off != 0) {
+    fail("from_memory: wanted an address that ", dtype, " can lie at, a multiple of ", alignof(T),
+         "; got one ", off, " above that");
+  }
+  auto impl = new_impl();
+  impl->storage =
+      std::allocate_shared<Storage>(PoolAllocator<Storage>(), data, bytes, std::move(owner));
+  impl->shape = shape;
+  impl->strides = row_major(shape);
+  impl->dtype = dtype;
+  return handle_on(std::move(impl));
+}
+template Tensor from_memory(const float*, const Shape&, std::shared_ptr<const void>);
+template Tensor from_memory(const double*, const Shape&, std::shared_ptr<const void>);
+template Tensor from_memory(const int64_t*, const Shape&, std::shared_ptr<const void>);
+template Tensor from_memory(const bool*, const Shape&, std::shared_ptr<const void>);
+
 Tensor make_view(const Tensor& x, const Shape& shape, const Strides& strides, int64_t offset) {
   const TensorImpl& from = checked(impl_of(x));
   shape.numel();  // throws for a shape that no memory could have
@@ -83,7 +108,8 @@ Tensor make_view(const Tensor& x, const Shape& shape, const Strides& strides, in
 
 bool is_last_handle(const Tensor& x) {
   const auto& impl = impl_of(x);
-  return impl.use_count() == 1 && impl->storage.use_count() == 1 && impl->contiguous && !impl->leaf;
+  return impl.use_count() == 1 && impl->storage.use_count() == 1 && impl->contiguous &&
+         !impl->leaf && !impl->storage->is_lent();
 }
 
 bool is_sole_owner(const Tensor& x) { return is_last_handle(x) && !impl_of(x)->node; }
@@ -130,6 +156,10 @@ void* Tensor::raw_mutable_data(Dtype wanted) {
   if (impl_->node) {
     fail("mutable_data: wanted a leaf; got the output of ", impl_->node->op,
          ", whose graph may need its values (clone() it, or compute it under NoGrad)");
+  }
+  if (impl.storage->is_lent()) {
+    fail("mutable_data: wanted memory of rapt's own; got ", impl.dtype, impl.shape,
+         " made by from_memory, which is only read (clone() it)");
   }
   impl.storage->written.store(next_moment(), std::memory_order_relaxed);
   return static_cast<std::byte*>(impl.storage->data) + impl.offset * size_of(wanted);

@@ -18,14 +18,14 @@ LayerNorm::LayerNorm(int64_t width, double eps)
       eps_(eps) {}
 
 Tensor LayerNorm::operator()(const Tensor& x) const {
-  return call(x, [&] { return layer_norm(x, weight, bias, eps_); });
+  return call(x, [&] { return layer_norm(x, weight, bias, {.eps = eps_}); });
 }
 
 RMSNorm::RMSNorm(int64_t width, double eps)
     : weight(parameter("weight", initial("RMSNorm", width, 1))), eps_(eps) {}
 
 Tensor RMSNorm::operator()(const Tensor& x) const {
-  return call(x, [&] { return rms_norm(x, weight, eps_); });
+  return call(x, [&] { return rms_norm(x, weight, {.eps = eps_}); });
 }
 
 Norm::Norm(NormKind kind, int64_t width, double eps)
@@ -35,7 +35,8 @@ Norm::Norm(NormKind kind, int64_t width, double eps)
 
 Tensor Norm::operator()(const Tensor& x) const {
   return call(x, [&] {
-    return kind_ == NormKind::layer ? layer_norm(x, weight, bias, eps_) : rms_norm(x, weight, eps_);
+    return kind_ == NormKind::layer ? layer_norm(x, weight, bias, {.eps = eps_})
+                                    : rms_norm(x, weight, {.eps = eps_});
   });
 }
 

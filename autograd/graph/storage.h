@@ -15,15 +15,23 @@ namespace rapt {
 class Node;
 struct Leaf;
 
-/// A block of memory that tensors share.
+/// A block of memory that tensors share: rapt's own, or somebody's who lends it to be read.
 struct Storage {
   explicit Storage(size_t size) : data(kernels::allocate(size)), bytes(size) {}
-  ~Storage() { kernels::release(data, bytes); }
+  Storage(const void* lent, size_t size, std::shared_ptr<const void> lender)
+      : data(const_cast<void*>(lent)), bytes(size), owner(std::move(lender)) {}
+  ~Storage() {
+    if (!is_lent()) kernels::release(data, bytes);
+  }
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 
+  /// True for memory that is only read.
+  bool is_lent() const { return owner != nullptr; }
+
   void* data;
   size_t bytes;
+  std::shared_ptr<const void> owner;  // of lent memory
   /// When somebody last wrote here (mutable_data, copy_from), on the clock that orders ops: a
   /// gradient rule never reads what changed behind it. See RuleReads.
   std::atomic<uint64_t> written{0};

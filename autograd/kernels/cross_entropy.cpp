@@ -1,10 +1,8 @@
 #include "rapt/autograd/kernels/cross_entropy.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "rapt/autograd/kernels/rows.h"
-#include "rapt/autograd/kernels/runtime/allocator.h"
 
 namespace rapt::kernels {
 namespace {
@@ -29,16 +27,29 @@ double sum_of_weights(const ClassTargets<T>& t, int64_t classes) {
   return sum;
 }
 
+// A share of 0 has no say, whatever arrives.
+template <class T>
+T times(T g, double share) {
+  return share == 0 ? T(0) : static_cast<T>(g * share);
+}
+
+/// off * weights, where a weight of 0 has none.
+template <class T>
+Block<T> times_weights(T off, const T* weights, int64_t at, int64_t count) {
+  const Block<T> w = load_some(weights, at, count, T(1));
+  return (w == T(0)).select(Block<T>::Zero(), off * w);
+}
+
 }  // namespace
 
 template <class T>
-double cross_entropy(int64_t rows, int64_t classes, const T* logits, const ClassTargets<T>& t,
-                     Softmax<T> softmax) {
+void cross_entropy(int64_t rows, int64_t classes, const T* logits, const ClassTargets<T>& t,
+                   Softmax<T> softmax, double* losses) {
   const double weights_sum = sum_of_weights(t, classes);
-  std::vector<double, PoolAllocator<double>> losses(static_cast<size_t>(rows), 0.0);
   for_each_row(rows, classes, [&](int64_t row) {
     const int64_t target = t.targets[row];
     softmax.shift[row] = softmax.factor[row] = T(0);
+    losses[row] = 0;
     if (target == t.ignore_index) return;
     const T* x = logits + row * classes;
     const T shift = shift_of(x, classes), sum = row_sum_exp(x, classes, shift);
@@ -47,7 +58,7 @@ double cross_entropy(int64_t rows, int64_t classes, const T* logits, const Class
     const Shares<T> share(t, target, classes, weights_sum);
     if (share.total == 0) return;
     if (sum == T(0)) {  // nothing but -inf: as log_softmax has it
-      losses[static_cast<size_t>(row)] = infinity<double>;
+      losses[row] = infinity<double>;
       return;
     }
     double loss = share.total * (shift + log_one(static_cast<double>(sum)));
@@ -58,17 +69,14 @@ double cross_entropy(int64_t rows, int64_t classes, const T* logits, const Class
         if (weight != 0) loss -= share.off * weight * x[c];
       }
     }
-    losses[static_cast<size_t>(row)] = loss;
+    losses[row] = loss;
   });
-  double sum = 0;
-  for (const double loss : losses) sum += loss;
-  return sum;
 }
 
 template <class T>
 void cross_entropy_backward(int64_t rows, int64_t classes, const T* logits,
-                            const ClassTargets<T>& t, Softmax<const T> softmax, double g,
-                            T* dlogits) {
+                            const ClassTargets<T>& t, Softmax<const T> softmax, const T* g,
+                            int64_t g_stride, T* dlogits) {
   const double weights_sum = sum_of_weights(t, classes);
   for_each_row(rows, classes, [&](int64_t row) {
     const int64_t target = t.targets[row];
@@ -77,23 +85,25 @@ void cross_entropy_backward(int64_t rows, int64_t classes, const T* logits,
       std::fill_n(dx, classes, T(0));
       return;
     }
-    const T shift = softmax.shift[row], factor = softmax.factor[row];
     const Shares<T> share(t, target, classes, weights_sum);
-    const T total = static_cast<T>(g * share.total), off = static_cast<T>(g * share.off);
+    const T shift = softmax.shift[row], factor = softmax.factor[row];
+    const T grad = g[row * g_stride];
+    const T total = times(grad, share.total), off = times(grad, share.off);
     for_each_block(logits + row * classes, classes, T(0),
                    [&](const Block<T>& u, int64_t at, int64_t count) {
                      Block<T> d = total * (exp<T>(u - shift) * factor);
-                     if (off != 0) d -= off * load_some(t.class_weights, at, count, T(1));
+                     if (off != 0) d -= times_weights(off, t.class_weights, at, count);
                      store_some(dx + at, d, count);
                    });
-    dx[target] -= static_cast<T>(g * share.on);
+    dx[target] -= times(grad, share.on);
   });
 }
 
-#define RAPT_INSTANTIATE(T)                                                                      \
-  template double cross_entropy(int64_t, int64_t, const T*, const ClassTargets<T>&, Softmax<T>); \
-  template void cross_entropy_backward(int64_t, int64_t, const T*, const ClassTargets<T>&,       \
-                                       Softmax<const T>, double, T*);
+#define RAPT_INSTANTIATE(T)                                                                   \
+  template void cross_entropy(int64_t, int64_t, const T*, const ClassTargets<T>&, Softmax<T>, \
+                              double*);                                                       \
+  template void cross_entropy_backward(int64_t, int64_t, const T*, const ClassTargets<T>&,    \
+                                       Softmax<const T>, const T*, int64_t, T*);
 RAPT_INSTANTIATE(float)
 RAPT_INSTANTIATE(double)
 #undef RAPT_INSTANTIATE

@@ -15,14 +15,14 @@ struct ClassTargets {
   double label_smoothing;
   const T* class_weights;
 };
-/// The sum of the losses of all rows.
+/// The loss of each row: 0 where its target is ignored.
 template <class T>
-double cross_entropy(int64_t rows, int64_t classes, const T* logits, const ClassTargets<T>& t,
-                     Softmax<T> softmax);
-/// dlogits for the sum's gradient g.
+void cross_entropy(int64_t rows, int64_t classes, const T* logits, const ClassTargets<T>& t,
+                   Softmax<T> softmax, double* losses);
+/// dlogits for the gradient of each loss: g[0], g[g_stride], ...
 template <class T>
 void cross_entropy_backward(int64_t rows, int64_t classes, const T* logits,
-                            const ClassTargets<T>& t, Softmax<const T> softmax, double g,
-                            T* dlogits);
+                            const ClassTargets<T>& t, Softmax<const T> softmax, const T* g,
+                            int64_t g_stride, T* dlogits);
 
 }  // namespace rapt::kernels

@@ -1,25 +1,20 @@
+#include "rapt/autograd/ops/index.h"
+
 #include <algorithm>
 
 #include "rapt/autograd/graph/join.h"
 #include "rapt/autograd/graph/reuse.h"
 #include "rapt/autograd/graph/storage.h"
+#include "rapt/autograd/kernels/ceil_div.h"
+#include "rapt/autograd/kernels/index.h"
+#include "rapt/autograd/kernels/runtime/parallel.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/detail/checks.h"
+#include "rapt/autograd/ops/detail/indexing.h"
+#include "rapt/autograd/ops/detail/layout.h"
 
 namespace rapt {
-namespace {
 
-/// A dense tensor seen from one of its axes.
-struct AxisLayout {
-  int64_t outer = 1, length = 0, inner = 1;
-
-  AxisLayout(const Shape& shape, int64_t axis) : length(shape[axis]) {
-    for (int64_t i = 0; i < axis; ++i) outer *= shape[i];
-    for (int64_t i = axis + 1; i < shape.rank(); ++i) inner *= shape[i];
-  }
-};
-
-/// The indices as a dense tensor, each checked.
 Tensor checked_index(const char* op, const Tensor& index, int64_t length) {
   require_dtype(op, "index", index, Dtype::i64);
   Tensor dense = index.contiguous();
@@ -33,41 +28,7 @@ Tensor checked_index(const char* op, const Tensor& index, int64_t length) {
   return dense;
 }
 
-void require_vector(const char* op, const Tensor& index) {
-  require_defined(op, "index", index);
-  if (index.rank() != 1) fail(op, ": wanted an index of one axis; got ", index.shape());
-}
-
-/// Adds the slices of `source` to those of `to`, which is dense, that the index names.
-void add_slices(const Tensor& to, int64_t axis, const Tensor& index, const Tensor& source) {
-  const Tensor from = source.detach().contiguous();
-  const AxisLayout around(to.shape(), axis);
-  const int64_t count = index.numel();
-  const int64_t* at = index.data<int64_t>();
-  visit_number(source.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    const T* in = from.data<T>();
-    T* out = fresh_data<T>(to);
-    for (int64_t o = 0; o < around.outer; ++o) {
-      for (int64_t i = 0; i < count; ++i) {
-        T* slice = out + (o * around.length + at[i]) * around.inner;
-        const T* row = in + (o * count + i) * around.inner;
-        for (int64_t j = 0; j < around.inner; ++j) slice[j] += row[j];
-      }
-    }
-  });
-}
-
-/// Slices of `source` added up by index into zeros of that shape: the adjoint of index_select.
-Tensor index_sum(const Shape& shape, int64_t axis, const Tensor& index, const Tensor& source) {
-  const Tensor y = zeros(shape, source.dtype());
-  add_slices(y, axis, index, source);
-  return join_graph("index_sum", {source}, y, [axis, index](const Backward& b) -> Gradients {
-    return {index_select(b.grad, axis, index)};
-  });
-}
-
-void require_gather_shapes(const char* op, const Shape& x, int64_t axis, const Shape& index) {
+void require_index_shape(const char* op, const Shape& x, int64_t axis, const Shape& index) {
   bool fits = x.rank() == index.rank();
   for (int64_t i = 0; fits && i < x.rank(); ++i) fits = i == axis || index[i] <= x[i];
   if (!fits) {
@@ -76,73 +37,105 @@ void require_gather_shapes(const char* op, const Shape& x, int64_t axis, const S
   }
 }
 
-/// Calls f(offset in x, offset in index) for each element of a dense index.
-template <class F>
-void for_each_gathered(const Shape& x, int64_t axis, const Tensor& index, F f) {
-  const Shape& shape = index.shape();
-  const Strides strides = row_major(x);
-  const int64_t* at = index.data<int64_t>();
-  Dims position = filled<Dims>(shape.rank(), 0);
-  for (int64_t i = 0, n = index.numel(); i < n; ++i) {
-    int64_t offset = 0;
-    for (int64_t d = 0; d < shape.rank(); ++d) {
-      offset += (d == axis ? at[i] : position[d]) * strides[d];
-    }
-    f(offset, i);
-    for (int64_t d = shape.rank() - 1; d >= 0 && ++position[d] == shape[d]; --d) position[d] = 0;
-  }
-}
+// ---- slices ------------------------------------------------------------------------------------
 
-/// The adjoint of gather: source added up by index into zeros of that shape.
-Tensor scatter_sum(const Shape& shape, int64_t axis, const Tensor& index, const Tensor& source) {
-  const Tensor from = source.contiguous();
-  const Tensor y = zeros(shape, source.dtype());
+namespace {
+
+/// A dense tensor seen from one of its axes.
+struct AxisLayout {
+  int64_t outer = 1, length = 0, inner = 1;
+
+  AxisLayout(const Shape& shape, int64_t axis) : length(shape[axis]) {
+    for (int64_t i = 0; i < axis; ++i) outer *= shape[i];
+    for (int64_t i = axis + 1; i < shape.rank(); ++i) inner *= shape[i];
+  }
+};
+
+/// Adds the slices of `source` to those of `to`, which is dense, that the index names.
+void add_slices(const Tensor& to, int64_t axis, const Tensor& index, const Tensor& source) {
+  const Tensor from = source.detach().contiguous();
+  const AxisLayout around(to.shape(), axis);
+  const int64_t count = index.numel();
+  const int64_t* at = index.data<int64_t>();
+  // Slices may go to the same place: a thread has some columns of all of them.
+  constexpr int64_t columns_at_once = 64;
+  const int64_t groups = kernels::ceil_div(around.inner, columns_at_once);
   visit_number(source.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T* in = from.data<T>();
-    T* out = fresh_data<T>(y);
-    for_each_gathered(shape, axis, index, [&](int64_t to, int64_t i) { out[to] += in[i]; });
-  });
-  return join_graph("scatter_sum", {source}, y, [axis, index](const Backward& b) -> Gradients {
-    return {gather(b.grad, axis, index)};
+    T* out = fresh_data<T>(to);
+    kernels::parallel_for(
+        around.outer * groups,
+        kernels::elements_per_piece / (std::max<int64_t>(1, count) * columns_at_once) + 1,
+        [&](int64_t begin, int64_t end) {
+          for (int64_t piece = begin; piece < end;) {
+            // As many columns of one plane as this thread has.
+            const int64_t o = piece / groups, column = piece % groups * columns_at_once;
+            const int64_t stop = std::min(end, (o + 1) * groups);
+            const int64_t columns =
+                std::min(around.inner, (stop - o * groups) * columns_at_once) - column;
+            for (int64_t i = 0; i < count; ++i) {
+              T* slice = out + (o * around.length + at[i]) * around.inner + column;
+              const T* row = in + (o * count + i) * around.inner + column;
+              for (int64_t j = 0; j < columns; ++j) slice[j] += row[j];
+            }
+            piece = stop;
+          }
+        });
   });
 }
 
-/// The slices of x at indices that have been checked.
-Tensor take_slices(const Tensor& x, int64_t axis, const Tensor& chosen) {
-  const AxisLayout around(x.shape(), axis);
-  const int64_t count = chosen.numel();
-  const Tensor from = x.contiguous();
+void require_vector(const char* op, const Tensor& index) {
+  require_defined(op, "index", index);
+  if (index.rank() != 1) fail(op, ": wanted an index of one axis; got ", index.shape());
+}
+
+}  // namespace
+
+Tensor sum_of_slices(const Shape& shape, int64_t axis, const Tensor& index, const Tensor& source) {
+  const Tensor y = zeros(shape, source.dtype());
+  add_slices(y, axis, index, source);
+  return join_graph("index_sum", {source}, y, [axis, index](const Backward& b) -> Gradients {
+    return {slices_at(b.grad, axis, index)};
+  });
+}
+
+Tensor slices_at(const Tensor& x, int64_t axis, const Tensor& index) {
+  const int64_t count = index.numel();
   Shape shape = x.shape();
   shape[axis] = count;
+  const AxisLayout around(x.shape(), axis);
+  const Tensor from = x.contiguous();
   const Tensor y = empty(shape, x.dtype());
   visit_any(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T* in = from.data<T>();
     T* out = fresh_data<T>(y);
-    const int64_t* rows = chosen.data<int64_t>();
-    for (int64_t o = 0; o < around.outer; ++o) {
-      for (int64_t i = 0; i < count; ++i) {
-        out = std::copy_n(in + (o * around.length + rows[i]) * around.inner, around.inner, out);
+    const int64_t* rows = index.data<int64_t>();
+    const auto copy_rows = [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t from_row = i / count * around.length + rows[i % count];
+        std::copy_n(in + from_row * around.inner, around.inner, out + i * around.inner);
       }
-    }
+    };
+    kernels::parallel_for(around.outer * count,
+                          kernels::elements_per_piece / std::max<int64_t>(1, around.inner) + 1,
+                          copy_rows);
   });
   return join_graph("index_select", {x}, y,
-                    [shape = x.shape(), axis, chosen](const Backward& b) -> Gradients {
+                    [shape = x.shape(), axis, index](const Backward& b) -> Gradients {
                       const Tensor whole = accumulate_into(b, 0);
-                      if (!whole.defined()) return {index_sum(shape, axis, chosen, b.grad)};
-                      add_slices(whole, axis, chosen, b.grad);  // no pass over the whole table
+                      if (!whole.defined()) return {sum_of_slices(shape, axis, index, b.grad)};
+                      add_slices(whole, axis, index, b.grad);  // no pass over the whole table
                       return {whole};
                     });
 }
-
-}  // namespace
 
 Tensor index_select(const Tensor& x, Int axis, const Tensor& index) {
   require_defined("index_select", "x", x);
   require_vector("index_select", index);
   const int64_t at = resolve_axis("index_select", axis, x.rank());
-  return take_slices(x, at, checked_index("index_select", index, x.shape()[at]));
+  return slices_at(x, at, checked_index("index_select", index, x.shape()[at]));
 }
 
 Tensor index_add(const Tensor& x, Int axis, const Tensor& index, const Tensor& source) {
@@ -155,39 +148,7 @@ Tensor index_add(const Tensor& x, Int axis, const Tensor& index, const Tensor& s
     fail("index_add: wanted source ", expected, " for x ", x.shape(), " and index ", index.shape(),
          "; got ", source.shape());
   }
-  return x + index_sum(x.shape(), at, checked_index("index_add", index, x.shape()[at]), source);
-}
-
-Tensor gather(const Tensor& x, Int axis, const Tensor& index) {
-  require_defined("gather", "x", x);
-  require_defined("gather", "index", index);
-  const int64_t at = resolve_axis("gather", axis, x.rank());
-  require_gather_shapes("gather", x.shape(), at, index.shape());
-  const Tensor chosen = checked_index("gather", index, x.shape()[at]);
-  const Tensor from = x.contiguous();
-  const Tensor y = empty(index.shape(), x.dtype());
-  visit_any(x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    const T* in = from.data<T>();
-    T* out = fresh_data<T>(y);
-    for_each_gathered(x.shape(), at, chosen, [&](int64_t to, int64_t i) { out[i] = in[to]; });
-  });
-  return join_graph("gather", {x}, y,
-                    [shape = x.shape(), at, chosen](const Backward& b) -> Gradients {
-                      return {scatter_sum(shape, at, chosen, b.grad)};
-                    });
-}
-
-Tensor scatter_add(const Tensor& x, Int axis, const Tensor& index, const Tensor& source) {
-  require_same_dtype("scatter_add", x, source);
-  require_defined("scatter_add", "index", index);
-  const int64_t at = resolve_axis("scatter_add", axis, x.rank());
-  require_gather_shapes("scatter_add", x.shape(), at, index.shape());
-  if (source.shape() != index.shape()) {
-    fail("scatter_add: wanted source of index's shape ", index.shape(), "; got ", source.shape());
-  }
-  const Tensor chosen = checked_index("scatter_add", index, x.shape()[at]);
-  return x + scatter_sum(x.shape(), at, chosen, source);
+  return x + sum_of_slices(x.shape(), at, checked_index("index_add", index, x.shape()[at]), source);
 }
 
 Tensor embedding(const Tensor& weight, const Tensor& ids) {
@@ -195,10 +156,61 @@ Tensor embedding(const Tensor& weight, const Tensor& ids) {
   require_dtype("embedding", "ids", ids, Dtype::i64);
   if (weight.rank() == 0) fail("embedding: wanted weight [V, ...]; got a scalar");
   const Tensor chosen = checked_index("embedding", ids, weight.size(0));
-  const Tensor rows = take_slices(weight, 0, reshape(chosen, {ids.numel()}));
+  const Tensor rows = slices_at(weight, 0, reshape(chosen, {ids.numel()}));
   Shape shape = ids.shape();
   for (int64_t axis = 1; axis < weight.rank(); ++axis) shape.push_back(weight.shape()[axis]);
   return reshape(rows, shape);
+}
+
+// ---- elements ----------------------------------------------------------------------------------
+
+Tensor dense_or_repeated(const Tensor& index) {
+  for (int64_t axis = 0; axis < index.rank(); ++axis) {
+    if (index.strides()[axis] == 0 && index.shape()[axis] > 1) return index;
+  }
+  return index.contiguous();
+}
+
+Tensor elements_at(const Tensor& x, int64_t axis, const Tensor& given) {
+  const Tensor index = dense_or_repeated(given);
+  // A few elements of much are read where they lie.
+  const Tensor from = index.numel() < x.numel() / 4 ? x.detach() : x.detach().contiguous();
+  const Tensor y = empty(index.shape(), x.dtype());
+  visit_any(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::gather_along(
+        {index.shape(), axis, index.data<int64_t>(), index.strides(), from.strides()},
+        from.data<T>(), fresh_data<T>(y));
+  });
+  return join_graph("gather", {x}, y,
+                    [shape = x.shape(), axis, index](const Backward& b) -> Gradients {
+                      return {sum_of_elements(shape, axis, index, b.grad)};
+                    });
+}
+
+Tensor gather(const Tensor& x, Int axis, const Tensor& index) {
+  require_defined("gather", "x", x);
+  require_defined("gather", "index", index);
+  const int64_t at = resolve_axis("gather", axis, x.rank());
+  require_index_shape("gather", x.shape(), at, index.shape());
+  return elements_at(x, at, checked_index("gather", index, x.shape()[at]));
+}
+
+Tensor take_along_dim(const Tensor& x, const Tensor& index, Int axis) {
+  require_defined("take_along_dim", "x", x);
+  require_dtype("take_along_dim", "index", index, Dtype::i64);
+  const int64_t at = resolve_axis("take_along_dim", axis, x.rank());
+  if (index.rank() != x.rank()) {
+    fail("take_along_dim: wanted an index with the rank of x ", x.shape(), "; got ", index.shape());
+  }
+  Shape of_x = x.shape(), of_index = index.shape();
+  of_x[at] = of_index[at] = 1;
+  Shape all = broadcast("take_along_dim", of_x, of_index);
+  const Tensor chosen = checked_index("take_along_dim", index, x.shape()[at]);
+  all[at] = x.shape()[at];
+  const Tensor stretched = expand(x, all);
+  all[at] = index.shape()[at];
+  return elements_at(stretched, at, expand(chosen, all));
 }
 
 Tensor one_hot(const Tensor& ids, Int classes, Dtype dtype) {
@@ -214,6 +226,81 @@ Tensor one_hot(const Tensor& ids, Int classes, Dtype dtype) {
     for (int64_t i = 0, n = chosen.numel(); i < n; ++i) out[i * classes + at[i]] = T(1);
   });
   return y;
+}
+
+// ---- several axes at once ----------------------------------------------------------------------
+
+IndexedAxes index_axes(const char* op, const Shape& x, TensorList indices) {
+  const int64_t count = static_cast<int64_t>(indices.size());
+  if (count < 1 || count > x.rank()) {
+    fail(op, ": wanted from 1 to ", x.rank(), " indices, one for each of the first axes of x ", x,
+         "; got ", count);
+  }
+  const NoGrad no_grad;
+  Tensor joined;
+  Shape flat = {1};
+  for (int64_t axis = 0; axis < count; ++axis) {
+    const Tensor chosen = checked_index(op, indices[static_cast<size_t>(axis)], x[axis]);
+    if (joined.defined()) broadcast(op, joined.shape(), chosen.shape());  // throws in op's name
+    joined = joined.defined() ? joined * x[axis] + chosen : chosen;
+    flat[0] *= x[axis];
+  }
+  Shape shape = joined.shape();
+  for (int64_t axis = count; axis < x.rank(); ++axis) {
+    flat.push_back(x[axis]);
+    shape.push_back(x[axis]);
+  }
+  return {reshape(joined, {-1}), flat, shape};
+}
+
+Tensor index_get(const Tensor& x, TensorList indices) {
+  require_defined("index_get", "x", x);
+  const IndexedAxes at = index_axes("index_get", x.shape(), indices);
+  return reshape(slices_at(reshape(x, at.flat), 0, at.index), at.shape);
+}
+
+// ---- where -------------------------------------------------------------------------------------
+
+namespace {
+
+/// Where x is not 0, counted in row-major order: [n].
+Tensor places_of_nonzero(const Tensor& x) {
+  const Tensor dense = x.detach().contiguous();
+  const Tensor places = empty({*count_nonzero(dense).data<int64_t>()}, Dtype::i64);
+  int64_t* out = fresh_data<int64_t>(places);
+  visit_any(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* values = dense.data<T>();
+    for (int64_t i = 0, n = dense.numel(); i < n; ++i) {
+      if (values[i] != T(0)) *out++ = i;
+    }
+  });
+  return places;
+}
+
+}  // namespace
+
+Tensor nonzero(const Tensor& x) {
+  require_defined("nonzero", "x", x);
+  const Tensor places = places_of_nonzero(x);
+  const Tensor y = empty({places.numel(), x.rank()}, Dtype::i64);
+  const int64_t* in = places.data<int64_t>();
+  int64_t* out = fresh_data<int64_t>(y);
+  for (int64_t i = 0; i < places.numel(); ++i, out += x.rank()) {
+    int64_t rest = in[i];
+    for (int64_t axis = x.rank() - 1; axis >= 0; --axis) {
+      out[axis] = rest % x.shape()[axis];
+      rest /= x.shape()[axis];
+    }
+  }
+  return y;
+}
+
+Tensor masked_select(const Tensor& x, const Tensor& mask) {
+  require_defined("masked_select", "x", x);
+  require_dtype("masked_select", "mask", mask, Dtype::b8);
+  const Shape shape = broadcast("masked_select", x.shape(), mask.shape());
+  return slices_at(reshape(expand(x, shape), {-1}), 0, places_of_nonzero(expand(mask, shape)));
 }
 
 }  // namespace rapt

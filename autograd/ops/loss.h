@@ -28,11 +28,15 @@ struct ClassificationOptions {
 };
 
 /// The count of a loss over these targets: those that are not ignored, or the sum of their class
-/// weights. label_smoothing does not matter.   targets i64 of any shape
+/// weights; of probabilities, the rows. label_smoothing does not matter.   targets i64 of any
+/// shape, or f32 or f64 [..., C]
 double count_targets(const Tensor& targets, const ClassificationOptions& options = {});
 
-/// -log softmax(logits)[target].   logits [..., C], targets i64 [...]. Definition, smoothing and
-/// weights as in torch.nn.CrossEntropyLoss, but with the classes on the last axis.
+/// -log softmax(logits)[target].   logits [..., C], targets i64 [...]; or
+/// -sum over classes of targets * log softmax(logits).   targets [..., C], of the logits' dtype:
+/// probabilities, which may require a gradient; every row counts 1, and ignore_index has no
+/// meaning. Smoothing and weights as in torch.nn.CrossEntropyLoss, but with the classes on the last
+/// axis.
 Loss cross_entropy(const Tensor& logits, const Tensor& targets,
                    const ClassificationOptions& options = {});
 /// -log_probabilities[target]; label_smoothing must be 0.   log_probabilities [..., C]
@@ -40,8 +44,23 @@ Loss nll_loss(const Tensor& log_probabilities, const Tensor& targets,
               const ClassificationOptions& options = {});
 /// (prediction - target)^2.   Same shapes.
 Loss mse_loss(const Tensor& prediction, const Tensor& target);
+
+struct BinaryCrossEntropyOptions {
+  Tensor pos_weight = {};  ///< times t log s(x), without a gradient; broadcasts to the logits
+};
 /// -(t log s(x) + (1 - t) log(1 - s(x))), s the sigmoid, without overflow.   Same shapes; targets
 /// in [0, 1].
-Loss binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& targets);
+Loss binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& targets,
+                                      const BinaryCrossEntropyOptions& options = {});
+
+// ---- the same losses one by one (PyTorch's reduction "none"): 0 where a target is ignored ------
+
+Tensor cross_entropy_each(const Tensor& logits, const Tensor& targets,
+                          const ClassificationOptions& options = {});
+Tensor nll_loss_each(const Tensor& log_probabilities, const Tensor& targets,
+                     const ClassificationOptions& options = {});
+Tensor mse_loss_each(const Tensor& prediction, const Tensor& target);
+Tensor binary_cross_entropy_with_logits_each(const Tensor& logits, const Tensor& targets,
+                                             const BinaryCrossEntropyOptions& options = {});
 
 }  // namespace rapt

@@ -5,10 +5,12 @@
 #include "rapt/autograd/graph/reuse.h"
 #include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/kernels/gemm/gemm.h"
+#include "rapt/autograd/kernels/gemm/integer.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/detail/checks.h"
 #include "rapt/autograd/ops/detail/layout.h"
 #include "rapt/autograd/ops/detail/products.h"
+#include "rapt/autograd/ops/detail/reduction.h"
 #include "rapt/autograd/ops/detail/sum_to.h"
 
 namespace rapt {
@@ -42,12 +44,22 @@ Gradients matrix_gradients(const Backward& b, const Tensor& left, const Tensor& 
   return out;
 }
 
+/// The value of a product of i64, which BLAS has not.
+void multiply_integers(const Shape& batch, const Tensor& a, const Tensor& b, const Tensor& y) {
+  const Tensor left = a.contiguous(), right = b.contiguous();
+  kernels::integer_products({batch, a.size(-2), b.size(-1), a.size(-1), left.data<int64_t>(),
+                             batch_strides(left, batch), right.data<int64_t>(),
+                             batch_strides(right, batch), fresh_data<int64_t>(y)});
+}
+
 /// [..., m, k] x [..., k, n], each with at least two axes.
 Tensor batched(const Tensor& a, const Tensor& b) {
   const Shape batch = broadcast("matmul", leading_axes(a), leading_axes(b));
   const int64_t m = a.size(-2), k = a.size(-1), n = b.size(-1);
   const Tensor y = empty(matrices_shape(batch, m, n), a.dtype());
-  {
+  if (a.dtype() == Dtype::i64) {
+    multiply_integers(batch, a, b, y);
+  } else {
     const NoGrad no_grad;
     const Tensor left = readable(a), right = readable(b);
     visit_float(a.dtype(), [&](auto zero) {
@@ -100,8 +112,7 @@ void Products::run() {
 }
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
-  require_float("matmul", "a", a);
-  require_float("matmul", "b", b);
+  require_numbers("matmul", "a", a);
   require_same_dtype("matmul", a, b);
   if (a.rank() == 0 || b.rank() == 0) {
     fail("matmul: wanted at least one axis each; got a ", a.shape(), " and b ", b.shape());
@@ -118,6 +129,15 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
     return reshape(batched(reshape(a, {-1, a.size(-1)}), b), shape);
   }
   return batched(a, b);
+}
+
+Tensor outer(const Tensor& a, const Tensor& b) {
+  require_numbers("outer", "a", a);
+  require_same_dtype("outer", a, b);
+  if (a.rank() != 1 || b.rank() != 1) {
+    fail("outer: wanted vectors a [n] and b [m]; got a ", a.shape(), " and b ", b.shape());
+  }
+  return unsqueeze(a, 1) * b;
 }
 
 void check_linear(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias) {

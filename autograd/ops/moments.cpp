@@ -68,7 +68,7 @@ Tensor stddev(const Tensor& x, const Axes& given, VarOptions options) {
 Tensor prod(const Tensor& x) { return prod(x, all_axes("prod", x)); }
 
 Tensor prod(const Tensor& x, const Axes& given, ReduceOptions options) {
-  require_numbers("prod", x);
+  require_numbers("prod", "x", x);
   const Axes axes = resolve_axes("prod", given, x.rank());
   const Tensor y =
       reduced(x, axes, options.keepdim, x.dtype(), [&](auto& r, auto& dense, auto& out) {

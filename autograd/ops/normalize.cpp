@@ -80,13 +80,36 @@ class Into {
   bool adds_ = false;
 };
 
-void require_last_axis(const char* op, const char* argument, const Tensor& x, const Tensor& part) {
-  if (!part.defined()) return;
-  require_same_dtype(op, x, part);
-  if (part.shape() != Shape{x.size(-1)}) {
-    fail(op, ": wanted ", argument, " [", x.size(-1), "], the last axis of x ", x.shape(), "; got ",
-         part.shape());
+/// x with its last axes as one, as the kernels take it, once the arguments are known to fit.
+Tensor with_one_axis(const char* op, const Tensor& x, int64_t axes) {
+  require_float(op, "x", x);
+  if (axes < 1) fail(op, ": wanted at least 1 of the last axes; got ", axes);
+  if (x.rank() < axes) {
+    fail(op, ": wanted x [..., d], with at least ", axes, " axes; got x ", x.shape());
   }
+  if (axes == 1) return x;
+  Shape shape = x.shape();
+  int64_t width = 1;
+  for (int64_t i = 0; i < axes; ++i) {
+    width *= shape.back();
+    shape.pop_back();
+  }
+  shape.push_back(width);
+  return reshape(x, shape);
+}
+
+/// weight or bias, [d]: of the shape of the last axes of x.
+Tensor with_one_axis(const char* op, const char* argument, const Tensor& x, const Tensor& part,
+                     int64_t axes) {
+  if (!part.defined()) return part;
+  require_same_dtype(op, x, part);
+  Shape last;
+  for (int64_t axis = x.rank() - axes; axis < x.rank(); ++axis) last.push_back(x.shape()[axis]);
+  if (part.shape() != last) {
+    fail(op, ": wanted ", argument, " ", last, ", the last ", axes == 1 ? "axis" : "axes", " of x ",
+         x.shape(), "; got ", part.shape());
+  }
+  return reshape(part, {-1});
 }
 
 /// 1, but for rows whose squares might be too large to add up: about their largest element. A
@@ -172,11 +195,9 @@ Tensor log_softmax(const Tensor& x, Int axis) {
       {.keep_output = true});
 }
 
-Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
-  require_float("layer_norm", "x", x);
-  if (x.rank() == 0) fail("layer_norm: wanted x [..., d]; got a scalar");
-  require_last_axis("layer_norm", "weight", x, weight);
-  require_last_axis("layer_norm", "bias", x, bias);
+namespace {
+
+Tensor layer_norm_of_rows(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
   const auto definition = [eps](const Tensors& in) {
     const Tensor size = size_of_rows(in[0]), row = in[0] / size;
     const Tensor centred = row - mean(row, {-1}, {.keepdim = true});
@@ -205,10 +226,7 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
                      [input, scale, shift, eps] { return LayerNorm(input, scale, shift, eps).y; });
 }
 
-Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps) {
-  require_float("rms_norm", "x", x);
-  if (x.rank() == 0) fail("rms_norm: wanted x [..., d]; got a scalar");
-  require_last_axis("rms_norm", "weight", x, weight);
+Tensor rms_norm_of_rows(const Tensor& x, const Tensor& weight, double eps) {
   const auto definition = [eps](const Tensors& in) {
     const Tensor size = size_of_rows(in[0]), row = in[0] / size;
     const Tensor scale = rsqrt(mean(row * row, {-1}, {.keepdim = true}) + eps / (size * size));
@@ -230,6 +248,49 @@ Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps) {
               return {dx.gradient(), dweight.gradient()};
             });
   return offer_again(y, [input, scale, eps] { return RmsNorm(input, scale, eps).y; });
+}
+
+}  // namespace
+
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                  LayerNormOptions options) {
+  const auto [eps, axes] = options;
+  const Tensor rows = with_one_axis("layer_norm", x, axes);
+  const Tensor scale = with_one_axis("layer_norm", "weight", x, weight, axes);
+  const Tensor shift = with_one_axis("layer_norm", "bias", x, bias, axes);
+  return reshape(layer_norm_of_rows(rows, scale, shift, eps), x.shape());
+}
+
+Tensor rms_norm(const Tensor& x, const Tensor& weight, LayerNormOptions options) {
+  const auto [eps, axes] = options;
+  const Tensor rows = with_one_axis("rms_norm", x, axes);
+  const Tensor scale = with_one_axis("rms_norm", "weight", x, weight, axes);
+  return reshape(rms_norm_of_rows(rows, scale, eps), x.shape());
+}
+
+Tensor group_norm(const Tensor& x, Int groups, const Tensor& weight, const Tensor& bias,
+                  GroupNormOptions options) {
+  require_float("group_norm", "x", x);
+  if (x.rank() < 2) fail("group_norm: wanted x [N, channels, ...]; got ", x.shape());
+  const int64_t channels = x.size(1);
+  if (groups < 1 || channels % groups != 0) {
+    fail("group_norm: wanted groups that divide the ", channels, " channels of x ", x.shape(),
+         "; got ", groups);
+  }
+  Shape by_channel = filled<Shape>(x.rank(), 1);
+  by_channel[1] = channels;
+  const auto checked = [&](const char* argument, const Tensor& part) {
+    if (!part.defined()) return part;
+    require_same_dtype("group_norm", x, part);
+    if (part.shape() == Shape{channels}) return reshape(part, by_channel);
+    fail("group_norm: wanted ", argument, " [", channels, "], the channels of x ", x.shape(),
+         "; got ", part.shape());
+  };
+  const Tensor scale = checked("weight", weight), shift = checked("bias", bias);
+  if (x.numel() == 0) return times_and_plus(x.clone(), scale, shift);
+  const Tensor rows = reshape(x, {x.size(0), groups, -1});
+  return times_and_plus(reshape(layer_norm_of_rows(rows, {}, {}, options.eps), x.shape()), scale,
+                        shift);
 }
 
 namespace {

@@ -7,8 +7,10 @@
 /// Products of vectors, matrices and more.
 namespace rapt {
 
+/// [n] x [m] -> [n, m]: a[i] b[j]; i64 too.
+Tensor outer(const Tensor& a, const Tensor& b);
 /// [..., m, k] x [..., k, n] -> [..., m, n]; leading axes broadcast. A vector is a row on the left,
-/// a column on the right, and its axis vanishes again.
+/// a column on the right, and its axis vanishes again. i64 too.
 Tensor matmul(const Tensor& a, const Tensor& b);
 /// x W^T + bias.   x [..., in], weight [out, in], bias [out] or undefined -> [..., out]
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
@@ -25,7 +27,7 @@ Tensor gelu_linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {
 /// output has the labels seen once, in alphabetical order, behind the ellipsis; spaces are ignored.
 /// As torch.einsum. Operands are contracted in pairs, in the cheapest order, each as a batched
 /// product; the result may be a permuted view. Throws naming the label and its two lengths when
-/// they disagree.
+/// they disagree. i64 too.
 Tensor einsum(std::string_view equation, TensorList operands);
 
 }  // namespace rapt

@@ -21,7 +21,7 @@ Tensor times_softmax(const Tensor& g, const Tensor& x, const Axes& axes) {
 }
 
 Tensor extreme(const char* op, bool largest, const Tensor& x, const Axes& given, bool keepdim) {
-  require_numbers(op, x);
+  require_numbers(op, "x", x);
   const Axes axes = resolve_axes(op, given, x.rank());
   if (count_over(x.shape(), axes) == 0) {
     fail(op, ": wanted at least one element along axes ", axes, "; got shape ", x.shape());
@@ -46,7 +46,7 @@ Tensor extreme(const char* op, bool largest, const Tensor& x, const Axes& given,
 Tensor sum(const Tensor& x) { return sum(x, all_axes("sum", x)); }
 
 Tensor sum(const Tensor& x, const Axes& given, ReduceOptions options) {
-  require_numbers("sum", x);
+  require_numbers("sum", "x", x);
   const Axes axes = resolve_axes("sum", given, x.rank());
   const Tensor y =
       reduced(x, axes, options.keepdim, x.dtype(), [&](auto& r, auto& dense, auto& out) {

@@ -12,7 +12,7 @@ namespace rapt {
 namespace {
 
 Tensor index_of(const char* op, bool largest, const Tensor& x, Int axis, bool keepdim) {
-  require_numbers(op, x);
+  require_numbers(op, "x", x);
   const Axes axes = {resolve_axis(op, axis, x.rank())};
   if (count_over(x.shape(), axes) == 0) {
     fail(op, ": wanted at least one element along axis ", axis, "; got shape ", x.shape());
@@ -26,7 +26,7 @@ Tensor index_of(const char* op, bool largest, const Tensor& x, Int axis, bool ke
 }
 
 Tensor index_of_all(const char* op, bool largest, const Tensor& x) {
-  require_numbers(op, x);
+  require_numbers(op, "x", x);
   if (x.numel() == 0) fail(op, ": wanted at least one element; got shape ", x.shape());
   return index_of(op, largest, reshape(x.detach(), {-1}), 0, false);
 }

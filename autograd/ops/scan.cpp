@@ -26,7 +26,7 @@ Tensor scanned(const Tensor& x, int64_t axis, Run run) {
 }
 
 int64_t checked_axis(const char* op, const Tensor& x, Int axis) {
-  require_numbers(op, x);
+  require_numbers(op, "x", x);
   return resolve_axis(op, axis, x.rank());
 }
 
@@ -42,7 +42,18 @@ Tensor running_sum(const Tensor& x, int64_t axis, From from) {
   });
 }
 
-/// y[i] = a[i] y[i-1] + b[i] from the first element on, or a[i] y[i+1] + b[i] from the last.
+}  // namespace
+
+Tensor before(const Tensor& x, int64_t axis, From from, double fill) {
+  const int64_t n = x.size(axis);
+  if (n == 0) return x;
+  Shape one = x.shape();
+  one[axis] = 1;
+  const Tensor first = full(one, fill, x.dtype());
+  return from == From::begin ? concat({first, slice(x, axis, 0, n - 1)}, axis)
+                             : concat({slice(x, axis, 1, n), first}, axis);
+}
+
 Tensor linear_recurrence(const Tensor& a, const Tensor& b, int64_t axis, From from) {
   const Tensor y = scanned(a, axis, [&](const ReductionPlan& p, const Tensor& out) {
     const Tensor added = p.laid_out(b);
@@ -60,18 +71,6 @@ Tensor linear_recurrence(const Tensor& a, const Tensor& b, int64_t axis, From fr
                       return {g.needs(0) ? db * before(g.output(), axis, from, 0) : Tensor(), db};
                     },
                     {.keep_output = true});
-}
-
-}  // namespace
-
-Tensor before(const Tensor& x, int64_t axis, From from, double fill) {
-  const int64_t n = x.size(axis);
-  if (n == 0) return x;
-  Shape one = x.shape();
-  one[axis] = 1;
-  const Tensor first = full(one, fill, x.dtype());
-  return from == From::begin ? concat({first, slice(x, axis, 0, n - 1)}, axis)
-                             : concat({slice(x, axis, 1, n), first}, axis);
 }
 
 Tensor running_product(const Tensor& x, int64_t axis, From from) {

@@ -1,10 +1,10 @@
 #include <algorithm>
+#include <limits>
 #include <optional>
 
 #include "rapt/autograd/graph/join.h"
-#include "rapt/autograd/graph/node.h"
-#include "rapt/autograd/graph/reuse.h"
 #include "rapt/autograd/ops.h"
+#include "rapt/autograd/ops/detail/part.h"
 #include "rapt/autograd/ops/detail/pointwise.h"
 
 namespace rapt {
@@ -147,55 +147,19 @@ Tensor unsqueeze(const Tensor& x, Int axis) {
 
 namespace {
 
-/// A part of a tensor, each element at most once, as a view shows it.
-struct Part {
-  Shape shape;
-  Strides strides;
-  int64_t offset = 0;
+/// The indices that a slice takes along an axis, Python's way: first, first + step, ...
+struct Range {
+  int64_t first, count, step;
 };
 
-/// The adjoint of taking a part: zeros of that shape, with the part written where it was.
-template <class Choose>
-Tensor put_back(const Tensor& part, const Shape& shape, Choose choose);
-
-/// Adds `part` to the part of `whole`, which is dense, that choose() says.
-template <class Choose>
-void add_to_part(const Tensor& whole, const Tensor& part, Choose choose) {
-  const Part place = choose(whole.shape(), whole.strides());
-  visit_any(part.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    kernels::add_to_strided(fresh_data<T>(whole) + place.offset, place.strides, place.shape,
-                            operand<T>(part, place.shape));
-  });
-}
-
-/// A view of part of x. choose(shape, strides) says which part of a tensor laid out like that; it
-/// is called again on the dense layout of the gradient.
-template <class Choose>
-Tensor take_part(const char* op, const Tensor& x, Choose choose) {
-  const Part part = choose(x.shape(), x.strides());
-  const Tensor y =
-      join_graph(op, {x}, make_view(x, part.shape, part.strides, part.offset),
-                 [shape = x.shape(), choose](const Backward& b) -> Gradients {
-                   const Tensor whole = accumulate_into(b, 0);
-                   if (!whole.defined()) return {put_back(b.grad, shape, choose)};
-                   add_to_part(whole, b.grad, choose);  // the other parts are not touched
-                   return {whole};
-                 });
-  return note_view(y, [choose](const Tensor& t) {
-    const Part shown = choose(t.shape(), t.strides());
-    return make_view(t, shown.shape, shown.strides, shown.offset);
-  });
-}
-
-/// Zeros with `part` where choose() says.
-template <class Choose>
-Tensor put_back(const Tensor& part, const Shape& shape, Choose choose) {
-  const Tensor whole = zeros(shape, part.dtype());
-  add_to_part(whole, part, choose);
-  return join_graph("put_back", {part}, whole, [choose](const Backward& b) -> Gradients {
-    return {take_part("part", b.grad, choose)};
-  });
+Range range_of(int64_t length, int64_t begin, int64_t end, int64_t step) {
+  // Going down, -1 stands for the end before the first element.
+  const int64_t low = step > 0 ? 0 : -1, high = step > 0 ? length : length - 1;
+  const auto clip = [&](int64_t i) { return std::clamp(i < 0 ? i + length : i, low, high); };
+  const int64_t first = clip(begin), last = clip(end);
+  const int64_t span = std::max<int64_t>(0, step > 0 ? last - first : first - last);
+  const int64_t stride = step > 0 ? step : -std::max(step, -std::numeric_limits<int64_t>::max());
+  return {first, span / stride + (span % stride != 0), step};
 }
 
 }  // namespace
@@ -203,18 +167,18 @@ Tensor put_back(const Tensor& part, const Shape& shape, Choose choose) {
 Tensor slice(const Tensor& x, Int axis, Int begin, Int end, Int step) {
   require_defined("slice", "x", x);
   const int64_t at = resolve_axis("slice", axis, x.rank());
-  if (step < 1) fail("slice: wanted a step of at least 1; got ", step);
-  const int64_t length = x.shape()[at];
-  const auto clip = [length](int64_t i) {
-    return std::clamp<int64_t>(i < 0 ? i + length : i, 0, length);
-  };
-  const int64_t first = clip(begin);
-  const int64_t span = std::max<int64_t>(0, clip(end) - first);
-  const int64_t count = span / step + (span % step != 0);
+  if (step == 0) fail("slice: wanted a step other than 0; got 0");
+  const Range range = range_of(x.shape()[at], begin, end, step);
+  if (step < 0) {  // strides are never negative
+    const int64_t lowest = range.count == 0 ? 0 : range.first + (range.count - 1) * range.step;
+    const Tensor upward = slice(x, at, lowest, range.count == 0 ? lowest : range.first + 1,
+                                range.count > 1 ? -range.step : 1);
+    return flip(upward, {at});
+  }
   return take_part("slice", x, [=](Shape shape, Strides strides) {
-    const int64_t offset = count > 0 ? first * strides[at] : 0;
-    shape[at] = count;
-    strides[at] = count > 1 ? strides[at] * step : 1;  // a huge step is never taken
+    const int64_t offset = range.count > 0 ? range.first * strides[at] : 0;
+    shape[at] = range.count;
+    strides[at] = range.count > 1 ? strides[at] * range.step : 1;  // a huge step is never taken
     return Part{shape, strides, offset};
   });
 }
@@ -233,24 +197,6 @@ Tensor select(const Tensor& x, Int axis, Int index) {
     shape.erase(at);
     strides.erase(at);
     return Part{shape, strides, offset};
-  });
-}
-
-Tensor diagonal(const Tensor& x, Int a, Int b) {
-  require_defined("diagonal", "x", x);
-  const int64_t first = resolve_axis("diagonal", a, x.rank());
-  const int64_t second = resolve_axis("diagonal", b, x.rank());
-  if (first == second) fail("diagonal: wanted two different axes; got ", a, " and ", b);
-  return take_part("diagonal", x, [=](Shape shape, Strides strides) {
-    const int64_t length = std::min(shape[first], shape[second]);
-    const int64_t step = strides[first] + strides[second];
-    for (const int64_t axis : {std::max(first, second), std::min(first, second)}) {
-      shape.erase(axis);
-      strides.erase(axis);
-    }
-    shape.push_back(length);
-    strides.push_back(step);
-    return Part{shape, strides, 0};
   });
 }
 
@@ -334,39 +280,5 @@ Tensor stack(TensorList parts, Int axis) {
   }
   return concat(rows, at);
 }
-
-// ---- triangles ---------------------------------------------------------------------------------
-
-namespace {
-
-Tensor triangle(const char* op, const Tensor& x, int64_t diagonal, bool lower) {
-  require_defined(op, "x", x);
-  if (x.rank() < 2) fail(op, ": wanted x with at least two axes; got ", x.shape());
-  const Tensor y = x.detach().clone();
-  const int64_t rows = x.size(-2), columns = x.size(-1);
-  const int64_t offset = std::clamp(diagonal, -rows, columns);  // beyond, nothing changes
-  visit_any(x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    T* row = fresh_data<T>(y);
-    for (int64_t r = 0; r < (columns == 0 ? 0 : y.numel() / columns); ++r, row += columns) {
-      // Columns up to r + diagonal belong to the lower triangle, the others from there to the
-      // upper.
-      const int64_t edge = r % rows + offset;
-      if (lower) {
-        std::fill(row + std::clamp<int64_t>(edge + 1, 0, columns), row + columns, T(0));
-      } else {
-        std::fill(row, row + std::clamp<int64_t>(edge, 0, columns), T(0));
-      }
-    }
-  });
-  return join_graph(op, {x}, y, [op, diagonal, lower](const Backward& b) -> Gradients {
-    return {triangle(op, b.grad, diagonal, lower)};
-  });
-}
-
-}  // namespace
-
-Tensor tril(const Tensor& x, Int diagonal) { return triangle("tril", x, diagonal, true); }
-Tensor triu(const Tensor& x, Int diagonal) { return triangle("triu", x, diagonal, false); }
 
 }  // namespace rapt

@@ -21,21 +21,16 @@ Tensor squeeze(const Tensor& x, Int axis);
 /// View with a new axis of length 1 at that place of the result.
 Tensor unsqueeze(const Tensor& x, Int axis);
 /// View of the indices begin, begin + step, ... below end along one axis. Negative begin and end
-/// count from the end; both are cut to the axis. step >= 1.
+/// count from the end; both are cut to the axis. A negative step goes down from begin to above end,
+/// as in Python, and gives a copy; the end that lets it reach index 0 is -length - 1 or less.
 Tensor slice(const Tensor& x, Int axis, Int begin, Int end, Int step = 1);
 /// View of one index along an axis, which vanishes.
 Tensor select(const Tensor& x, Int axis, Int index);
 /// Views of consecutive pieces along an axis; the sizes add up to its length.
 Tensors split(const Tensor& x, const std::vector<int64_t>& sizes, Int axis = 0);
-/// View of the elements whose indices along both axes agree; the diagonal is the last axis.
-Tensor diagonal(const Tensor& x, Int a = -2, Int b = -1);
 /// One after another along an axis; the other lengths agree.
 Tensor concat(TensorList parts, Int axis = 0);
 /// Side by side along a new axis; the shapes agree.
 Tensor stack(TensorList parts, Int axis = 0);
-/// The lower triangle of the last two axes, 0 elsewhere; diagonal > 0 keeps more.
-Tensor tril(const Tensor& x, Int diagonal = 0);
-/// The upper triangle of the last two axes, 0 elsewhere; diagonal > 0 keeps less.
-Tensor triu(const Tensor& x, Int diagonal = 0);
 
 }  // namespace rapt

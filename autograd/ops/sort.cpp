@@ -14,7 +14,7 @@ namespace {
 
 /// The axis, which the kernels count in 32 bits.
 int64_t sorted_axis(const char* op, const Tensor& x, Int given) {
-  require_numbers(op, x);
+  require_numbers(op, "x", x);
   const int64_t axis = resolve_axis(op, given, x.rank());
   constexpr int64_t longest = std::numeric_limits<uint32_t>::max();
   if (x.size(axis) > longest) {
@@ -70,7 +70,7 @@ ValuesAndIndices topk(const Tensor& x, Int given, Int axis, TopkOptions options)
 }
 
 Tensor median(const Tensor& x) {
-  require_numbers("median", x);
+  require_numbers("median", "x", x);
   if (x.numel() == 0) fail("median: wanted at least one element; got shape ", x.shape());
   return median(reshape(x, {-1}), 0).values;
 }
@@ -102,7 +102,7 @@ ValuesAndIndices median(const Tensor& x, Int given, ReduceOptions options) {
 }
 
 Unique unique(const Tensor& x) {
-  require_numbers("unique", x);
+  require_numbers("unique", "x", x);
   const NoGrad no_grad;
   const ValuesAndIndices sorted = sort(reshape(x, {-1}), 0);
   const int64_t n = x.numel();

@@ -91,7 +91,8 @@ TEST(Errors, NormsNameTheArgument) {
               layer_norm(x, {}, zeros({1, 3}));
             }),
             "layer_norm: wanted bias [3], the last axis of x [2, 3]; got [1, 3]");
-  EXPECT_EQ(error_of([&] { rms_norm(tensor(1)); }), "rms_norm: wanted x [..., d]; got a scalar");
+  EXPECT_EQ(error_of([&] { rms_norm(tensor(1)); }),
+            "rms_norm: wanted x [..., d], with at least 1 axes; got x []");
   EXPECT_EQ(error_of([&] { softmax(arange(3)); }), "softmax: wanted x of f32 or f64; got i64[3]");
   Rng rng(1);
   EXPECT_EQ(error_of([&] { dropout(x, 1, rng); }), "dropout: wanted 0 <= p < 1; got 1");

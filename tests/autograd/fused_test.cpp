@@ -148,9 +148,9 @@ TEST(FusedNorm, WithoutGainOrBias) {
 
 TEST(FusedNorm, EpsilonIsAddedToTheVariance) {
   const Tensor x = normal({3, 8}, 0.01);
-  expect_as_defined([](In in) { return layer_norm(in[0], {}, {}, 0.1); },
+  expect_as_defined([](In in) { return layer_norm(in[0], {}, {}, {.eps = 0.1}); },
                     [](In in) { return plain_layer_norm(in[0], 0.1); }, {x});
-  expect_as_defined([](In in) { return rms_norm(in[0], {}, 0.1); },
+  expect_as_defined([](In in) { return rms_norm(in[0], {}, {.eps = 0.1}); },
                     [](In in) { return plain_rms_norm(in[0], 0.1); }, {x});
 }
 

@@ -238,8 +238,8 @@ TEST(NotFinite, NormsOfHugeNumbers) {
   EXPECT_TRUE(close(layer_norm(full({5}, 3e38)), zeros({5}), 1e-5));
   // The gradient is that of the same row at a smaller size, divided by it: compared in f64.
   const Tensor weights = tensor({1, -2, 3, 0.5});
-  const auto norms = {+[](const Tensor& x) { return rms_norm(x, {}, 0); },
-                      +[](const Tensor& x) { return layer_norm(x, {}, {}, 0); }};
+  const auto norms = {+[](const Tensor& x) { return rms_norm(x, {}, {.eps = 0}); },
+                      +[](const Tensor& x) { return layer_norm(x, {}, {}, {.eps = 0}); }};
   for (const auto norm : norms) {
     const auto f = [&](const Tensor& x) { return norm(x) * weights.to(x.dtype()); };
     for (const double size : {1e19, 1e25, 1e30}) {

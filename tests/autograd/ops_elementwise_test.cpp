@@ -217,7 +217,7 @@ TEST(Elementwise, DtypesAreNotMixed) {
   EXPECT_EQ(error_of([] { zeros({2}) + zeros({2}, Dtype::f64); }),
             "add: wanted arguments of one dtype; got f32[2] and f64[2] (convert one with to())");
   EXPECT_EQ(error_of([] { zeros({2}, Dtype::b8) + zeros({2}, Dtype::b8); }),
-            "add: wanted f32, f64 or i64; got b8[2]");
+            "add: wanted the argument of f32, f64 or i64; got b8[2]");
   EXPECT_EQ(error_of([] { neg(Tensor()); }),
             "neg: wanted a tensor as the argument; got an undefined one");
   EXPECT_EQ(error_of([] { add(zeros({2}), Tensor()); }),

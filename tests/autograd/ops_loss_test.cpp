@@ -211,8 +211,10 @@ TEST(CrossEntropy, Errors) {
             "cross_entropy: wanted targets in [0, 3) or ignore_index -100; got -1 at position 0");
   EXPECT_EQ(error_of([&] { cross_entropy(logits, zeros({3}, Dtype::i64)); }),
             "cross_entropy: wanted scores [..., C] and targets [...]; got [2, 3] and [3]");
-  EXPECT_EQ(error_of([&] { cross_entropy(logits, zeros({2})); }),
-            "cross_entropy: wanted targets of i64; got f32[2]");
+  EXPECT_EQ(
+      error_of([&] { cross_entropy(logits, zeros({2})); }),
+      "cross_entropy: wanted targets of i64, or probabilities of the logits' shape [2, 3]; got "
+      "f32[2]");
   EXPECT_EQ(
       error_of([&] { cross_entropy(logits, zeros({2}, Dtype::i64), {.label_smoothing = 1.5}); }),
       "cross_entropy: wanted 0 <= label_smoothing <= 1; got 1.5");

@@ -179,7 +179,8 @@ TEST(Reduce, WholeNumbersAndTruthValues) {
   constexpr int64_t large = int64_t{1} << 62;
   EXPECT_EQ(sum(from_values<int64_t>({large, 1, -large, 1})).item(), 2);
   EXPECT_EQ(error_of([&] { mean(x); }), "mean: wanted x of f32 or f64; got i64[2, 2]");
-  EXPECT_EQ(error_of([] { sum(zeros({2}, Dtype::b8)); }), "sum: wanted f32, f64 or i64; got b8[2]");
+  EXPECT_EQ(error_of([] { sum(zeros({2}, Dtype::b8)); }),
+            "sum: wanted x of f32, f64 or i64; got b8[2]");
 }
 
 // In f32 a running sum of 10 million ones would stop at 2^24.

@@ -121,7 +121,7 @@ TEST(Slice, CountsFromTheEndAndIsCutToTheAxis) {
   EXPECT_EQ(slice(x, 0, 0, 6, 4).str(), "i64[2] {0, 4}");
   EXPECT_EQ(slice(x, 0, 4, 2).str(), "i64[0] {}");
   EXPECT_EQ(slice(x, 0, 6, 6).str(), "i64[0] {}");
-  EXPECT_EQ(error_of([&] { slice(x, 0, 0, 6, 0); }), "slice: wanted a step of at least 1; got 0");
+  EXPECT_EQ(error_of([&] { slice(x, 0, 0, 6, 0); }), "slice: wanted a step other than 0; got 0");
 }
 
 TEST(Select, TakesOneIndex) {

@@ -49,6 +49,14 @@ std::vector<Case> cases() {
       {"index_add.index", ids({0, 1}),
        [](auto& i) { return sum(index_add(leaf({3}), 0, i, leaf({2}, 2))); }},
       {"gather.index", ids({0, 1}), [](auto& i) { return sum(gather(leaf({3}), 0, i)); }},
+      {"take_along_dim.index", ids({0, 1}),
+       [](auto& i) { return sum(take_along_dim(leaf({3}), i, 0)); }},
+      {"masked_select.mask", mask({true, false, true}),
+       [](auto& m) { return sum(masked_select(leaf({3}), m)); }, true},
+      {"scatter.index", ids({0, 1}),
+       [](auto& i) { return sum(scatter(leaf({3}), 0, i, leaf({2}, 2))); }},
+      {"scatter_reduce.index", ids({0, 1}),
+       [](auto& i) { return sum(scatter_reduce(leaf({3}), 0, i, leaf({2}, 2), Reduce::max)); }},
       {"scatter_add.index", ids({0, 1}),
        [](auto& i) { return sum(scatter_add(leaf({3}), 0, i, leaf({2}, 2))); }},
       {"embedding.ids", ids({0, 1}),
@@ -59,6 +67,15 @@ std::vector<Case> cases() {
        [](auto& t) {
          return cross_entropy(leaf({2, 3}), t).sum;
        }},
+      {"cross_entropy_each.targets", ids({0, 1}),
+       [](auto& t) {
+         return sum(cross_entropy_each(leaf({2, 3}), t));
+       }},
+      {"nll_loss_each.targets", ids({0, 1}),
+       [](auto& t) {
+         return sum(nll_loss_each(log_softmax(leaf({2, 3})), t));
+       },
+       true},
       {"nll_loss.targets", ids({0, 1}),
        [](auto& t) {
          return nll_loss(log_softmax(leaf({2, 3})), t).sum;
@@ -67,6 +84,26 @@ std::vector<Case> cases() {
       {"cross_entropy.ClassificationOptions.class_weights", tensor({1, 2, 3}, f64),
        [](auto& w) {
          return cross_entropy(leaf({2, 3}), ids({0, 2}), {.class_weights = w}).sum;
+       }},
+      {"cross_entropy_each.ClassificationOptions.class_weights", tensor({1, 2, 3}, f64),
+       [](auto& w) {
+         return sum(cross_entropy_each(leaf({2, 3}), ids({0, 2}), {.class_weights = w}));
+       }},
+      {"nll_loss_each.ClassificationOptions.class_weights", tensor({1, 2, 3}, f64),
+       [](auto& w) {
+         return sum(nll_loss_each(leaf({2, 3}), ids({0, 2}), {.class_weights = w}));
+       },
+       true},
+      {"binary_cross_entropy_with_logits.BinaryCrossEntropyOptions.pos_weight",
+       tensor({1, 2, 3}, f64),
+       [](auto& w) {
+         return binary_cross_entropy_with_logits(leaf({2, 3}), leaf({2, 3}), {.pos_weight = w}).sum;
+       }},
+      {"binary_cross_entropy_with_logits_each.BinaryCrossEntropyOptions.pos_weight",
+       tensor({1, 2, 3}, f64),
+       [](auto& w) {
+         return sum(
+             binary_cross_entropy_with_logits_each(leaf({2, 3}), leaf({2, 3}), {.pos_weight = w}));
        }},
       {"nll_loss.ClassificationOptions.class_weights", tensor({1, 2, 3}, f64),
        [](auto& w) {
@@ -193,10 +230,10 @@ std::set<std::string> side_arguments(const std::string& header) {
       "target",
       // binary_cross_entropy_with_logits differentiates its targets; see `exceptions`.
   };
-  const std::set<std::string> exceptions = {"binary_cross_entropy_with_logits.targets",
-                                            // no gradient at all:
-                                            "one_hot.ids", "count_targets.targets",
-                                            "count_targets.ClassificationOptions.class_weights"};
+  const std::set<std::string> exceptions = {
+      "binary_cross_entropy_with_logits.targets", "binary_cross_entropy_with_logits_each.targets",
+      // no gradient at all:
+      "one_hot.ids", "count_targets.targets", "count_targets.ClassificationOptions.class_weights"};
   std::set<std::pair<std::string, std::string>> members;  // struct, tensor member
   const std::regex of_struct(R"(struct (\w+) \{((?:\{\}|[^}])*)\};)");
   for (std::sregex_iterator s(header.begin(), header.end(), of_struct), end; s != end; ++s) {

@@ -82,7 +82,7 @@ TEST(Scan, LogcumsumexpAtTheEdges) {
 TEST(Scan, BadArgumentsAreErrors) {
   EXPECT_EQ(error_of([] { cumsum(ones({2}), 1); }), "cumsum: wanted an axis in [-1, 1); got 1");
   EXPECT_EQ(error_of([] { cumprod(ones({2}, Dtype::b8), 0); }),
-            "cumprod: wanted f32, f64 or i64; got b8[2]");
+            "cumprod: wanted x of f32, f64 or i64; got b8[2]");
   EXPECT_EQ(error_of([] { logcumsumexp(arange(3), 0); }),
             "logcumsumexp: wanted x of f32 or f64; got i64[3]");
 }

@@ -119,7 +119,7 @@ TEST(Sort, BadArgumentsAreErrors) {
             }),
             "topk: wanted a k in [0, 3], the length of axis -1 of [2, 3]; got 4");
   EXPECT_EQ(error_of([] { sort(ones({2}, Dtype::b8)); }),
-            "sort: wanted f32, f64 or i64; got b8[2]");
+            "sort: wanted x of f32, f64 or i64; got b8[2]");
   const Tensor long_one = expand(ones({1}), {int64_t{1} << 32});  // one element in memory
   for (const char* op : {"sort", "argsort", "topk", "median"}) {
     const std::string name = op;

@@ -107,9 +107,9 @@ class Program {
       case 1:
         return log_softmax(m, d.in(0, 1));
       case 2:
-        return layer_norm(m, {}, {}, 0.1);
+        return layer_norm(m, {}, {}, {.eps = 0.1});
       case 3:
-        return rms_norm(m, {}, 0.1);
+        return rms_norm(m, {}, {.eps = 0.1});
       case 4:
         return logsumexp(m, {d.in(0, 1)});
       case 5:

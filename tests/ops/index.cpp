@@ -3,16 +3,6 @@
 namespace rapt::tests {
 namespace {
 
-/// An index for gather and scatter_add: no longer than x off the axis.
-Tensor drawn_index(Draw& d, const Tensor& x, int64_t at) {
-  Shape shape = x.shape();
-  for (int64_t axis = 0; axis < shape.rank(); ++axis) {
-    if (axis != at && d.chance(3)) shape[axis] = d.in(0, shape[axis]);
-  }
-  shape[at] = x.size(at) == 0 ? 0 : d.in(0, 6);
-  return d.indices(shape, x.size(at));
-}
-
 void add_slices(Ops& ops) {
   const Tensor repeated = ids({2, 0, 2}, {3}), none = ids({}, {0});
   const auto first = [](In x) { return index_select(x[0], 0, x[1]); };
@@ -28,19 +18,6 @@ void add_slices(Ops& ops) {
         const int64_t at = d.in(0, x.rank() - 1);
         return {index_select(x, at, d.indices({x.size(at) == 0 ? 0 : d.in(0, 9)}, x.size(at)))};
       });
-  const auto add = [](In x) { return index_add(x[0], -1, x[1], x[2]); };
-  ops("index_add(Tensor, Int, Tensor, Tensor)")
-      .sample("", add, {normal({2, 3}), repeated, normal({2, 3}, 2)})
-      .sample("of nothing", add, {normal({2, 3}), none, normal({2, 0})})
-      .replay("index_add", [](In x) { return index_add(x[0], 1, x[1], x[2]); })
-      .draw([](Draw& d) -> Tensors {
-        const Tensor x = d.floats(d.shape(1));
-        const int64_t at = d.in(0, x.rank() - 1), count = x.size(at) == 0 ? 0 : d.in(0, 9);
-        const Tensor index = d.indices({count}, x.size(at));
-        Shape shape = x.shape();
-        shape[at] = count;
-        return {index_add(x, at, index, d.floats(d.chance(24) ? d.shape() : shape))};
-      });
 }
 
 void add_elements(Ops& ops) {
@@ -55,22 +32,57 @@ void add_elements(Ops& ops) {
         const int64_t at = d.in(0, x.rank() - 1);
         return {gather(x, at, drawn_index(d, x, at))};
       });
-  const auto scatter = [](int64_t axis) {
-    return [axis](In x) { return scatter_add(x[0], axis, x[1], x[2]); };
+  for (const int64_t axis : {0, 1}) gathering.replay(text("gather/", axis), take(axis));
+  const auto along = [](int64_t axis) {
+    return [axis](In x) { return take_along_dim(x[0], x[1], axis); };
   };
-  OpRecord& scattering = ops("scatter_add(Tensor, Int, Tensor, Tensor)");
-  scattering.sample("", scatter(1), {normal({3, 3}), index, normal({2, 4}, 2)})
-      .sample("first axis", scatter(0), {normal({3, 4}), index, normal({2, 4}, 2)})
+  ops("take_along_dim(Tensor, Tensor, Int)")
+      .sample("", along(1), {normal({3, 3}), ids({2, 0, 2, 1}, {1, 4})})
+      .sample("x stretched", along(-1), {normal({1, 3}), index})
+      .sample("of nothing", along(0), {normal({2, 3}), ids({}, {0, 3})})
+      .replay("take_along_dim", along(1))
+      .replay("take_along_dim/x stretched", along(0))
       .draw([](Draw& d) -> Tensors {
-        const Tensor x = d.floats(d.shape(1));
+        const Tensor x = d.anything(d.shape(1));
         const int64_t at = d.in(0, x.rank() - 1);
-        const Tensor places = drawn_index(d, x, at);
-        return {scatter_add(x, at, places, d.floats(d.chance(24) ? d.shape() : places.shape()))};
+        Shape shape = x.shape();
+        for (int64_t axis = 0; axis < shape.rank(); ++axis) {
+          if (d.chance(3)) shape[axis] = 1;
+        }
+        shape[at] = x.size(at) == 0 ? 0 : d.in(0, 6);
+        return {take_along_dim(x, d.indices(shape, x.size(at)), at)};
       });
-  for (const int64_t axis : {0, 1}) {
-    gathering.replay(text("gather/", axis), take(axis));
-    scattering.replay(text("scatter_add/", axis), scatter(axis));
-  }
+}
+
+void add_chosen(Ops& ops) {
+  const auto get = [](In x) { return index_get(x[0], Tensors(x.begin() + 1, x.end())); };
+  const Tensor rows = ids({2, 0, 2}, {3}), columns = ids({1, 1, 0, 0, 1, 0}, {2, 3});
+  ops("index_get(Tensor, TensorList)")
+      .sample("", get, {normal({3, 2, 2}), rows, columns})
+      .sample("one index", get, {normal({3, 2}), rows})
+      .sample("of nothing", get, {normal({3, 2}), ids({}, {0})})
+      .replay("index_get", get)
+      .draw([](Draw& d) -> Tensors {
+        const Tensor x = d.anything(d.shape(1));
+        return {index_get(x, drawn_indices(d, x))};
+      });
+  ops.constant("nonzero(Tensor)")
+      .sample("", [](In x) { return nonzero(x[0]); }, {normal({2, 3})})
+      .replay("nonzero", [](In x) { return nonzero(x[0]); })
+      .replay("nonzero/b8", [](In x) { return nonzero(x[0]); })
+      .draw([](Draw& d) -> Tensors { return {nonzero(d.anything(d.shape()))}; });
+  const auto chosen = [](In x) { return masked_select(x[0], x[1]); };
+  ops("masked_select(Tensor, Tensor)")
+      .sample("", chosen, {normal({2, 3}), mask({2, 3})})
+      .sample("both stretched", chosen, {normal({2, 1, 2}), mask({3, 1})})
+      .sample("of nothing", chosen, {normal({0, 3}), mask({3})})
+      .replay("masked_select", chosen)
+      .replay("masked_select/both stretched", chosen)
+      .draw([](Draw& d) -> Tensors {
+        const Shape shape = d.shape();
+        const Tensor x = d.anything(shape);
+        return {masked_select(x, d.booleans(d.beside(shape)))};
+      });
 }
 
 }  // namespace
@@ -78,6 +90,7 @@ void add_elements(Ops& ops) {
 void add_indexing(Ops& ops) {
   add_slices(ops);
   add_elements(ops);
+  add_chosen(ops);
   const auto look_up = [](In x) { return embedding(x[0], x[1]); };
   ops("embedding(Tensor, Tensor)")
       .sample("", look_up, {normal({4, 2}), ids({3, 0, 3, 1}, {2, 2})})

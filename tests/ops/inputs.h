@@ -81,6 +81,27 @@ std::function<Tensors(Draw&)> drawn_pair(F f, DrawPair pair) {
   };
 }
 
+/// An index for gather and its kind: no longer than x off the axis.
+inline Tensor drawn_index(Draw& d, const Tensor& x, int64_t at) {
+  Shape shape = x.shape();
+  for (int64_t axis = 0; axis < shape.rank(); ++axis) {
+    if (axis != at && d.chance(3)) shape[axis] = d.in(0, shape[axis]);
+  }
+  shape[at] = x.size(at) == 0 ? 0 : d.in(0, 6);
+  return d.indices(shape, x.size(at));
+}
+
+/// Indices for the first axes of x, of shapes that broadcast.
+inline Tensors drawn_indices(Draw& d, const Tensor& x) {
+  const Shape shape = d.shape(0, 2);
+  Tensors out;
+  for (int64_t axis = 0, count = d.in(1, x.rank()); axis < count; ++axis) {
+    const Shape one = axis == 0 ? shape : d.beside(shape);
+    out.push_back(d.indices(x.size(axis) == 0 ? Shape{0} : one, x.size(axis)));
+  }
+  return out;
+}
+
 // ---- samples that many functions share ---------------------------------------------------------
 
 inline void sample_unary(OpRecord& record, const TensorFunction& f, MakeInput make,

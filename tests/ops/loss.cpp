@@ -24,12 +24,14 @@ ClassificationOptions with_weights(ClassificationOptions options, In x) {
 
 const std::string of_classes = "(Tensor, Tensor, ClassificationOptions)";
 
-void add_cross_entropy(Ops& ops) {
-  OpRecord& record = ops("cross_entropy" + of_classes);
+/// cross_entropy, or cross_entropy_each.
+template <class F>
+void add_cross_entropy(Ops& ops, const std::string& name, F f) {
+  OpRecord& record = ops(name + of_classes);
   const Tensor targets = ids({1, 0, 2, 1}, {2, 2}), some_ignored = ids({1, -100, 2, -100}, {2, 2});
   const Tensor class_weights = positive({3}, 5).detach();
   const auto add = [&](const char* what, const Tensor& y, const ClassificationOptions& o) {
-    record.sample(what, [o, y](In x) { return cross_entropy(x[0], y, o); }, {normal({2, 2, 3})});
+    record.sample(what, [=](In x) { return f(x[0], y, o); }, {normal({2, 2, 3})});
   };
   add("", targets, {});
   add("ignored", some_ignored, {});
@@ -37,45 +39,99 @@ void add_cross_entropy(Ops& ops) {
   add("smoothing", some_ignored, {.label_smoothing = 0.1});
   add("weights", some_ignored, {.class_weights = class_weights});
   add("all options", some_ignored, {.label_smoothing = 0.1, .class_weights = class_weights});
-  const auto of = [](const Tensor& y) { return [y](In x) { return cross_entropy(x[0], y); }; };
+  const auto of = [f](const Tensor& y) { return [f, y](In x) { return f(x[0], y, {}); }; };
   record.sample("one row", of(ids({1}, {})), {normal({3})})
       .sample("one class", of(ids({0, 0}, {2})), {normal({2, 1})})
       .sample("empty", of(ids({}, {0})), {normal({0, 3})});
-  const auto replayed = [](const ClassificationOptions& o) {
-    return [o](In x) { return cross_entropy(x[0], x[1], with_weights(o, x)); };
+  // Probabilities, which have a gradient too.
+  const auto soft = [f](const ClassificationOptions& o) {
+    return [=](In x) { return f(x[0], x[1], o); };
   };
-  for (const char* how : {"", "/one row", "/large", "/ignored", "/weights"}) {
-    record.replay(text("cross_entropy", how), replayed({}));
+  const Tensors pair = {normal({2, 2, 3}), positive({2, 2, 3}, 2)};
+  record.sample("probabilities", soft({}), pair)
+      .sample("probabilities, all options",
+              soft({.label_smoothing = 0.1, .class_weights = class_weights}), pair)
+      .sample("probabilities, empty", soft({}), {normal({0, 3}), normal({0, 3})});
+  const auto replayed = [f](const ClassificationOptions& o) {
+    return [=](In x) { return f(x[0], x[1], with_weights(o, x)); };
+  };
+  for (const char* how : {"", "/one row", "/large", "/ignored", "/weights", "/probabilities",
+                          "/probabilities and weights"}) {
+    record.replay(text(name, how), replayed({}));
   }
-  record.replay("cross_entropy/ignore 0", replayed({.ignore_index = 0}))
-      .replay("cross_entropy/smoothing", replayed({.label_smoothing = 0.1}))
-      .replay("cross_entropy/shifted", replayed({.label_smoothing = 0.1}))
-      .replay("cross_entropy/all", replayed({.label_smoothing = 0.2}))
-      .draw([](Draw& d) -> Tensors {
-        const Classified c(d);
-        return {cross_entropy(c.logits, c.targets, c.options).sum};
+  record.replay(name + "/ignore 0", replayed({.ignore_index = 0}))
+      .replay(name + "/smoothing", replayed({.label_smoothing = 0.1}))
+      .replay(name + "/shifted", replayed({.label_smoothing = 0.1}))
+      .replay(name + "/all", replayed({.label_smoothing = 0.2}))
+      .replay(name + "/probabilities, smoothing", replayed({.label_smoothing = 0.1}))
+      .draw([f](Draw& d) -> Tensors {
+        Classified c(d);
+        if (d.chance(3)) c.targets = abs(d.floats(d.chance(24) ? d.shape() : c.logits.shape()));
+        const TensorFunction call = [&](In) { return f(c.logits, c.targets, c.options); };
+        return {call({})[0]};
       });
 }
 
-void add_nll(Ops& ops) {
-  OpRecord& record = ops("nll_loss" + of_classes);
+/// nll_loss, or nll_loss_each.
+template <class F>
+void add_nll(Ops& ops, const std::string& name, F f) {
+  OpRecord& record = ops(name + of_classes);
   const Tensor targets = ids({1, 0, 2, 1}, {2, 2}), some_ignored = ids({1, -100, 2, -100}, {2, 2});
   const Tensor class_weights = positive({3}, 5).detach();
   const auto weighted = [=](In x) {
-    return nll_loss(log_softmax(x[0]), some_ignored, {.class_weights = class_weights});
+    return f(log_softmax(x[0]), some_ignored, {.class_weights = class_weights});
   };
-  record.sample("", [=](In x) { return nll_loss(x[0], targets); }, {normal({2, 2, 3})})
+  record.sample("", [=](In x) { return f(x[0], targets, {}); }, {normal({2, 2, 3})})
       .sample("ignored and weights", weighted, {normal({2, 2, 3})})
-      .sample("empty", [](In x) { return nll_loss(x[0], ids({}, {0})); }, {normal({0, 3})});
+      .sample("empty", [f](In x) { return f(x[0], ids({}, {0}), {}); }, {normal({0, 3})});
   for (const char* how : {"", "/ignored and weights"}) {
-    record.replay(text("nll_loss", how),
-                  [](In x) { return nll_loss(x[0], x[1], with_weights({}, x)); });
+    record.replay(name + how, [f](In x) { return f(x[0], x[1], with_weights({}, x)); });
   }
-  record.replay("nll_loss/of log_softmax", [](In x) { return nll_loss(log_softmax(x[0]), x[1]); })
-      .draw([](Draw& d) -> Tensors {
+  record.replay(name + "/of log_softmax", [f](In x) { return f(log_softmax(x[0]), x[1], {}); })
+      .draw([f](Draw& d) -> Tensors {
         Classified c(d);
         c.options.label_smoothing = 0;
-        return {nll_loss(c.logits, c.targets, c.options).sum};
+        const TensorFunction call = [&](In) { return f(c.logits, c.targets, c.options); };
+        return {call({})[0]};
+      });
+}
+
+/// mse_loss and binary_cross_entropy_with_logits, or the same one by one.
+template <class F>
+void add_mse(Ops& ops, const std::string& name, F f) {
+  const auto mse = [f](In x) { return f(x[0], x[1]); };
+  ops(name + "(Tensor, Tensor)")
+      .sample("", mse, {normal({2, 3}), normal({2, 3}, 2)})
+      .sample("scalar", mse, {normal({}), normal({}, 2)})
+      .sample("empty", mse, {normal({0}), normal({0})})
+      .replay(name, mse)
+      .draw([mse](Draw& d) -> Tensors {
+        const Pair p = same_pair(d);
+        return {TensorFunction(mse)({p.a, p.b})[0]};
+      });
+}
+
+template <class F>
+void add_binary(Ops& ops, const std::string& name, F f) {
+  const auto bce = [f](In x) {
+    return f(x[0], x[1],
+             x.size() > 2 ? BinaryCrossEntropyOptions{x[2]} : BinaryCrossEntropyOptions{});
+  };
+  const auto inside = [](const Shape& shape) { return Rng(2).uniform(shape, 0.1, 0.9, f64); };
+  const Tensor weight = positive({3}, 5).detach();
+  const auto weighted = [=](In x) { return f(x[0], x[1], {.pos_weight = weight}); };
+  ops(name + "(Tensor, Tensor, BinaryCrossEntropyOptions)")
+      .sample("", bce, {normal({2, 3}), inside({2, 3})})
+      .sample("pos_weight", weighted, {normal({2, 3}), inside({2, 3})})
+      .sample("empty", bce, {normal({0}), inside({0})})
+      .replay(name, bce)
+      .replay(name + "/pos_weight", bce)
+      .draw([f](Draw& d) -> Tensors {
+        const Pair p = same_pair(d);
+        BinaryCrossEntropyOptions options;
+        if (d.chance(3)) options.pos_weight = abs(d.floats(d.beside(p.a.shape()))).detach();
+        const TensorFunction call = [&](In) { return f(p.a, sigmoid(p.b).detach(), options); };
+        return {call({})[0]};
       });
 }
 
@@ -114,29 +170,15 @@ void add_means(Ops& ops) {
 }  // namespace
 
 void add_losses(Ops& ops) {
-  add_cross_entropy(ops);
-  add_nll(ops);
+  add_cross_entropy(ops, "cross_entropy", cross_entropy);
+  add_cross_entropy(ops, "cross_entropy_each", cross_entropy_each);
+  add_nll(ops, "nll_loss", nll_loss);
+  add_nll(ops, "nll_loss_each", nll_loss_each);
   add_means(ops);
-  const auto mse = [](In x) { return mse_loss(x[0], x[1]); };
-  ops("mse_loss(Tensor, Tensor)")
-      .sample("", mse, {normal({2, 3}), normal({2, 3}, 2)})
-      .sample("scalar", mse, {normal({}), normal({}, 2)})
-      .sample("empty", mse, {normal({0}), normal({0})})
-      .replay("mse_loss", mse)
-      .draw([](Draw& d) -> Tensors {
-        const Pair p = same_pair(d);
-        return {mse_loss(p.a, p.b).sum};
-      });
-  const auto bce = [](In x) { return binary_cross_entropy_with_logits(x[0], x[1]); };
-  const auto inside = [](const Shape& shape) { return Rng(2).uniform(shape, 0.1, 0.9, f64); };
-  ops("binary_cross_entropy_with_logits(Tensor, Tensor)")
-      .sample("", bce, {normal({2, 3}), inside({2, 3})})
-      .sample("empty", bce, {normal({0}), inside({0})})
-      .replay("binary_cross_entropy_with_logits", bce)
-      .draw([](Draw& d) -> Tensors {
-        const Pair p = same_pair(d);
-        return {binary_cross_entropy_with_logits(p.a, sigmoid(p.b).detach()).sum};
-      });
+  add_mse(ops, "mse_loss", mse_loss);
+  add_mse(ops, "mse_loss_each", mse_loss_each);
+  add_binary(ops, "binary_cross_entropy_with_logits", binary_cross_entropy_with_logits);
+  add_binary(ops, "binary_cross_entropy_with_logits_each", binary_cross_entropy_with_logits_each);
 }
 
 }  // namespace rapt::tests

@@ -28,13 +28,18 @@ void add_matmul(Ops& ops) {
   // The gradient of the product on the right arrives first, and the other adds to it.
   record.sample("of one matrix by itself", [](In x) { return matmul(x[0], x[0]) * x[0]; },
                 {normal({3, 3})});
-  for (const char* how : {"matrices", "vector left", "vector right", "vectors", "batch",
-                          "batch broadcast", "batch by matrix", "matrix by batch",
-                          "batch by vector", "vector by batch", "rows of one"}) {
+  for (const char* how :
+       {"matrices", "vector left", "vector right", "vectors", "batch", "batch broadcast",
+        "batch by matrix", "matrix by batch", "batch by vector", "vector by batch", "rows of one",
+        "i64", "i64, batch broadcast"}) {
     record.replay(text("matmul/", how), product);
   }
   record.draw([](Draw& d) -> Tensors {
-    const Tensor a = d.floats(d.shape(1));
+    const bool whole = d.chance(4);
+    const auto numbers = [&](const Shape& of) {
+      return whole ? d.integers(of, -9, 9) : d.floats(of);
+    };
+    const Tensor a = numbers(d.shape(1));
     Shape shape = a.rank() == 1 ? d.shape(1, 2) : d.beside(a.shape());
     const int64_t k = a.size(-1);
     if (shape.rank() == 1 || d.chance(8)) {
@@ -43,8 +48,21 @@ void add_matmul(Ops& ops) {
       shape[shape.rank() - 2] = k;
       shape.back() = d.in(0, 9);
     }
-    return {matmul(a, d.floats(shape))};
+    return {matmul(a, numbers(shape))};
   });
+}
+
+void add_outer(Ops& ops) {
+  const auto product = [](In x) { return outer(x[0], x[1]); };
+  ops("outer(Tensor, Tensor)")
+      .sample("", product, {normal({2}), normal({3}, 2)})
+      .sample("of length 1", product, {normal({1}), normal({1}, 2)})
+      .sample("empty", product, {normal({0}), normal({3})})
+      .replay("outer", product)
+      .draw([](Draw& d) -> Tensors {
+        const Tensor a = d.numbers(d.shape(1, 1));
+        return {outer(a, d.numbers(d.shape(1, 1)).to(a.dtype()))};
+      });
 }
 
 /// A weight [out, in] and a bias [out] for an x [..., in]; the bias may be undefined.
@@ -178,6 +196,7 @@ void add_einsum(Ops& ops) {
 
 void add_products(Ops& ops) {
   add_matmul(ops);
+  add_outer(ops);
   add_linear(ops);
   add_einsum(ops);
 }

@@ -32,8 +32,10 @@ const std::deque<OpRecord>& op_records() {
     add_scans(ops);
     add_shapes(ops);
     add_arrangements(ops);
+    add_diagonals(ops);
     add_sorting(ops);
     add_indexing(ops);
+    add_scatters(ops);
     add_products(ops);
     add_normalization(ops);
     add_attention(ops);

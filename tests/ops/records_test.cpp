@@ -43,8 +43,10 @@ TEST(OpGradients, OfReductions) { check_family(tests::add_reductions); }
 TEST(OpGradients, OfScans) { check_family(tests::add_scans); }
 TEST(OpGradients, OfShapes) { check_family(tests::add_shapes); }
 TEST(OpGradients, OfArrangements) { check_family(tests::add_arrangements); }
+TEST(OpGradients, OfDiagonals) { check_family(tests::add_diagonals); }
 TEST(OpGradients, OfSorting) { check_family(tests::add_sorting); }
 TEST(OpGradients, OfIndexing) { check_family(tests::add_indexing); }
+TEST(OpGradients, OfScatters) { check_family(tests::add_scatters); }
 TEST(OpGradients, OfProducts) { check_family(tests::add_products); }
 TEST(OpGradients, OfNormalization) { check_family(tests::add_normalization); }
 TEST(OpGradients, OfAttention) { check_family(tests::add_attention); }

@@ -142,13 +142,18 @@ void add_parts(Ops& ops) {
   ops("slice(Tensor, Int, Int, Int, Int)")
       .sample("", [](In x) { return slice(x[0], 1, 1, 3); }, {normal({2, 4})})
       .sample("step", [](In x) { return slice(x[0], 0, -5, 5, 2); }, {normal({5, 2})})
+      .sample("step down", [](In x) { return slice(x[0], 1, -1, -9, -2); }, {normal({2, 4})})
       .sample("of nothing", [](In x) { return slice(x[0], 0, 2, 2); }, {normal({3})})
+      .sample("of nothing, down", [](In x) { return slice(x[0], 0, 1, 1, -1); }, {normal({3})})
       .sample("overlapping", overlapping, {normal({4})})
       .replay("slice", [](In x) { return slice(x[0], 1, 1, 3); })
       .replay("slice/step", [](In x) { return slice(x[0], -1, -4, 5, 2); })
+      .replay("slice/down", [](In x) { return slice(x[0], 1, 3, 0, -1); })
+      .replay("slice/all down, by 2", [](In x) { return slice(x[0], 1, -1, -6, -2); })
       .draw(drawn_with_axis(1, [](Draw& d, const Tensor& x, int64_t a) {
         const int64_t begin = d.in(-8, 8), end = d.in(-8, 140);
-        return slice(x, a, begin, end, d.chance(16) ? d.in(-1, 1000) : d.in(1, 4));
+        return slice(x, a, begin, end,
+                     d.chance(16) ? d.in(-1000, 1000) : d.in(1, 4) * (d.chance(4) ? -1 : 1));
       }));
   ops("select(Tensor, Int, Int)")
       .sample("", [](In x) { return select(x[0], 1, -1); }, {normal({2, 3, 2})})
@@ -182,16 +187,6 @@ void add_parts(Ops& ops) {
         }
         if (sizes.empty() || !d.chance(24)) sizes.push_back(left);
         return split(x, sizes, axis);
-      });
-  ops("diagonal(Tensor, Int, Int)")
-      .sample("", [](In x) { return diagonal(x[0]); }, {normal({2, 3, 3})})
-      .sample("outer axes", [](In x) { return diagonal(x[0], 0, 2); }, {normal({3, 2, 2})})
-      .sample("empty", [](In x) { return diagonal(x[0]); }, {normal({0, 2})})
-      .replay("diagonal", [](In x) { return diagonal(x[0], 0, 2); })
-      .draw([](Draw& d) -> Tensors {
-        const Tensor x = d.anything(d.shape(2));
-        const int64_t a = d.in(0, x.rank() - 1), b = (a + d.in(1, x.rank() - 1)) % x.rank();
-        return {diagonal(x, d.chance(3) ? a - x.rank() : a, d.chance(32) ? d.in(-9, 9) : b)};
       });
 }
 
@@ -231,31 +226,12 @@ void add_joined(Ops& ops) {
       });
 }
 
-void add_triangle(Ops& ops, const std::string& name, Tensor (*f)(const Tensor&, Int),
-                  const Shape& shape) {
-  OpRecord& record = ops(name + "(Tensor, Int)");
-  for (const int64_t diagonal : {-1, 0, 1}) {
-    record.sample(text("from ", diagonal), [=](In x) { return f(x[0], diagonal); },
-                  {normal(shape)});
-  }
-  record.sample("empty", [f](In x) { return f(x[0], 0); }, {normal({0, 2})});
-  for (const int64_t diagonal : {0, -1, 2}) {
-    record.replay(text(name, "/", diagonal), [=](In x) { return f(x[0], diagonal); });
-  }
-  record.draw([f](Draw& d) -> Tensors {
-    const Tensor x = d.anything(d.shape(2));
-    return {f(x, d.in(-6, 6))};
-  });
-}
-
 }  // namespace
 
 void add_shapes(Ops& ops) {
   add_regroupings(ops);
   add_parts(ops);
   add_joined(ops);
-  add_triangle(ops, "tril", tril, {2, 2, 3});
-  add_triangle(ops, "triu", triu, {2, 3, 2});
 }
 
 }  // namespace rapt::tests

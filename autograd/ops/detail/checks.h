@@ -24,6 +24,14 @@ inline void require_float(const char* op, const char* argument, const Tensor& x)
   }
 }
 
+/// Anything but b8.
+inline void require_numbers(const char* op, const char* argument, const Tensor& x) {
+  require_defined(op, argument, x);
+  if (x.dtype() == Dtype::b8) {
+    fail(op, ": wanted ", argument, " of f32, f64 or i64; got b8", x.shape());
+  }
+}
+
 inline void require_dtype(const char* op, const char* argument, const Tensor& x, Dtype dtype) {
   require_defined(op, argument, x);
   if (x.dtype() != dtype) {
@@ -43,8 +51,7 @@ inline bool is_in_i64(double value) { return value >= -0x1p63 && value < 0x1p63;
 inline bool is_whole_i64(double value) { return is_in_i64(value) && std::trunc(value) == value; }
 
 /// `value` as an element of T; throws when it cannot be one: i64 takes whole numbers, b8 takes 0
-/// and
-/// 1. f32 and f64 take all.
+/// and 1, f32 and f64 take all.
 template <class T>
 T checked_number(const char* op, double value) {
   if constexpr (std::is_same_v<T, int64_t>) {

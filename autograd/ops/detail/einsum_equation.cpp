@@ -96,8 +96,8 @@ void check_operands(std::string_view equation, size_t terms, TensorList operands
       fail("einsum: wanted a tensor as operand ", i, " of \"", equation,
            "\"; got an undefined one");
     }
-    if (!is_float(operands[i].dtype())) {
-      fail("einsum: wanted operands of f32 or f64; got ", operands[i].dtype(), " in operand ", i);
+    if (operands[i].dtype() == Dtype::b8) {
+      fail("einsum: wanted operands of f32, f64 or i64; got b8 in operand ", i);
     }
     if (operands[i].dtype() != operands[0].dtype()) {
       fail("einsum: wanted operands of one dtype; got ", operands[0].dtype(), " in operand 0 and ",

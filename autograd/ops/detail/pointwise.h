@@ -43,9 +43,8 @@ enum class Takes { floats, numbers };
 
 template <Takes takes, class F>
 decltype(auto) visit(const char* op, const Tensor& x, F&& f) {
-  require_defined(op, "the argument", x);
   if constexpr (takes == Takes::numbers) {
-    if (x.dtype() == Dtype::b8) fail(op, ": wanted f32, f64 or i64; got b8", x.shape());
+    require_numbers(op, "the argument", x);
     return visit_number(x.dtype(), f);
   } else {
     require_float(op, "an argument", x);

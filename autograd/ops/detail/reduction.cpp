@@ -109,9 +109,4 @@ int64_t count_over(const Shape& shape, const Axes& axes) {
   return count;
 }
 
-void require_numbers(const char* op, const Tensor& x) {
-  require_defined(op, "x", x);
-  if (x.dtype() == Dtype::b8) fail(op, ": wanted f32, f64 or i64; got b8", x.shape());
-}
-
 }  // namespace rapt

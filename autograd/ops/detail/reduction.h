@@ -26,8 +26,6 @@ ReductionPlan plan_reduction(const Tensor& x, const Axes& axes);
 
 Axes all_axes(const char* op, const Tensor& x);
 int64_t count_over(const Shape& shape, const Axes& axes);
-/// Throws for an x of b8.
-void require_numbers(const char* op, const Tensor& x);
 
 /// run(reduction, dense x, result) over the axes, as a dense tensor of the reduced shape.
 Tensor reduced(const Tensor& x, const Axes& axes, bool keepdim, Dtype dtype,

@@ -2,6 +2,7 @@
 
 #include "rapt/autograd/graph/join.h"
 #include "rapt/autograd/ops.h"
+#include "rapt/autograd/ops/detail/indexing.h"
 
 namespace rapt {
 
@@ -10,7 +11,7 @@ ValuesAndIndices taken(const char* op, const Tensor& x, int64_t axis, const Tens
   const Tensors both =
       join_graph(op, {x}, Tensors{values, indices},
                  [indices, axis, shape = x.shape()](const Backward& b) -> Gradients {
-                   return {scatter_add(zeros(shape, b.grad.dtype()), axis, indices, b.grad)};
+                   return {sum_of_elements(shape, axis, indices, b.grad)};
                  });
   return {both[0], both[1]};
 }
@@ -20,7 +21,7 @@ ValuesAndIndices taken_one(const char* op, const Tensor& x, int64_t axis, const 
   Tensor values;
   {
     const NoGrad no_grad;
-    values = gather(x, axis, indices);
+    values = elements_at(x, axis, indices);
   }
   const ValuesAndIndices kept = taken(op, x, axis, values, indices);
   if (keepdim) return kept;

@@ -1,0 +1,78 @@
+"""Losses: a case NAME gives the sum and the mean, NAME_each the losses one by one."""
+
+import numpy as np
+import torch.nn.functional as F
+
+from cases.case import case, normal, values, integers, Constant
+
+
+def summed(loss):
+    """The sum and the mean."""
+    return lambda *a: (loss(*a, reduction="sum"), loss(*a, reduction="mean"))
+
+
+def each(loss):
+    return lambda *a: loss(*a, reduction="none")
+
+
+def by_class(loss, **options):
+    """A loss as rapt has it, with the classes on the last axis."""
+
+    def f(x, targets, weight=None, reduction=None):
+        c = x.shape[-1]
+        soft = targets.is_floating_point()
+        flat = targets.reshape(-1, c) if soft else targets.reshape(-1)
+        y = loss(x.reshape(-1, c), flat, weight, reduction=reduction, **options)
+        return y.reshape(x.shape[:-1]) if reduction == "none" else y
+
+    return f
+
+
+def losses():
+    weights = lambda rng: Constant(rng.uniform(0.3, 2.5, size=4).round(3))
+    ignored = lambda rng: np.where(rng.random((2, 3)) < 0.4, -100, rng.integers(0, 4, size=(2, 3)))
+    soft = lambda rng: rng.dirichlet((1, 1, 1, 1), size=(2, 3)).round(3)
+    x = normal(2, 3, 4)
+    y = integers(4, 2, 3)
+    shifted = values((100.5, 99, 98), (5, 100, 102))
+    large = values((1000, 0, -1000), (5, 1000, 2))
+
+    ce = lambda **options: by_class(F.cross_entropy, **options)
+    classes = {
+        "cross_entropy": (ce(), x, y),
+        "cross_entropy/one row": (ce(), normal(1, 4), integers(4, 1)),
+        "cross_entropy/large": (ce(), large, integers(3, 2)),
+        "cross_entropy/shifted": (ce(label_smoothing=0.1), shifted, integers(3, 2)),
+        "cross_entropy/ignored": (ce(), x, ignored),
+        "cross_entropy/ignore 0": (ce(ignore_index=0), x, y),
+        "cross_entropy/smoothing": (ce(label_smoothing=0.1), x, y),
+        "cross_entropy/weights": (ce(), x, y, weights),
+        "cross_entropy/all": (ce(label_smoothing=0.2), x, ignored, weights),
+        "cross_entropy/probabilities": (ce(), x, soft),
+        "cross_entropy/probabilities, smoothing": (ce(label_smoothing=0.1), x, soft),
+        "cross_entropy/probabilities and weights": (ce(), x, soft, weights),
+        "nll_loss": (by_class(F.nll_loss), x, y),
+        "nll_loss/ignored and weights": (by_class(F.nll_loss), x, ignored, weights),
+    }
+    nll = by_class(F.nll_loss)
+    of_logs = lambda x, y, **how: nll(F.log_softmax(x, -1), y, **how)
+    classes["nll_loss/of log_softmax"] = (of_logs, x, y)
+
+    binary = F.binary_cross_entropy_with_logits
+    weighted = lambda x, t, w, **how: binary(x, t, pos_weight=w, **how)
+    odds = values(-100, -3, -0.2, 0.1, 2, 100)
+    truth = lambda rng: Constant(np.array([0, 1, 0.25, 0, 1, 1.0]))
+    elements = {
+        "mse_loss": (F.mse_loss, normal(2, 3), normal(2, 3)),
+        "binary_cross_entropy_with_logits": (binary, odds, truth),
+        "binary_cross_entropy_with_logits/pos_weight": (
+            weighted,
+            normal(2, 3),
+            lambda rng: Constant(rng.random((2, 3)).round(3)),
+            lambda rng: Constant([0.5, 1, 3]),
+        ),
+    }
+    for name, (loss, *inputs) in {**classes, **elements}.items():
+        case(name, summed(loss), *inputs)
+        family, _, how = name.partition("/")
+        case(f"{family}_each" + ("/" + how if how else ""), each(loss), *inputs)
