@@ -9,7 +9,8 @@
 namespace bench {
 namespace {
 
-const std::array<Config, 5> configs = {{
+const std::array<Config, 6> configs = {{
+    {"micro", 27, 7, 16, 4, 1, 16},
     {"tiny", 32, 32, 64, 4, 2, 32},
     {"small", 65, 64, 128, 4, 4, 12},
     {"medium", 65, 256, 384, 6, 6, 8},
@@ -56,7 +57,7 @@ Request read_request(int argc, char** argv, bool for_libtorch) {
   Request request;
   Overrides overrides;
   const CLI::Range length(1, 1 << 20);
-  train->add_option("--config", overrides.config, "tiny, small, medium, gpt2 or long")
+  train->add_option("--config", overrides.config, "micro, tiny, small, medium, gpt2 or long")
       ->capture_default_str();
   train->add_option("--context", overrides.context, "Instead of the config's")->check(length);
   train->add_option("--width", overrides.width, "Instead of the config's")->check(length);

@@ -51,6 +51,19 @@ Block<T> load_some(const T* row, int64_t at, int64_t count, T fill) {
   return count == lanes ? load(row + at) : load_part(row + at, count, fill);
 }
 
+/// The sum of the lanes that these vectors hold: each half is added to the other until one is left,
+/// whatever the width.
+template <class T>
+[[gnu::always_inline]] inline T sum_of_lanes(const VectorOf<T>* parts) {
+  constexpr int count = lanes / lanes_of<T>;
+  VectorOf<T> sums[count];
+  for (int i = 0; i < count; ++i) sums[i] = parts[i];
+  for (int half = count / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) sums[i] = packets::padd(sums[i], sums[i + half]);
+  }
+  return packets::predux(sums[0]);
+}
+
 /// What a row adds up to, lane by lane. Vectors of the machine's own, because the compiler lets a
 /// Block that changes in a loop go through memory.
 template <class T>
@@ -74,15 +87,7 @@ class Total {
       sums_[i] = packets::pmadd(p, p, sums_[i]);
     }
   }
-  /// The lanes' sum: each half is added to the other until one is left, whatever the width.
-  [[gnu::always_inline]] T sum() const {
-    Packet sums[count];
-    for (int i = 0; i < count; ++i) sums[i] = sums_[i];
-    for (int half = count / 2; half > 0; half /= 2) {
-      for (int i = 0; i < half; ++i) sums[i] = packets::padd(sums[i], sums[i + half]);
-    }
-    return packets::predux(sums[0]);
-  }
+  [[gnu::always_inline]] T sum() const { return sum_of_lanes<T>(sums_); }
 
  private:
   using Packet = VectorOf<T>;
