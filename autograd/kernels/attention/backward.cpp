@@ -217,23 +217,6 @@ class AllHeads {
   std::optional<Scratch<T>> others_;  // see other()
 };
 
-template <class T>
-void backward_of_few_keys(const Attention<T>& a, const Matrices<const T>& out,
-                          const Matrices<const T>& g, const Softmax<const T>& softmax,
-                          const Matrices<T>& dq, const Matrices<T>& dk, const Matrices<T>& dv) {
-  if constexpr (has_tiles<T>) {
-    parallel_for(a.batch.numel(), few_keys_grain(a), [&](int64_t begin, int64_t end) {
-      for (int64_t index = begin; index < end; ++index) {
-        const int64_t row = index * a.queries;
-        FewKeys<T>(a, index).backward(at_batch(out, a.batch, index), at_batch(g, a.batch, index),
-                                      {softmax.shift + row, softmax.factor + row},
-                                      at_batch(dq, a.batch, index), at_batch(dk, a.batch, index),
-                                      at_batch(dv, a.batch, index));
-      }
-    });
-  }
-}
-
 }  // namespace
 
 template <class T>
@@ -241,7 +224,13 @@ void attention_backward(const Attention<T>& a, const Matrices<const T>& out,
                         const Matrices<const T>& g, Softmax<const T> softmax, const Matrices<T>& dq,
                         const Matrices<T>& dk, const Matrices<T>& dv) {
   if (a.batch.numel() == 0) return;
-  if (has_few_keys(a)) return backward_of_few_keys(a, out, g, softmax, dq, dk, dv);
+  if (has_few_keys(a)) {
+    return for_each_of_few_keys(a, [&](auto& head, const BatchIndex& at) {
+      const int64_t row = at.index() * a.queries;
+      head.backward(at.of(out), at.of(g), {softmax.shift + row, softmax.factor + row}, at.of(dq),
+                    at.of(dk), at.of(dv));
+    });
+  }
   AllHeads<T>(a, out, g, softmax, dq, dk, dv).run();
 }
 

@@ -148,24 +148,16 @@ class Attend {
   std::optional<MaskedScores<T>> masked_;  // while the masked terms are left out
 };
 
-template <class T>
-void attention_of_few_keys(const Attention<T>& a, const Matrices<T>& out, Softmax<T> softmax) {
-  if constexpr (has_tiles<T>) {
-    parallel_for(a.batch.numel(), few_keys_grain(a), [&](int64_t begin, int64_t end) {
-      for (int64_t index = begin; index < end; ++index) {
-        const int64_t row = index * a.queries;
-        FewKeys<T>(a, index).forward(at_batch(out, a.batch, index),
-                                     {softmax.shift + row, softmax.factor + row});
-      }
-    });
-  }
-}
-
 }  // namespace
 
 template <class T>
 void attention(const Attention<T>& a, const Matrices<T>& out, Softmax<T> softmax) {
-  if (has_few_keys(a)) return attention_of_few_keys(a, out, softmax);
+  if (has_few_keys(a)) {
+    return for_each_of_few_keys(a, [&](auto& head, const BatchIndex& at) {
+      const int64_t row = at.index() * a.queries;
+      head.forward(at.of(out), {softmax.shift + row, softmax.factor + row});
+    });
+  }
   const int64_t tasks = ceil_div(a.queries, queries_per_task);
   parallel_for(a.batch.numel() * tasks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {

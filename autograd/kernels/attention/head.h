@@ -32,12 +32,36 @@ void dropout_row(double p, PhiloxKey draws, int64_t row, int64_t keys, int64_t b
                 [&](int64_t j, bool kept) { keep[j] = kept ? scale : T(0); });
 }
 
-/// The matrix at one index of the batch.
+/// One entry of a batch, and what lies there of matrices.
+class BatchIndex {
+ public:
+  BatchIndex(const Shape& batch, int64_t index) : index_(index) {
+    position_ = filled<Dims>(batch.rank(), 0);
+    for (int64_t axis = batch.rank() - 1; axis >= 0; --axis) {
+      position_[axis] = index % batch[axis];
+      index /= batch[axis];
+    }
+  }
+
+  int64_t index() const { return index_; }
+
+  template <class T>
+  Matrix<T> of(const Matrices<T>& all) const {
+    Matrix<T> one = all.first;
+    for (int64_t axis = 0; axis < position_.size(); ++axis) {
+      one.data += position_[axis] * all.batch[axis];
+    }
+    return one;
+  }
+
+ private:
+  int64_t index_;
+  Dims position_;
+};
+
 template <class T>
 Matrix<T> at_batch(const Matrices<T>& all, const Shape& batch, int64_t index) {
-  Matrix<T> one = all.first;
-  one.data += offset_of(batch, all.batch, index);
-  return one;
+  return BatchIndex(batch, index).of(all);
 }
 
 /// One batch entry of an attention, and the blocks that it is computed in.
