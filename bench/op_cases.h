@@ -29,11 +29,19 @@ inline std::vector<Layout> layouts() {
           {"16x64x32x128 permuted 3102", {16, 64, 32, 128}, {3, 1, 0, 2}}};
 }
 
-/// An op of x and of a dense tensor d of x's shape.
+/// What ops are tried on. All but x are dense.
+template <class Tensor>
+struct Inputs {
+  Tensor x, d;           // d of x's shape
+  Tensor first, last;    // i64 of x's shape: indices along its first and its last axis
+  Tensor rows, columns;  // i64: as many indices along its first and its last axis as it has there
+  Tensor mask;           // b8 of x's shape, true for half of it
+};
+
 template <class Tensor>
 struct Op {
   std::string name;
-  std::function<Tensor(const Tensor& x, const Tensor& d)> run;
+  std::function<Tensor(const Inputs<Tensor>& in)> run;
 };
 
 /// The shortest time of a call, in milliseconds: of all that fit into some 50 ms, but at least 3.
@@ -54,14 +62,14 @@ double best_ms(F f) {
 }
 
 /// Prints a line of JSON for each op whose name has that word in it, on each layout. make(layout)
-/// gives x and d.
+/// gives the inputs.
 template <class Tensor, class Make>
 void time_ops(const std::vector<Op<Tensor>>& ops, const std::string& word, Make make) {
   for (const Layout& layout : layouts()) {
-    const std::pair<Tensor, Tensor> in = make(layout);
+    const Inputs<Tensor> in = make(layout);
     for (const Op<Tensor>& op : ops) {
       if (op.name.find(word) == std::string::npos) continue;
-      const double ms = best_ms([&] { op.run(in.first, in.second); });
+      const double ms = best_ms([&] { op.run(in); });
       std::printf("{\"op\": \"%s\", \"layout\": \"%s\", \"ms\": %.5f}\n", op.name.c_str(),
                   layout.name.c_str(), ms);
     }

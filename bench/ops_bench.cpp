@@ -9,14 +9,16 @@ namespace {
 
 using namespace rapt;
 
+using In = bench::Inputs<Tensor>;
+
 template <class F>
 bench::Op<Tensor> op(const char* name, F f) {
-  return {name, [f](const Tensor& x, const Tensor&) { return f(x); }};
+  return {name, [f](const In& in) { return f(in.x); }};
 }
 
 std::vector<bench::Op<Tensor>> all_ops() {
   return {op("clone", [](const Tensor& x) { return x.clone(); }),
-          {"x + d", [](const Tensor& x, const Tensor& d) { return x + d; }},
+          {"x + d", [](const In& in) { return in.x + in.d; }},
           op("exp", [](const Tensor& x) { return exp(x); }),
           op("sqrt", [](const Tensor& x) { return sqrt(x); }),
           op("pow 0.5", [](const Tensor& x) { return pow(x, 0.5); }),
@@ -64,6 +66,22 @@ std::vector<bench::Op<Tensor>> all_ops() {
           op("topk -1", [](const Tensor& x) { return topk(x, 10, -1).values; }),
           op("topk half", [](const Tensor& x) { return topk(x, x.size(-1) / 2).values; }),
           op("median -1", [](const Tensor& x) { return median(x, -1).values; }),
+          {"gather 0", [](const In& in) { return gather(in.x, 0, in.first); }},
+          {"gather -1", [](const In& in) { return gather(in.x, -1, in.last); }},
+          {"scatter 0", [](const In& in) { return scatter(in.d, 0, in.first, in.x); }},
+          {"scatter -1", [](const In& in) { return scatter(in.d, -1, in.last, in.x); }},
+          {"scatter_add 0", [](const In& in) { return scatter_add(in.d, 0, in.first, in.x); }},
+          {"scatter_add -1", [](const In& in) { return scatter_add(in.d, -1, in.last, in.x); }},
+          {"scatter_max 0",
+           [](const In& in) { return scatter_reduce(in.d, 0, in.first, in.x, Reduce::max); }},
+          {"scatter_max -1",
+           [](const In& in) { return scatter_reduce(in.d, -1, in.last, in.x, Reduce::max); }},
+          {"index_select 0", [](const In& in) { return index_select(in.x, 0, in.rows); }},
+          {"index_select -1", [](const In& in) { return index_select(in.x, -1, in.columns); }},
+          {"index_add 0", [](const In& in) { return index_add(in.d, 0, in.rows, in.x); }},
+          {"index_add -1", [](const In& in) { return index_add(in.d, -1, in.columns, in.x); }},
+          {"nonzero", [](const In& in) { return nonzero(in.mask); }},
+          {"masked_select", [](const In& in) { return masked_select(in.x, in.mask); }},
           op("log1p", [](const Tensor& x) { return log1p(x); }),
           op("atan", [](const Tensor& x) { return atan(x); }),
           op("softplus", [](const Tensor& x) { return softplus(x); }),
@@ -81,6 +99,13 @@ int main(int argc, char** argv) {
       return rng.uniform(Shape(layout.lengths.begin(), layout.lengths.end()), 0.5, 1.5);
     };
     const Tensor x = permute(made(), Axes(layout.order.begin(), layout.order.end()));
-    return std::pair(x, x.clone());
+    const int64_t rows = x.size(0), columns = x.size(-1);
+    return In{x,
+              x.clone(),
+              rng.integers(0, rows, x.shape()),
+              rng.integers(0, columns, x.shape()),
+              rng.integers(0, rows, {rows}),
+              rng.integers(0, columns, {columns}),
+              rng.bernoulli(0.5, x.shape())};
   });
 }

@@ -9,14 +9,16 @@ namespace {
 
 using torch::Tensor;
 
+using In = bench::Inputs<Tensor>;
+
 template <class F>
 bench::Op<Tensor> op(const char* name, F f) {
-  return {name, [f](const Tensor& x, const Tensor&) { return f(x); }};
+  return {name, [f](const In& in) { return f(in.x); }};
 }
 
 std::vector<bench::Op<Tensor>> all_ops() {
   return {op("clone", [](const Tensor& x) { return x.clone(at::MemoryFormat::Contiguous); }),
-          {"x + d", [](const Tensor& x, const Tensor& d) { return x + d; }},
+          {"x + d", [](const In& in) { return in.x + in.d; }},
           op("exp", [](const Tensor& x) { return x.exp(); }),
           op("sqrt", [](const Tensor& x) { return x.sqrt(); }),
           op("pow 0.5", [](const Tensor& x) { return x.pow(0.5); }),
@@ -64,6 +66,22 @@ std::vector<bench::Op<Tensor>> all_ops() {
           op("topk -1", [](const Tensor& x) { return std::get<0>(x.topk(10, -1)); }),
           op("topk half", [](const Tensor& x) { return std::get<0>(x.topk(x.size(-1) / 2)); }),
           op("median -1", [](const Tensor& x) { return std::get<0>(x.median(-1)); }),
+          {"gather 0", [](const In& in) { return in.x.gather(0, in.first); }},
+          {"gather -1", [](const In& in) { return in.x.gather(-1, in.last); }},
+          {"scatter 0", [](const In& in) { return in.d.scatter(0, in.first, in.x); }},
+          {"scatter -1", [](const In& in) { return in.d.scatter(-1, in.last, in.x); }},
+          {"scatter_add 0", [](const In& in) { return in.d.scatter_add(0, in.first, in.x); }},
+          {"scatter_add -1", [](const In& in) { return in.d.scatter_add(-1, in.last, in.x); }},
+          {"scatter_max 0",
+           [](const In& in) { return in.d.scatter_reduce(0, in.first, in.x, "amax"); }},
+          {"scatter_max -1",
+           [](const In& in) { return in.d.scatter_reduce(-1, in.last, in.x, "amax"); }},
+          {"index_select 0", [](const In& in) { return in.x.index_select(0, in.rows); }},
+          {"index_select -1", [](const In& in) { return in.x.index_select(-1, in.columns); }},
+          {"index_add 0", [](const In& in) { return in.d.index_add(0, in.rows, in.x); }},
+          {"index_add -1", [](const In& in) { return in.d.index_add(-1, in.columns, in.x); }},
+          {"nonzero", [](const In& in) { return in.mask.nonzero(); }},
+          {"masked_select", [](const In& in) { return in.x.masked_select(in.mask); }},
           op("log1p", [](const Tensor& x) { return x.log1p(); }),
           op("atan", [](const Tensor& x) { return x.atan(); }),
           op("softplus", [](const Tensor& x) { return torch::softplus(x); }),
@@ -78,6 +96,13 @@ int main(int argc, char** argv) {
   at::set_num_threads(argc > 1 ? std::atoi(argv[1]) : 1);
   bench::time_ops(all_ops(), argc > 2 ? argv[2] : "", [](const bench::Layout& layout) {
     const Tensor x = (torch::rand(layout.lengths) + 0.5).permute(layout.order);
-    return std::pair(x, x.clone(at::MemoryFormat::Contiguous));
+    const int64_t rows = x.size(0), columns = x.size(-1);
+    return In{x,
+              x.clone(at::MemoryFormat::Contiguous),
+              torch::randint(rows, x.sizes(), torch::kLong),
+              torch::randint(columns, x.sizes(), torch::kLong),
+              torch::randint(rows, {rows}, torch::kLong),
+              torch::randint(columns, {columns}, torch::kLong),
+              torch::rand(x.sizes()) < 0.5};
   });
 }

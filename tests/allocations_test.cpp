@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "ops/record.h"
 #include "rapt/rapt.h"
 #include "support/allocations.h"
 #include "support/tensors.h"
@@ -97,6 +98,37 @@ TEST(HeapAllocations, EveryThreadCounts) {
   };
   on_a_thread(0);  // what is made once, for the first thread
   EXPECT_EQ(on_a_thread(10), on_a_thread(0) + 10);
+}
+
+// ---- every function ---------------------------------------------------------------------------
+
+/// A call of the sample and, if there is one, its gradient.
+void run_once(const tests::Sample& sample, const Tensors& inputs, const Tensors& leaves) {
+  Tensors outputs, cotangents;
+  for (const Tensor& y : sample.f(inputs)) {
+    if (!y.requires_grad()) continue;
+    outputs.push_back(y);
+    cotangents.push_back(ones(y.shape(), y.dtype()));
+  }
+  if (outputs.empty()) return;
+  grad(outputs, leaves, {.allow_unused = true, .cotangents = cotangents});
+}
+
+TEST(SteadyOps, ACallAndItsGradientAllocateNothing) {
+  for (const tests::OpRecord& op : tests::op_records()) {
+    // einsum reads text; split takes a std::vector; this sample makes a tensor of a number.
+    const std::string name = op.function.substr(0, op.function.find('('));
+    if (name == "einsum" || name == "split" || name == "count_targets") continue;
+    for (const tests::Sample& sample : op.samples) {
+      SCOPED_TRACE(text(op.function, ", ", sample.what));
+      Tensors inputs, leaves;
+      for (const Tensor& x : sample.inputs) {
+        inputs.push_back(x.clone());
+        if (is_float(x.dtype())) leaves.push_back(inputs.back().set_requires_grad());
+      }
+      expect_steady([&] { run_once(sample, inputs, leaves); }, 3, 30);
+    }
+  }
 }
 
 // ---- training ----------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 #include "rapt/autograd/kernels/index.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "rapt/autograd/kernels/ceil_div.h"
 #include "rapt/autograd/kernels/runtime/parallel.h"
@@ -27,110 +28,199 @@ struct Steps {
 
 constexpr int64_t columns_at_once = 256;
 
-/// f(piece, steps) for all of them, spread over the threads. Places along the axis may name the
-/// same element: what writes there has them in one piece; what reads may have only some at once.
+/// The axes of an index beside the one that counts and the columns, gone through one by one.
+class Others {
+ public:
+  Others(const Places& p, const Strides& strides) {
+    for (int64_t axis = 0; axis + 1 < p.shape.rank(); ++axis) {
+      if (axis == p.axis) continue;
+      shape_.push_back(p.shape[axis]);
+      position_.push_back(0);
+      index_strides_.push_back(p.index_strides[axis]);
+      target_strides_.push_back(p.target_strides[axis]);
+      dense_strides_.push_back(strides[axis]);
+    }
+  }
+  int64_t count() const { return shape_.numel(); }
+
+  /// To the i-th.
+  void go_to(int64_t i) {
+    index = offset_of(shape_, index_strides_, i);
+    target = offset_of(shape_, target_strides_, i);
+    dense = offset_of(shape_, dense_strides_, i);
+    for (int64_t axis = shape_.rank() - 1; axis >= 0; --axis) {
+      position_[axis] = i % shape_[axis];
+      i /= shape_[axis];
+    }
+  }
+  /// To the next.
+  void advance() {
+    for (int64_t axis = shape_.rank() - 1; axis >= 0; --axis) {
+      const int64_t steps = ++position_[axis] < shape_[axis] ? 1 : 1 - shape_[axis];
+      index += steps * index_strides_[axis];
+      target += steps * target_strides_[axis];
+      dense += steps * dense_strides_[axis];
+      if (steps == 1) return;
+      position_[axis] = 0;
+    }
+  }
+
+  int64_t index = 0, target = 0, dense = 0;  // where it lies
+
+ private:
+  Shape shape_;
+  Dims position_;
+  Strides index_strides_, target_strides_, dense_strides_;
+};
+
+bool is_inside(const Piece& p, const Steps& s, int64_t length) {
+  const auto outside = [length](int64_t i) {
+    return static_cast<uint64_t>(i) >= static_cast<uint64_t>(length);
+  };
+  bool any = false;  // without a way out, for vectors
+  if (p.columns == 1) {
+    for (int64_t i = 0; i < p.length; ++i) any |= outside(p.index[i * s.index]);
+    return !any;
+  }
+  for (int64_t i = 0; i < p.length; ++i) {
+    const int64_t* const row = p.index + i * s.index;
+    for (int64_t j = 0; j < p.columns; ++j) any |= outside(row[j * s.index_column]);
+  }
+  return !any;
+}
+
+/// f(piece, steps) for all of them, spread over the threads; false, and not all of them, if a
+/// number of the index points outside. Places along the axis may name the same element: what writes
+/// there has them in one piece; what reads may have only some at once.
 enum class Along { whole, in_parts };
 template <Along along, class F>
-void for_each_piece(const Places& p, F f) {
-  const int64_t rank = p.shape.rank(), last = rank - 1;
-  if (p.shape.numel() == 0) return;
+bool for_each_piece(const Places& p, F f) {
+  if (p.shape.numel() == 0) return true;
+  const int64_t last = p.shape.rank() - 1;
   const bool has_columns = p.axis != last;
   const Strides dense = row_major(p.shape);
   const Steps steps{p.index_strides[p.axis], has_columns ? p.index_strides[last] : 0,
                     p.target_strides[p.axis], has_columns ? p.target_strides[last] : 0,
                     dense[p.axis]};
-  // The axes that are neither.
-  Shape others;
-  Strides index_strides, target_strides, dense_strides;
-  for (int64_t axis = 0; axis < rank; ++axis) {
-    if (axis == p.axis || axis == last) continue;
-    others.push_back(p.shape[axis]);
-    index_strides.push_back(p.index_strides[axis]);
-    target_strides.push_back(p.target_strides[axis]);
-    dense_strides.push_back(dense[axis]);
-  }
+  const Others all(p, dense);
   const int64_t columns = has_columns ? p.shape[last] : 1, length = p.shape[p.axis];
   const int64_t columns_each = std::min(columns, columns_at_once);
   const int64_t length_each =
       along == Along::whole ? length : std::min(length, ceil_div(elements_per_piece, columns_each));
   const int64_t column_groups = ceil_div(columns, columns_each);
   const int64_t groups = column_groups * ceil_div(length, length_each);
-  parallel_for(
-      others.numel() * groups,
-      std::max<int64_t>(1, elements_per_piece / (columns_each * length_each)),
-      [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) {
-          const int64_t other = i / groups, group = i % groups;
-          const int64_t column = group % column_groups * columns_each;
-          const int64_t first = group / column_groups * length_each;
-          f(Piece{p.index + offset_of(others, index_strides, other) + first * steps.index +
-                      column * steps.index_column,
-                  offset_of(others, target_strides, other) + column * steps.target_column,
-                  offset_of(others, dense_strides, other) + first * steps.dense + column,
-                  std::min(length_each, length - first), std::min(columns_each, columns - column)},
-            steps);
-        }
-      });
+  std::atomic<bool> inside = true;
+  const auto run = [&](int64_t begin, int64_t end) {
+    Others other = all;
+    other.go_to(begin / groups);
+    for (int64_t i = begin, group = begin % groups; i < end; ++i) {
+      const int64_t column = group % column_groups * columns_each;
+      const int64_t first = group / column_groups * length_each;
+      const Piece piece{
+          p.index + other.index + first * steps.index + column * steps.index_column,
+          other.target + column * steps.target_column, other.dense + first * steps.dense + column,
+          std::min(length_each, length - first), std::min(columns_each, columns - column)};
+      if (!is_inside(piece, steps, p.length)) {
+        inside = false;
+        return;
+      }
+      f(piece, steps);
+      if (++group == groups) {
+        group = 0;
+        other.advance();
+      }
+    }
+  };
+  const int64_t pieces_each = elements_per_piece / (columns_each * length_each);
+  parallel_for(all.count() * groups, std::max<int64_t>(1, pieces_each), run);
+  return inside;
 }
 
 /// f(offset in the target, place in row-major order of the index) for each place of a piece.
 template <class F>
 [[gnu::always_inline]] inline void for_each_place(const Piece& p, const Steps& s, F f) {
-  if (p.columns == 1) {
+  if (p.columns == 1 && s.index == 1 && s.target == 1 && s.dense == 1) {
+    for (int64_t i = 0; i < p.length; ++i) f(p.target + p.index[i], p.dense + i);
+  } else if (p.columns == 1) {
     for (int64_t i = 0; i < p.length; ++i) {
       f(p.target + p.index[i * s.index] * s.target, p.dense + i * s.dense);
     }
-    return;
-  }
-  for (int64_t i = 0; i < p.length; ++i) {
-    const int64_t* const row = p.index + i * s.index;
-    for (int64_t j = 0; j < p.columns; ++j) {
-      f(p.target + row[j * s.index_column] * s.target + j * s.target_column,
-        p.dense + i * s.dense + j);
+  } else {
+    for (int64_t i = 0; i < p.length; ++i) {
+      const int64_t* const row = p.index + i * s.index;
+      for (int64_t j = 0; j < p.columns; ++j) {
+        f(p.target + row[j * s.index_column] * s.target + j * s.target_column,
+          p.dense + i * s.dense + j);
+      }
     }
   }
 }
 
+/// The larger or the smaller one, NaN if one is. Of random numbers no branch can be foreseen: this
+/// form has an instruction.
 template <class T>
-void combine_into(T& to, T value, Combine combine) {
+[[gnu::always_inline]] inline T extreme(T was, T value, bool takes) {
+  const T one = takes ? value : was;
+  return value != value ? value : one;
+}
+
+template <class T>
+[[gnu::always_inline]] inline T combined(T was, T value, Combine combine) {
   switch (combine) {
     case Combine::replace:
-      to = value;
-      return;
+      return value;
     case Combine::add:
-      to = static_cast<T>(to + value);
-      return;
+      return static_cast<T>(was + value);
     case Combine::multiply:
-      to = static_cast<T>(to * value);
-      return;
+      return static_cast<T>(was * value);
     case Combine::larger:
-      to = value > to || value != value ? value : to;
-      return;
+      return extreme(was, value, value > was);
     case Combine::smaller:
-      to = value < to || value != value ? value : to;
-      return;
+      return extreme(was, value, value < was);
   }
+  return was;
 }
 
 template <Combine combine, class T>
-void scatter_by(const Places& places, const T* source, T* to) {
-  for_each_piece<Along::whole>(places, [&](const Piece& piece, const Steps& steps) {
+bool scatter_by(const Places& places, const T* source, T* to) {
+  return for_each_piece<Along::whole>(places, [&](const Piece& piece, const Steps& steps) {
     for_each_place(piece, steps,
-                   [&](int64_t at, int64_t i) { combine_into(to[at], source[i], combine); });
+                   [&](int64_t at, int64_t i) { to[at] = combined(to[at], source[i], combine); });
   });
 }
 
 }  // namespace
 
+bool all_inside(const int64_t* index, int64_t count, int64_t length) {
+  std::atomic<bool> inside = true;
+  parallel_for(count, elements_per_piece, [&](int64_t begin, int64_t end) {
+    uint64_t outside = 0;  // without a way out, for vectors
+    for (int64_t i = begin; i < end; ++i) {
+      outside |= static_cast<uint64_t>(index[i]) >= static_cast<uint64_t>(length);
+    }
+    if (outside != 0) inside = false;
+  });
+  return inside;
+}
+
 template <class T>
-void gather_along(const Places& places, const T* from, T* out) {
-  for_each_piece<Along::in_parts>(places, [&](const Piece& piece, const Steps& steps) {
+void places_of_nonzero(const T* x, int64_t n, int64_t* places) {
+  int64_t found = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    places[found] = i;  // and again, until one is; of random numbers no branch can be foreseen
+    found += x[i] != T(0) ? 1 : 0;
+  }
+}
+
+template <class T>
+bool gather_along(const Places& places, const T* from, T* out) {
+  return for_each_piece<Along::in_parts>(places, [&](const Piece& piece, const Steps& steps) {
     for_each_place(piece, steps, [&](int64_t at, int64_t i) { out[i] = from[at]; });
   });
 }
 
 template <class T>
-void scatter_along(const Places& places, Combine combine, const T* source, T* to) {
+bool scatter_along(const Places& places, Combine combine, const T* source, T* to) {
   switch (combine) {
     case Combine::replace:
       return scatter_by<Combine::replace>(places, source, to);
@@ -143,15 +233,20 @@ void scatter_along(const Places& places, Combine combine, const T* source, T* to
     case Combine::smaller:
       return scatter_by<Combine::smaller>(places, source, to);
   }
+  return true;
 }
 
-template void gather_along(const Places&, const float*, float*);
-template void gather_along(const Places&, const double*, double*);
-template void gather_along(const Places&, const int64_t*, int64_t*);
-template void gather_along(const Places&, const bool*, bool*);
-template void scatter_along(const Places&, Combine, const float*, float*);
-template void scatter_along(const Places&, Combine, const double*, double*);
-template void scatter_along(const Places&, Combine, const int64_t*, int64_t*);
-template void scatter_along(const Places&, Combine, const bool*, bool*);
+template bool gather_along(const Places&, const float*, float*);
+template bool gather_along(const Places&, const double*, double*);
+template bool gather_along(const Places&, const int64_t*, int64_t*);
+template bool gather_along(const Places&, const bool*, bool*);
+template void places_of_nonzero(const float*, int64_t, int64_t*);
+template void places_of_nonzero(const double*, int64_t, int64_t*);
+template void places_of_nonzero(const int64_t*, int64_t, int64_t*);
+template void places_of_nonzero(const bool*, int64_t, int64_t*);
+template bool scatter_along(const Places&, Combine, const float*, float*);
+template bool scatter_along(const Places&, Combine, const double*, double*);
+template bool scatter_along(const Places&, Combine, const int64_t*, int64_t*);
+template bool scatter_along(const Places&, Combine, const bool*, bool*);
 
 }  // namespace rapt::kernels

@@ -9,24 +9,34 @@
 namespace rapt::kernels {
 
 /// An index and the tensor that it points into: their strides along the index's shape. A stride
-/// of the index may be 0, for places that share one number. Its numbers have been checked.
+/// of the index may be 0, for places that share one number.
 struct Places {
   Shape shape;
   int64_t axis;
+  int64_t length;  // of the tensor's axis: numbers from 0 to below it point into it
   const int64_t* index;
   Strides index_strides;
   Strides target_strides;
 };
 
+/// Whether all numbers are in [0, length).
+bool all_inside(const int64_t* index, int64_t count, int64_t length);
+
 /// out[.., i, ..] = from[.., index[.., i, ..], ..].   out is dense, of the index's shape.
+/// False if a number points outside: then out holds anything.
 template <class T>
-void gather_along(const Places& places, const T* from, T* out);
+bool gather_along(const Places& places, const T* from, T* out);
 
 enum class Combine { replace, add, multiply, larger, smaller };
 
 /// to[.., index[.., i, ..], ..] = itself combined with source[.., i, ..], by rising i. The larger
 /// and the smaller of NaN and a number is NaN.   source is dense, of the index's shape.
+/// False if a number points outside: then `to` holds anything.
 template <class T>
-void scatter_along(const Places& places, Combine combine, const T* source, T* to);
+bool scatter_along(const Places& places, Combine combine, const T* source, T* to);
+
+/// Where x is not 0: these places in ascending order to `places`, which has room for one more.
+template <class T>
+void places_of_nonzero(const T* x, int64_t n, int64_t* places);
 
 }  // namespace rapt::kernels

@@ -21,9 +21,10 @@ template <class T, class Add>
 Wide<T> add_up(const T* x, int64_t n, Wide<T> fill, Add add) {
   using W = Wide<T>;
   const auto at = [&](int64_t i) -> Block<W> { return load(x + i).template cast<W>(); };
+  constexpr int64_t two = int64_t{2} * lanes;
   Total<W> a, b;
   int64_t i = 0;
-  for (; i + 2 * lanes <= n; i += 2 * lanes) {
+  for (; i + two <= n; i += two) {
     add(a, at(i));
     add(b, at(i + lanes));
   }

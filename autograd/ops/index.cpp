@@ -8,6 +8,7 @@
 #include "rapt/autograd/kernels/ceil_div.h"
 #include "rapt/autograd/kernels/index.h"
 #include "rapt/autograd/kernels/runtime/parallel.h"
+#include "rapt/autograd/kernels/strided.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/detail/checks.h"
 #include "rapt/autograd/ops/detail/indexing.h"
@@ -18,14 +19,16 @@ namespace rapt {
 Tensor checked_index(const char* op, const Tensor& index, int64_t length) {
   require_dtype(op, "index", index, Dtype::i64);
   Tensor dense = index.contiguous();
-  const int64_t* values = dense.data<int64_t>();
-  for (int64_t i = 0, n = dense.numel(); i < n; ++i) {
-    if (values[i] < 0 || values[i] >= length) {
-      fail(op, ": wanted indices in [0, ", length, "); got ", values[i], " at position ", i, " of ",
-           index.shape());
-    }
+  if (!kernels::all_inside(dense.data<int64_t>(), dense.numel(), length)) {
+    fail_index(op, dense, length);
   }
   return dense;
+}
+
+void fail_index(const char* op, const Tensor& index, int64_t length) {
+  const int64_t at = first_bad<int64_t>(index, [&](int64_t i) { return i < 0 || i >= length; });
+  fail(op, ": wanted indices in [0, ", length, "); got ", index.contiguous().data<int64_t>()[at],
+       " at position ", at, " of ", index.shape());
 }
 
 void require_index_shape(const char* op, const Shape& x, int64_t axis, const Shape& index) {
@@ -85,6 +88,49 @@ void add_slices(const Tensor& to, int64_t axis, const Tensor& index, const Tenso
   });
 }
 
+/// Rows of a dense x, one after another.
+template <class T>
+void copy_rows(const AxisLayout& around, const T* in, const int64_t* rows, int64_t count, T* out) {
+  kernels::parallel_for(
+      around.outer * count, kernels::elements_per_piece / std::max<int64_t>(1, around.inner) + 1,
+      [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+          const int64_t row = i / count * around.length + rows[i % count];
+          std::copy_n(in + row * around.inner, around.inner, out + i * around.inner);
+        }
+      });
+}
+
+/// The slices of x that the index names, to the dense y.
+void copy_slices(const Tensor& x, int64_t axis, const Tensor& index, const Tensor& y) {
+  constexpr int64_t short_row = 16, large_slice = 4096;
+  const AxisLayout around(x.shape(), axis);
+  const int64_t* rows = index.data<int64_t>();
+  visit_any(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* out = fresh_data<T>(y);
+    if (around.inner < short_row) {  // element by element: a row is not worth a call
+      Strides repeated = filled<Strides>(x.rank(), 0);
+      repeated[axis] = 1;
+      const Tensor from = index.numel() < x.size(axis) / 4 ? x : x.contiguous();
+      kernels::gather_along({y.shape(), axis, x.size(axis), rows, repeated, from.strides()},
+                            from.data<T>(), out);
+    } else if (!x.is_contiguous() && around.outer * around.inner >= large_slice) {
+      Shape slice = x.shape();
+      Strides from = x.strides(), to = y.strides();
+      const int64_t from_step = from[axis], to_step = to[axis];
+      slice.erase(axis);
+      from.erase(axis);
+      to.erase(axis);
+      for (int64_t i = 0; i < index.numel(); ++i) {
+        kernels::copy(x.data<T>() + rows[i] * from_step, from, slice, to, out + i * to_step);
+      }
+    } else {
+      copy_rows(around, x.contiguous().data<T>(), rows, index.numel(), out);
+    }
+  });
+}
+
 void require_vector(const char* op, const Tensor& index) {
   require_defined(op, "index", index);
   if (index.rank() != 1) fail(op, ": wanted an index of one axis; got ", index.shape());
@@ -101,27 +147,10 @@ Tensor sum_of_slices(const Shape& shape, int64_t axis, const Tensor& index, cons
 }
 
 Tensor slices_at(const Tensor& x, int64_t axis, const Tensor& index) {
-  const int64_t count = index.numel();
   Shape shape = x.shape();
-  shape[axis] = count;
-  const AxisLayout around(x.shape(), axis);
-  const Tensor from = x.contiguous();
+  shape[axis] = index.numel();
   const Tensor y = empty(shape, x.dtype());
-  visit_any(x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    const T* in = from.data<T>();
-    T* out = fresh_data<T>(y);
-    const int64_t* rows = index.data<int64_t>();
-    const auto copy_rows = [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t from_row = i / count * around.length + rows[i % count];
-        std::copy_n(in + from_row * around.inner, around.inner, out + i * around.inner);
-      }
-    };
-    kernels::parallel_for(around.outer * count,
-                          kernels::elements_per_piece / std::max<int64_t>(1, around.inner) + 1,
-                          copy_rows);
-  });
+  copy_slices(x.detach(), axis, index, y);
   return join_graph("index_select", {x}, y,
                     [shape = x.shape(), axis, index](const Backward& b) -> Gradients {
                       const Tensor whole = accumulate_into(b, 0);
@@ -148,7 +177,12 @@ Tensor index_add(const Tensor& x, Int axis, const Tensor& index, const Tensor& s
     fail("index_add: wanted source ", expected, " for x ", x.shape(), " and index ", index.shape(),
          "; got ", source.shape());
   }
-  return x + sum_of_slices(x.shape(), at, checked_index("index_add", index, x.shape()[at]), source);
+  const Tensor chosen = checked_index("index_add", index, x.shape()[at]);
+  const Tensor y = x.detach().clone();
+  add_slices(y, at, chosen, source);
+  return join_graph("index_add", {x, source}, y, [at, chosen](const Backward& b) -> Gradients {
+    return {b.grad, b.needs(1) ? slices_at(b.grad, at, chosen) : Tensor()};
+  });
 }
 
 Tensor embedding(const Tensor& weight, const Tensor& ids) {
@@ -171,29 +205,30 @@ Tensor dense_or_repeated(const Tensor& index) {
   return index.contiguous();
 }
 
-Tensor elements_at(const Tensor& x, int64_t axis, const Tensor& given) {
+Tensor elements_at(const char* op, const Tensor& x, int64_t axis, const Tensor& given) {
   const Tensor index = dense_or_repeated(given);
   // A few elements of much are read where they lie.
   const Tensor from = index.numel() < x.numel() / 4 ? x.detach() : x.detach().contiguous();
   const Tensor y = empty(index.shape(), x.dtype());
-  visit_any(x.dtype(), [&](auto zero) {
+  const bool inside = visit_any(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::gather_along(
-        {index.shape(), axis, index.data<int64_t>(), index.strides(), from.strides()},
+    return kernels::gather_along(
+        {index.shape(), axis, x.size(axis), index.data<int64_t>(), index.strides(), from.strides()},
         from.data<T>(), fresh_data<T>(y));
   });
-  return join_graph("gather", {x}, y,
-                    [shape = x.shape(), axis, index](const Backward& b) -> Gradients {
-                      return {sum_of_elements(shape, axis, index, b.grad)};
+  if (!inside) fail_index(op, given, x.size(axis));
+  return join_graph(op, {x}, y,
+                    [op, shape = x.shape(), axis, index](const Backward& b) -> Gradients {
+                      return {sum_of_elements(op, shape, axis, index, b.grad)};
                     });
 }
 
 Tensor gather(const Tensor& x, Int axis, const Tensor& index) {
   require_defined("gather", "x", x);
-  require_defined("gather", "index", index);
+  require_dtype("gather", "index", index, Dtype::i64);
   const int64_t at = resolve_axis("gather", axis, x.rank());
   require_index_shape("gather", x.shape(), at, index.shape());
-  return elements_at(x, at, checked_index("gather", index, x.shape()[at]));
+  return elements_at("gather", x, at, index);
 }
 
 Tensor take_along_dim(const Tensor& x, const Tensor& index, Int axis) {
@@ -206,11 +241,10 @@ Tensor take_along_dim(const Tensor& x, const Tensor& index, Int axis) {
   Shape of_x = x.shape(), of_index = index.shape();
   of_x[at] = of_index[at] = 1;
   Shape all = broadcast("take_along_dim", of_x, of_index);
-  const Tensor chosen = checked_index("take_along_dim", index, x.shape()[at]);
   all[at] = x.shape()[at];
   const Tensor stretched = expand(x, all);
   all[at] = index.shape()[at];
-  return elements_at(stretched, at, expand(chosen, all));
+  return elements_at("take_along_dim", stretched, at, expand(index, all));
 }
 
 Tensor one_hot(const Tensor& ids, Int classes, Dtype dtype) {
@@ -266,16 +300,13 @@ namespace {
 /// Where x is not 0, counted in row-major order: [n].
 Tensor places_of_nonzero(const Tensor& x) {
   const Tensor dense = x.detach().contiguous();
-  const Tensor places = empty({*count_nonzero(dense).data<int64_t>()}, Dtype::i64);
-  int64_t* out = fresh_data<int64_t>(places);
+  const int64_t count = *count_nonzero(dense).data<int64_t>();
+  const Tensor places = empty({count + 1}, Dtype::i64);
   visit_any(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const T* values = dense.data<T>();
-    for (int64_t i = 0, n = dense.numel(); i < n; ++i) {
-      if (values[i] != T(0)) *out++ = i;
-    }
+    kernels::places_of_nonzero(dense.data<T>(), dense.numel(), fresh_data<int64_t>(places));
   });
-  return places;
+  return slice(places, 0, 0, count);
 }
 
 }  // namespace
@@ -283,15 +314,20 @@ Tensor places_of_nonzero(const Tensor& x) {
 Tensor nonzero(const Tensor& x) {
   require_defined("nonzero", "x", x);
   const Tensor places = places_of_nonzero(x);
-  const Tensor y = empty({places.numel(), x.rank()}, Dtype::i64);
+  const int64_t rank = x.rank(), last = rank == 0 ? 1 : x.size(-1);
+  const Tensor y = empty({places.numel(), rank}, Dtype::i64);
   const int64_t* in = places.data<int64_t>();
   int64_t* out = fresh_data<int64_t>(y);
-  for (int64_t i = 0; i < places.numel(); ++i, out += x.rank()) {
-    int64_t rest = in[i];
-    for (int64_t axis = x.rank() - 1; axis >= 0; --axis) {
-      out[axis] = rest % x.shape()[axis];
-      rest /= x.shape()[axis];
+  Dims position = filled<Dims>(rank, 0);
+  int64_t row = 0;  // where the row of `position` begins: going on to the next spares divisions
+  for (int64_t i = 0; i < places.numel() && rank > 0; ++i, out += rank) {
+    for (; in[i] >= row + last; row += last) {
+      for (int64_t axis = rank - 2; axis >= 0 && ++position[axis] == x.shape()[axis]; --axis) {
+        position[axis] = 0;
+      }
     }
+    position.back() = in[i] - row;
+    std::copy_n(position.begin(), rank, out);
   }
   return y;
 }

@@ -13,16 +13,17 @@ namespace rapt {
 namespace {
 
 /// Combines the elements of `source` with those of `to`, which is dense, that the index names.
-void scatter_into(const Tensor& to, int64_t axis, const Tensor& given, const Tensor& source,
-                  kernels::Combine combine) {
+void scatter_into(const char* op, const Tensor& to, int64_t axis, const Tensor& given,
+                  const Tensor& source, kernels::Combine combine) {
   const Tensor index = dense_or_repeated(given);
   const Tensor from = source.detach().contiguous();
-  visit_any(to.dtype(), [&](auto zero) {
+  const bool inside = visit_any(to.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::scatter_along(
-        {index.shape(), axis, index.data<int64_t>(), index.strides(), to.strides()}, combine,
-        from.data<T>(), fresh_data<T>(to));
+    return kernels::scatter_along(
+        {index.shape(), axis, to.size(axis), index.data<int64_t>(), index.strides(), to.strides()},
+        combine, from.data<T>(), fresh_data<T>(to));
   });
+  if (!inside) fail_index(op, given, to.size(axis));
 }
 
 /// The part of x that an index of that shape can name: from 0 up to its lengths, off the axis.
@@ -48,46 +49,47 @@ Tensor with_part(const Tensor& x, Tensor part) {
 
 struct ScatterCall {
   int64_t axis;
-  Tensor index;  // checked
+  Tensor index;
 };
 
 ScatterCall checked_call(const char* op, const Tensor& x, Int given, const Tensor& index,
                          const Tensor& source) {
   require_same_dtype(op, x, source);
-  require_defined(op, "index", index);
+  require_dtype(op, "index", index, Dtype::i64);
   const int64_t axis = resolve_axis(op, given, x.rank());
   require_index_shape(op, x.shape(), axis, index.shape());
   if (source.shape() != index.shape()) {
     fail(op, ": wanted source of index's shape ", index.shape(), "; got ", source.shape());
   }
-  return {axis, checked_index(op, index, x.shape()[axis])};
+  return {axis, index.contiguous()};
 }
 
 }  // namespace
 
-Tensor sum_of_elements(const Shape& shape, int64_t axis, const Tensor& index,
+Tensor sum_of_elements(const char* op, const Shape& shape, int64_t axis, const Tensor& index,
                        const Tensor& source) {
   const Tensor y = zeros(shape, source.dtype());
-  scatter_into(y, axis, index, source, kernels::Combine::add);
-  return join_graph("scatter_sum", {source}, y, [axis, index](const Backward& b) -> Gradients {
-    return {elements_at(b.grad, axis, index)};
+  scatter_into(op, y, axis, index, source, kernels::Combine::add);
+  return join_graph(op, {source}, y, [op, axis, index](const Backward& b) -> Gradients {
+    return {elements_at(op, b.grad, axis, index)};
   });
 }
 
-Tensor with_elements(const Tensor& x, int64_t axis, const Tensor& index, const Tensor& source) {
+Tensor with_elements(const char* op, const Tensor& x, int64_t axis, const Tensor& index,
+                     const Tensor& source) {
   const Tensor y = x.detach().clone();
-  scatter_into(y, axis, index, source, kernels::Combine::replace);
+  scatter_into(op, y, axis, index, source, kernels::Combine::replace);
   return join_graph(
-      "scatter", {x, source}, y, [axis, index, shape = x.shape()](const Backward& b) -> Gradients {
+      op, {x, source}, y, [op, axis, index, shape = x.shape()](const Backward& b) -> Gradients {
         const Tensor none = full({}, 0, b.grad.dtype());
         Tensor dx, dsource;
-        if (b.needs(0)) dx = with_elements(b.grad, axis, index, expand(none, index.shape()));
+        if (b.needs(0)) dx = with_elements(op, b.grad, axis, index, expand(none, index.shape()));
         if (b.needs(1)) {
           // Who came last at each place: what came before it has no say.
           const Tensor all = reshape(arange(index.numel()), index.shape());
-          const Tensor last = with_elements(full(shape, -1, Dtype::i64), axis, index, all);
-          dsource =
-              where(elements_at(last, axis, index) == all, elements_at(b.grad, axis, index), none);
+          const Tensor last = with_elements(op, full(shape, -1, Dtype::i64), axis, index, all);
+          dsource = where(elements_at(op, last, axis, index) == all,
+                          elements_at(op, b.grad, axis, index), none);
         }
         return {dx, dsource};
       });
@@ -101,13 +103,27 @@ Tensor scatter(const Tensor& x, Int axis, const Tensor& index, TensorOrNumber gi
       given.tensor() ? *given.tensor() : expand(full({}, given.number(), x.dtype()), index.shape());
   const ScatterCall call = checked_call("scatter", x, axis, index, source);
   const Tensor part = named_part(x, call.axis, index.shape());
-  return with_part(x, with_elements(part, call.axis, call.index, source));
+  return with_part(x, with_elements("scatter", part, call.axis, call.index, source));
 }
+
+namespace {
+
+/// x with the elements of `source` added; the same as an op under either name.
+Tensor add_elements(const char* op, const Tensor& x, const ScatterCall& call,
+                    const Tensor& source) {
+  const Tensor y = x.detach().clone();
+  scatter_into(op, y, call.axis, call.index, source, kernels::Combine::add);
+  return join_graph(op, {x, source}, y, [op, call](const Backward& b) -> Gradients {
+    return {b.grad, b.needs(1) ? elements_at(op, b.grad, call.axis, call.index) : Tensor()};
+  });
+}
+
+}  // namespace
 
 Tensor scatter_add(const Tensor& x, Int axis, const Tensor& index, const Tensor& source) {
   require_numbers("scatter_add", "x", x);
   const ScatterCall call = checked_call("scatter_add", x, axis, index, source);
-  return x + sum_of_elements(x.shape(), call.axis, call.index, source);
+  return add_elements("scatter_add", x, call, source);
 }
 
 // ---- reductions of what goes to one place ------------------------------------------------------
@@ -140,21 +156,21 @@ struct ProductsByPlace {
     const Tensor own = expand(reshape(arange(n), numbers), x.shape());
     order = argsort(concat({own, index}, axis), axis);  // stable: x's own come first
     begins = order < n;
-    const Tensor factors = elements_at(concat({x, source}, axis), axis, order);
+    const Tensor factors = elements_at("scatter_reduce", concat({x, source}, axis), axis, order);
     carried = masked_fill(factors, begins, 0);
     y = linear_recurrence(carried, where(begins, factors, 0), axis, From::begin);
-    const Tensor counts =
-        1 + sum_of_elements(x.shape(), axis, index, ones(index.shape(), Dtype::i64));
+    const Tensor counts = 1 + sum_of_elements("scatter_reduce", x.shape(), axis, index,
+                                              ones(index.shape(), Dtype::i64));
     ends = cumsum(counts, axis) - 1;
   }
 
   /// Of the gradient of y[ends].
   Gradients gradients(const Tensor& g) const {
-    const Tensor dy = sum_of_elements(y.shape(), axis, ends, g);
+    const Tensor dy = sum_of_elements("scatter_reduce", y.shape(), axis, ends, g);
     const Tensor arrived =
         linear_recurrence(before(carried, axis, From::end, 0), dy, axis, From::end);
     const Tensor dfactors = where(begins, arrived, arrived * before(y, axis, From::begin, 0));
-    const Tensor all = sum_of_elements(y.shape(), axis, order, dfactors);
+    const Tensor all = sum_of_elements("scatter_reduce", y.shape(), axis, order, dfactors);
     return {slice(all, axis, 0, n), slice(all, axis, n, n + m)};
   }
 
@@ -168,16 +184,18 @@ Gradients extremes_gradient(const Backward& b, const Tensor& x, const Tensor& so
                             const Tensor& index) {
   const Dtype dtype = b.grad.dtype();
   const Tensor mine = (x == b.output()).to(dtype);
-  const Tensor theirs = (source == elements_at(b.output(), axis, index)).to(dtype);
-  const Tensor share = b.grad / (mine + sum_of_elements(x.shape(), axis, index, theirs));
-  return {mine * share, theirs * elements_at(share, axis, index)};
+  const Tensor theirs =
+      (source == elements_at("scatter_reduce", b.output(), axis, index)).to(dtype);
+  const Tensor share =
+      b.grad / (mine + sum_of_elements("scatter_reduce", x.shape(), axis, index, theirs));
+  return {mine * share, theirs * elements_at("scatter_reduce", share, axis, index)};
 }
 
 /// Where index has x's lengths off the axis.
 Tensor reduce_elements(const Tensor& x, int64_t axis, const Tensor& index, const Tensor& source,
                        Reduce reduce) {
   const Tensor y = x.detach().clone();
-  scatter_into(y, axis, index, source, combine_of(reduce));
+  scatter_into("scatter_reduce", y, axis, index, source, combine_of(reduce));
   return join_graph("scatter_reduce", {x, source}, y,
                     [x, source, axis, index, reduce](const Backward& b) -> Gradients {
                       return reduce == Reduce::prod
@@ -193,9 +211,7 @@ Tensor scatter_reduce(const Tensor& x, Int axis, const Tensor& index, const Tens
                       Reduce reduce) {
   require_numbers("scatter_reduce", "x", x);
   const ScatterCall call = checked_call("scatter_reduce", x, axis, index, source);
-  if (reduce == Reduce::sum) {
-    return x + sum_of_elements(x.shape(), call.axis, call.index, source);
-  }
+  if (reduce == Reduce::sum) return add_elements("scatter_reduce", x, call, source);
   const Tensor part = named_part(x, call.axis, index.shape());
   return with_part(x, reduce_elements(part, call.axis, call.index, source, reduce));
 }
@@ -222,7 +238,7 @@ Tensor index_put(const Tensor& x, TensorList indices, TensorOrNumber given,
   Shape column = filled<Shape>(rows.rank(), 1);
   column[0] = rows[0];
   const Tensor index = expand(reshape(at.index, column), rows);
-  return reshape(with_elements(reshape(x, at.flat), 0, index, source), x.shape());
+  return reshape(with_elements("index_put", reshape(x, at.flat), 0, index, source), x.shape());
 }
 
 }  // namespace rapt

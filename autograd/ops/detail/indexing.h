@@ -1,11 +1,13 @@
 #pragma once
 
-// Private to the ops: elements by number, at indices that have been checked.
+// Private to the ops: elements by number.
 
 #include "rapt/autograd/tensor.h"
 
 namespace rapt {
 
+/// Throws for an index that lies outside of [0, length), naming the first.
+[[noreturn]] void fail_index(const char* op, const Tensor& index, int64_t length);
 /// The indices as a dense tensor, each checked to lie in [0, length).
 Tensor checked_index(const char* op, const Tensor& index, int64_t length);
 
@@ -16,19 +18,21 @@ void require_index_shape(const char* op, const Shape& x, int64_t axis, const Sha
 /// walked where it lies, but what is permuted would be read across memory.
 Tensor dense_or_repeated(const Tensor& index);
 
-/// The slices of x at index [N], as an op: index_select.
+/// The slices of x at index [N], which has been checked, as an op: index_select.
 Tensor slices_at(const Tensor& x, int64_t axis, const Tensor& index);
 /// Slices of `source` added up by index into zeros of that shape: its adjoint.
 Tensor sum_of_slices(const Shape& shape, int64_t axis, const Tensor& index, const Tensor& source);
 
 /// out[.., i, ..] = x[.., index[.., i, ..], ..], as an op: gather. index may be a view that repeats
-/// its elements, as all of these.
-Tensor elements_at(const Tensor& x, int64_t axis, const Tensor& index);
+/// its elements, as all of these. Throws in `op`'s name where it points outside.
+Tensor elements_at(const char* op, const Tensor& x, int64_t axis, const Tensor& index);
 /// Elements of `source` added up by index into zeros of that shape: its adjoint.
-Tensor sum_of_elements(const Shape& shape, int64_t axis, const Tensor& index, const Tensor& source);
+Tensor sum_of_elements(const char* op, const Shape& shape, int64_t axis, const Tensor& index,
+                       const Tensor& source);
 /// x, with the elements of `source` in place of those that the index names; of several for one
 /// place, the last. As an op.
-Tensor with_elements(const Tensor& x, int64_t axis, const Tensor& index, const Tensor& source);
+Tensor with_elements(const char* op, const Tensor& x, int64_t axis, const Tensor& index,
+                     const Tensor& source);
 
 /// The first axes of a tensor, as many as there are indices, seen as one.
 struct IndexedAxes {

@@ -10,8 +10,8 @@ ValuesAndIndices taken(const char* op, const Tensor& x, int64_t axis, const Tens
                        const Tensor& indices) {
   const Tensors both =
       join_graph(op, {x}, Tensors{values, indices},
-                 [indices, axis, shape = x.shape()](const Backward& b) -> Gradients {
-                   return {sum_of_elements(shape, axis, indices, b.grad)};
+                 [op, indices, axis, shape = x.shape()](const Backward& b) -> Gradients {
+                   return {sum_of_elements(op, shape, axis, indices, b.grad)};
                  });
   return {both[0], both[1]};
 }
@@ -21,7 +21,7 @@ ValuesAndIndices taken_one(const char* op, const Tensor& x, int64_t axis, const 
   Tensor values;
   {
     const NoGrad no_grad;
-    values = elements_at(x, axis, indices);
+    values = elements_at(op, x, axis, indices);
   }
   const ValuesAndIndices kept = taken(op, x, axis, values, indices);
   if (keepdim) return kept;
