@@ -89,13 +89,14 @@ TEST(BenchPrograms, BadFlagsAreRefused) {
     const char* flags;
     const char* says;
   };
-  for (const Case& c : {Case{"train --config huge", "--config: wanted tiny, small, medium, gpt2"},
-                        {"train --config tiny --width 66", "--width: wanted a multiple of the 4"},
-                        {"train --threads 0", "--threads"},
-                        {"train --steps none", "--steps"},
-                        {"train --context -1", "--context"},
-                        {"train --fused", "--fused"},  // rapt has no other attention to choose
-                        {"", "subcommand"}}) {
+  for (const Case& c :
+       {Case{"train --config huge", "--config: wanted micro, tiny, small, medium, gpt2"},
+        {"train --config tiny --width 66", "--width: wanted a multiple of the 4"},
+        {"train --threads 0", "--threads"},
+        {"train --steps none", "--steps"},
+        {"train --context -1", "--context"},
+        {"train --fused", "--fused"},  // rapt has no other attention to choose
+        {"", "subcommand"}}) {
     const CommandResult r = run_command(std::string(RAPT_BENCH_PROGRAM " ") + c.flags + " 2>&1");
     EXPECT_EQ(r.status, 2) << c.flags;
     EXPECT_NE(r.output.find(c.says), std::string::npos) << r.output;
