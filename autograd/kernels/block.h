@@ -14,9 +14,11 @@ inline constexpr int lanes = 16;
 template <class T>
 using Block = eigen::Array<T, lanes, 1>;
 
-/// What partial results of T are kept in, so that a long sum of f32 does not stop growing.
+/// What partial results of T are kept in, so that a long sum of f32 does not stop growing, and that
+/// of i64 wraps around, where signed numbers would be undefined.
 template <class T>
-using Wide = std::conditional_t<std::is_same_v<T, float>, double, T>;
+using Wide = std::conditional_t<std::is_same_v<T, float>, double,
+                                std::conditional_t<std::is_same_v<T, int64_t>, uint64_t, T>>;
 
 /// A vector of the machine's own width, and its length.
 template <class T>

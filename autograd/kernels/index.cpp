@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
+#include <type_traits>
 
 #include "rapt/autograd/kernels/ceil_div.h"
 #include "rapt/autograd/kernels/runtime/parallel.h"
@@ -164,15 +166,25 @@ template <class T>
   return value != value ? value : one;
 }
 
+/// f of both; of i64 without an overflow, which is undefined.
+template <class T, class F>
+[[gnu::always_inline]] inline T wrapped(T a, T b, F f) {
+  if constexpr (std::is_same_v<T, int64_t>) {
+    return static_cast<T>(f(static_cast<uint64_t>(a), static_cast<uint64_t>(b)));
+  } else {
+    return static_cast<T>(f(a, b));
+  }
+}
+
 template <class T>
 [[gnu::always_inline]] inline T combined(T was, T value, Combine combine) {
   switch (combine) {
     case Combine::replace:
       return value;
     case Combine::add:
-      return static_cast<T>(was + value);
+      return wrapped(was, value, std::plus<>());
     case Combine::multiply:
-      return static_cast<T>(was * value);
+      return wrapped(was, value, std::multiplies<>());
     case Combine::larger:
       return extreme(was, value, value > was);
     case Combine::smaller:

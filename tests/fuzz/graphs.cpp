@@ -115,7 +115,8 @@ class Program {
       case 5:
         return mean(m, {d.in(0, 1)}, {.keepdim = true});
       case 6:
-        return scaled_dot_product_attention(m, m, tanh(m), {.causal = d.chance(2)});
+        return scaled_dot_product_attention(m, m, tanh(m),
+                                            {.mask = d.chance(2) ? Mask::causal() : Mask()});
       default:
         return var(m, {1}, {.correction = 0});
     }

@@ -21,10 +21,12 @@ void add_rows(const IntegerProducts& p, const int64_t* a, const int64_t* b, int6
     for (int64_t l = 0; l < p.k; ++l) {
       const int64_t* const b_row = b + l * p.n + j;
       for (int64_t i = 0; i < rows; ++i) {
-        const int64_t factor = a[i * p.k + l];
+        const auto factor = static_cast<uint64_t>(a[i * p.k + l]);  // wraps around
         int64_t* const c_row = c + i * p.n + j;
-        for (int64_t column = 0; column < columns; ++column)
-          c_row[column] += factor * b_row[column];
+        for (int64_t column = 0; column < columns; ++column) {
+          c_row[column] = static_cast<int64_t>(static_cast<uint64_t>(c_row[column]) +
+                                               factor * static_cast<uint64_t>(b_row[column]));
+        }
       }
     }
   }
