@@ -7,7 +7,6 @@
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/detail/checks.h"
 #include "rapt/autograd/ops/detail/part.h"
-#include "rapt/autograd/ops/detail/reduction.h"
 
 namespace rapt {
 

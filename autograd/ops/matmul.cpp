@@ -10,7 +10,6 @@
 #include "rapt/autograd/ops/detail/checks.h"
 #include "rapt/autograd/ops/detail/layout.h"
 #include "rapt/autograd/ops/detail/products.h"
-#include "rapt/autograd/ops/detail/reduction.h"
 #include "rapt/autograd/ops/detail/sum_to.h"
 
 namespace rapt {

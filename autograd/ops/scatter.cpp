@@ -6,7 +6,6 @@
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/detail/checks.h"
 #include "rapt/autograd/ops/detail/indexing.h"
-#include "rapt/autograd/ops/detail/reduction.h"
 #include "rapt/autograd/ops/detail/scan.h"
 
 namespace rapt {
