@@ -26,8 +26,9 @@
 /// Unless a line says otherwise: arguments are f32 or f64, all of one dtype; shapes broadcast as in
 /// NumPy; the result is new, without gaps, in row-major order (of an elementwise function in that
 /// of its first argument, which may be permuted); every function is differentiable to any order;
-/// axes may be negative; a bad argument throws rapt::Error naming it. "View" means that the result
-/// shares the elements of its argument.
+/// axes may be negative; sums and products of i64 wrap around at 64 bits, as PyTorch's; a bad
+/// argument throws rapt::Error naming it. "View" means that the result shares the elements of its
+/// argument.
 ///
 /// NaN in, NaN out, but where a line says that something has no say. Where everything that counts
 /// is -inf, weights are 0, and so is the gradient, whatever arrives. The gradient by a kernel and

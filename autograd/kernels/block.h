@@ -20,6 +20,20 @@ template <class T>
 using Wide = std::conditional_t<std::is_same_v<T, float>, double,
                                 std::conditional_t<std::is_same_v<T, int64_t>, uint64_t, T>>;
 
+/// i64 as numbers whose sums and products wrap around; the others as they are.
+template <class T>
+using Wrapping = std::conditional_t<std::is_same_v<T, int64_t>, uint64_t, T>;
+
+/// f of the blocks, which wraps around if they are of i64.
+template <class F, class T, class... More>
+[[gnu::always_inline]] inline Block<T> wrapping(F f, const Block<T>& u, const More&... more) {
+  if constexpr (std::is_same_v<T, Wrapping<T>>) return f(u, more...);
+  const auto cast = [](const Block<T>& block) -> Block<Wrapping<T>> {
+    return block.template cast<Wrapping<T>>();
+  };
+  return f(cast(u), cast(more)...).template cast<T>();
+}
+
 /// A vector of the machine's own width, and its length.
 template <class T>
 using VectorOf = typename packets::packet_traits<T>::type;

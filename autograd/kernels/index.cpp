@@ -21,11 +21,13 @@ struct Piece {
   int64_t length, columns;
 };
 
-/// The strides of a piece, along the axis and from one column to the next.
+/// What all pieces share: strides along the axis and from one column to the next, and how far the
+/// target goes along the axis.
 struct Steps {
   int64_t index, index_column;
   int64_t target, target_column;
   int64_t dense;
+  int64_t target_length;
 };
 
 constexpr int64_t columns_at_once = 256;
@@ -75,35 +77,41 @@ class Others {
   Strides index_strides_, target_strides_, dense_strides_;
 };
 
-bool is_inside(const Piece& p, const Steps& s, int64_t length) {
-  const auto outside = [length](int64_t i) {
-    return static_cast<uint64_t>(i) >= static_cast<uint64_t>(length);
-  };
-  bool any = false;  // without a way out, for vectors
-  if (p.columns == 1) {
-    for (int64_t i = 0; i < p.length; ++i) any |= outside(p.index[i * s.index]);
-    return !any;
+/// The same places with neighbours that all walk as one joined, but for the axis that counts: long
+/// rows of columns.
+Places joined(Places p) {
+  for (int64_t i = p.shape.rank() - 2; i >= 0; --i) {
+    const int64_t inner = p.shape[i + 1];
+    if (i == p.axis || i + 1 == p.axis || p.index_strides[i] != p.index_strides[i + 1] * inner ||
+        p.target_strides[i] != p.target_strides[i + 1] * inner) {
+      continue;
+    }
+    p.shape[i + 1] *= p.shape[i];
+    p.shape.erase(i);
+    p.index_strides.erase(i);
+    p.target_strides.erase(i);
+    if (i < p.axis) --p.axis;
   }
-  for (int64_t i = 0; i < p.length; ++i) {
-    const int64_t* const row = p.index + i * s.index;
-    for (int64_t j = 0; j < p.columns; ++j) any |= outside(row[j * s.index_column]);
-  }
-  return !any;
+  return p;
 }
 
-/// f(piece, steps) for all of them, spread over the threads; false, and not all of them, if a
-/// number of the index points outside. Places along the axis may name the same element: what writes
-/// there has them in one piece; what reads may have only some at once.
+/// f(piece, steps) for all of them, spread over the threads; false, and not for all, if one is.
+/// Places along the axis may name the same element: what writes there has them in one piece; what
+/// reads may have only some at once.
 enum class Along { whole, in_parts };
 template <Along along, class F>
-bool for_each_piece(const Places& p, F f) {
-  if (p.shape.numel() == 0) return true;
+bool for_each_piece(const Places& places, F f) {
+  if (places.shape.numel() == 0) return true;
+  const Places p = joined(places);
   const int64_t last = p.shape.rank() - 1;
   const bool has_columns = p.axis != last;
   const Strides dense = row_major(p.shape);
-  const Steps steps{p.index_strides[p.axis], has_columns ? p.index_strides[last] : 0,
-                    p.target_strides[p.axis], has_columns ? p.target_strides[last] : 0,
-                    dense[p.axis]};
+  const Steps steps{p.index_strides[p.axis],
+                    has_columns ? p.index_strides[last] : 0,
+                    p.target_strides[p.axis],
+                    has_columns ? p.target_strides[last] : 0,
+                    dense[p.axis],
+                    p.length};
   const Others all(p, dense);
   const int64_t columns = has_columns ? p.shape[last] : 1, length = p.shape[p.axis];
   const int64_t columns_each = std::min(columns, columns_at_once);
@@ -122,11 +130,10 @@ bool for_each_piece(const Places& p, F f) {
           p.index + other.index + first * steps.index + column * steps.index_column,
           other.target + column * steps.target_column, other.dense + first * steps.dense + column,
           std::min(length_each, length - first), std::min(columns_each, columns - column)};
-      if (!is_inside(piece, steps, p.length)) {
+      if (!f(piece, steps)) {
         inside = false;
         return;
       }
-      f(piece, steps);
       if (++group == groups) {
         group = 0;
         other.advance();
@@ -138,24 +145,37 @@ bool for_each_piece(const Places& p, F f) {
   return inside;
 }
 
-/// f(offset in the target, place in row-major order of the index) for each place of a piece.
+/// f(offset in the target, place in row-major order of the index) for each place of a piece; false,
+/// and not for all, if a number lies outside of the target's length. No pass ahead to check them: a
+/// branch that is never taken costs less than numbers read twice.
 template <class F>
-[[gnu::always_inline]] inline void for_each_place(const Piece& p, const Steps& s, F f) {
+[[gnu::always_inline]] inline bool for_each_place(const Piece& p, const Steps& s, F f) {
+  const auto outside = [length = s.target_length](int64_t i) {
+    return static_cast<uint64_t>(i) >= static_cast<uint64_t>(length);
+  };
   if (p.columns == 1 && s.index == 1 && s.target == 1 && s.dense == 1) {
-    for (int64_t i = 0; i < p.length; ++i) f(p.target + p.index[i], p.dense + i);
+    for (int64_t i = 0; i < p.length; ++i) {
+      const int64_t number = p.index[i];
+      if (outside(number)) return false;
+      f(p.target + number, p.dense + i);
+    }
   } else if (p.columns == 1) {
     for (int64_t i = 0; i < p.length; ++i) {
-      f(p.target + p.index[i * s.index] * s.target, p.dense + i * s.dense);
+      const int64_t number = p.index[i * s.index];
+      if (outside(number)) return false;
+      f(p.target + number * s.target, p.dense + i * s.dense);
     }
   } else {
     for (int64_t i = 0; i < p.length; ++i) {
       const int64_t* const row = p.index + i * s.index;
       for (int64_t j = 0; j < p.columns; ++j) {
-        f(p.target + row[j * s.index_column] * s.target + j * s.target_column,
-          p.dense + i * s.dense + j);
+        const int64_t number = row[j * s.index_column];
+        if (outside(number)) return false;
+        f(p.target + number * s.target + j * s.target_column, p.dense + i * s.dense + j);
       }
     }
   }
+  return true;
 }
 
 /// The larger or the smaller one, NaN if one is. Of random numbers no branch can be foreseen: this
@@ -193,11 +213,32 @@ template <class T>
   return was;
 }
 
+/// What a piece can write to, as it is in `base`, to `to`, which is laid out as it.
+template <class T>
+void copy_target(const Piece& p, const Steps& s, const T* base, T* to) {
+  if (p.columns == 1 && s.target == 1) {
+    std::copy_n(base + p.target, s.target_length, to + p.target);
+    return;
+  }
+  for (int64_t i = 0; i < s.target_length; ++i) {
+    const int64_t row = p.target + i * s.target;
+    if (s.target_column == 1) {
+      std::copy_n(base + row, p.columns, to + row);
+    } else {
+      for (int64_t j = 0; j < p.columns; ++j) {
+        to[row + j * s.target_column] = base[row + j * s.target_column];
+      }
+    }
+  }
+}
+
 template <Combine combine, class T>
-bool scatter_by(const Places& places, const T* source, T* to) {
-  return for_each_piece<Along::whole>(places, [&](const Piece& piece, const Steps& steps) {
-    for_each_place(piece, steps,
-                   [&](int64_t at, int64_t i) { to[at] = combined(to[at], source[i], combine); });
+bool scatter_by(const Places& places, const T* base, const T* source, T* to) {
+  return for_each_piece<Along::whole>(places, [=](const Piece& piece, const Steps& steps) {
+    if (base != nullptr) copy_target(piece, steps, base, to);
+    return for_each_place(piece, steps, [=](int64_t at, int64_t i) {
+      to[at] = combined(to[at], source[i], combine);
+    });
   });
 }
 
@@ -226,24 +267,24 @@ void places_of_nonzero(const T* x, int64_t n, int64_t* places) {
 
 template <class T>
 bool gather_along(const Places& places, const T* from, T* out) {
-  return for_each_piece<Along::in_parts>(places, [&](const Piece& piece, const Steps& steps) {
-    for_each_place(piece, steps, [&](int64_t at, int64_t i) { out[i] = from[at]; });
+  return for_each_piece<Along::in_parts>(places, [=](const Piece& piece, const Steps& steps) {
+    return for_each_place(piece, steps, [=](int64_t at, int64_t i) { out[i] = from[at]; });
   });
 }
 
 template <class T>
-bool scatter_along(const Places& places, Combine combine, const T* source, T* to) {
+bool scatter_along(const Places& places, Combine combine, const T* base, const T* source, T* to) {
   switch (combine) {
     case Combine::replace:
-      return scatter_by<Combine::replace>(places, source, to);
+      return scatter_by<Combine::replace>(places, base, source, to);
     case Combine::add:
-      return scatter_by<Combine::add>(places, source, to);
+      return scatter_by<Combine::add>(places, base, source, to);
     case Combine::multiply:
-      return scatter_by<Combine::multiply>(places, source, to);
+      return scatter_by<Combine::multiply>(places, base, source, to);
     case Combine::larger:
-      return scatter_by<Combine::larger>(places, source, to);
+      return scatter_by<Combine::larger>(places, base, source, to);
     case Combine::smaller:
-      return scatter_by<Combine::smaller>(places, source, to);
+      return scatter_by<Combine::smaller>(places, base, source, to);
   }
   return true;
 }
@@ -256,9 +297,9 @@ template void places_of_nonzero(const float*, int64_t, int64_t*);
 template void places_of_nonzero(const double*, int64_t, int64_t*);
 template void places_of_nonzero(const int64_t*, int64_t, int64_t*);
 template void places_of_nonzero(const bool*, int64_t, int64_t*);
-template bool scatter_along(const Places&, Combine, const float*, float*);
-template bool scatter_along(const Places&, Combine, const double*, double*);
-template bool scatter_along(const Places&, Combine, const int64_t*, int64_t*);
-template bool scatter_along(const Places&, Combine, const bool*, bool*);
+template bool scatter_along(const Places&, Combine, const float*, const float*, float*);
+template bool scatter_along(const Places&, Combine, const double*, const double*, double*);
+template bool scatter_along(const Places&, Combine, const int64_t*, const int64_t*, int64_t*);
+template bool scatter_along(const Places&, Combine, const bool*, const bool*, bool*);
 
 }  // namespace rapt::kernels

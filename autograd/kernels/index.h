@@ -31,9 +31,11 @@ enum class Combine { replace, add, multiply, larger, smaller };
 
 /// to[.., index[.., i, ..], ..] = itself combined with source[.., i, ..], by rising i. The larger
 /// and the smaller of NaN and a number is NaN.   source is dense, of the index's shape.
+/// With a base, laid out as `to`, that is copied to `to` before: the index's lengths off the axis
+/// must then be the target's, so that the copy can go piece by piece while it is in the cache.
 /// False if a number points outside: then `to` holds anything.
 template <class T>
-bool scatter_along(const Places& places, Combine combine, const T* source, T* to);
+bool scatter_along(const Places& places, Combine combine, const T* base, const T* source, T* to);
 
 /// Where x is not 0: these places in ascending order to `places`, which has room for one more.
 template <class T>

@@ -135,6 +135,10 @@ void fold(int64_t rows, int64_t inner, int64_t block, const T* x, T* out, bool a
 
 template <class T>
 void sum(const Reduction& r, const T* x, T* out) {
+  using W = Wrapping<T>;
+  if constexpr (!std::is_same_v<T, W>) {
+    return sum(r, reinterpret_cast<const W*>(x), reinterpret_cast<W*>(out));
+  }
   const int64_t plane = r.middle * r.inner;
   if (r.inner == 0) return;
   if (r.inner == 1) {

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <functional>
 
 #include "rapt/autograd/graph/join.h"
 #include "rapt/autograd/kernels/elementary.h"
@@ -10,24 +11,34 @@ namespace rapt {
 
 using kernels::Block;
 using kernels::lanes;
+using kernels::wrapping;
 
 namespace {
 
 Tensor add_number(const Tensor& a, double b) {
   return pointwise<Takes::numbers>(
-      "add", a, [b]<class U>(const U& u) { return u + static_cast<Scalar<U>>(b); },
+      "add", a,
+      [b]<class U>(const U& u) -> U {
+        return wrapping(std::plus<>(), u, U::Constant(static_cast<Scalar<U>>(b)));
+      },
       [](const Backward& y) -> Gradients { return {y.grad}; });
 }
 
 Tensor subtract_from_number(double a, const Tensor& b) {
   return pointwise<Takes::numbers>(
-      "sub", b, [a]<class U>(const U& u) { return static_cast<Scalar<U>>(a) - u; },
+      "sub", b,
+      [a]<class U>(const U& u) -> U {
+        return wrapping(std::minus<>(), U(U::Constant(static_cast<Scalar<U>>(a))), u);
+      },
       [](const Backward& y) -> Gradients { return {neg(y.grad)}; });
 }
 
 Tensor mul_by_number(const Tensor& a, double b) {
   return pointwise<Takes::numbers>(
-      "mul", a, [b]<class U>(const U& u) { return u * static_cast<Scalar<U>>(b); },
+      "mul", a,
+      [b]<class U>(const U& u) -> U {
+        return wrapping(std::multiplies<>(), u, U::Constant(static_cast<Scalar<U>>(b)));
+      },
       [b](const Backward& y) -> Gradients { return {y.grad * b}; });
 }
 
@@ -51,7 +62,8 @@ Tensor add(TensorOrNumber first, TensorOrNumber second) {
   if (!first.tensor()) return add_number(*second.tensor(), first.number());
   if (!second.tensor()) return add_number(*first.tensor(), second.number());
   return pointwise<Takes::numbers>(
-      "add", *first.tensor(), *second.tensor(), [](const auto& u, const auto& v) { return u + v; },
+      "add", *first.tensor(), *second.tensor(),
+      [](const auto& u, const auto& v) { return wrapping(std::plus<>(), u, v); },
       [](const Backward& y) -> Gradients {
         return {y.grad, y.grad};
       });
@@ -62,7 +74,8 @@ Tensor sub(TensorOrNumber first, TensorOrNumber second) {
   if (!first.tensor()) return subtract_from_number(first.number(), *second.tensor());
   if (!second.tensor()) return add_number(*first.tensor(), -second.number());
   return pointwise<Takes::numbers>(
-      "sub", *first.tensor(), *second.tensor(), [](const auto& u, const auto& v) { return u - v; },
+      "sub", *first.tensor(), *second.tensor(),
+      [](const auto& u, const auto& v) { return wrapping(std::minus<>(), u, v); },
       [](const Backward& y) -> Gradients {
         return {y.grad, y.needs(1) ? neg(y.grad) : Tensor()};
       });
@@ -74,7 +87,7 @@ Tensor mul(TensorOrNumber first, TensorOrNumber second) {
   if (!second.tensor()) return mul_by_number(*first.tensor(), second.number());
   const Tensor &a = *first.tensor(), &b = *second.tensor();
   return pointwise<Takes::numbers>(
-      "mul", a, b, [](const auto& u, const auto& v) { return u * v; },
+      "mul", a, b, [](const auto& u, const auto& v) { return wrapping(std::multiplies<>(), u, v); },
       [a, b](const Backward& y) -> Gradients {
         return {y.needs(0) ? y.grad * b : Tensor(), y.needs(1) ? y.grad * a : Tensor()};
       });

@@ -21,7 +21,7 @@ Tensor fmod(TensorOrNumber a, TensorOrNumber b);
 Tensor neg(const Tensor& x);
 /// base^exponent, with the edges of C's pow. At a base of 0 the gradient is that of the limit:
 /// exponent * 0^(exponent - 1), and 0 for an exponent of 0; the exponent's is 0 there for exponents
-/// of at least 0. i64 takes exponents of at least 0, and wraps around.
+/// of at least 0. i64 takes exponents of at least 0.
 Tensor pow(TensorOrNumber base, TensorOrNumber exponent);
 
 }  // namespace rapt

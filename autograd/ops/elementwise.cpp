@@ -58,7 +58,14 @@ Tensor rsqrt(const Tensor& x) {
 
 Tensor abs(const Tensor& x) {
   return pointwise<Takes::numbers>(
-      "abs", x, [](const auto& u) { return u.abs(); },
+      "abs", x,
+      []<class U>(const U& u) -> U {
+        if constexpr (std::is_floating_point_v<Scalar<U>>) {
+          return u.abs();
+        } else {
+          return kernels::wrapping([&u](const auto& v) { return (u < 0).select(-v, v); }, u);
+        }
+      },
       [x](const Backward& y) -> Gradients {
         const Tensor zero = zeros({}, x.dtype());
         return {y.grad * (greater(x, zero).to(x.dtype()) - less(x, zero).to(x.dtype()))};

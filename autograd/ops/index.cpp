@@ -5,6 +5,7 @@
 #include "rapt/autograd/graph/join.h"
 #include "rapt/autograd/graph/reuse.h"
 #include "rapt/autograd/graph/storage.h"
+#include "rapt/autograd/kernels/block.h"
 #include "rapt/autograd/kernels/ceil_div.h"
 #include "rapt/autograd/kernels/index.h"
 #include "rapt/autograd/kernels/runtime/parallel.h"
@@ -65,8 +66,9 @@ void add_slices(const Tensor& to, int64_t axis, const Tensor& index, const Tenso
   const int64_t groups = kernels::ceil_div(around.inner, columns_at_once);
   visit_number(source.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const T* in = from.data<T>();
-    T* out = fresh_data<T>(to);
+    using W = kernels::Wrapping<T>;
+    const W* in = reinterpret_cast<const W*>(from.data<T>());
+    W* out = reinterpret_cast<W*>(fresh_data<T>(to));
     kernels::parallel_for(
         around.outer * groups,
         kernels::elements_per_piece / (std::max<int64_t>(1, count) * columns_at_once) + 1,
@@ -78,8 +80,8 @@ void add_slices(const Tensor& to, int64_t axis, const Tensor& index, const Tenso
             const int64_t columns =
                 std::min(around.inner, (stop - o * groups) * columns_at_once) - column;
             for (int64_t i = 0; i < count; ++i) {
-              T* slice = out + (o * around.length + at[i]) * around.inner + column;
-              const T* row = in + (o * count + i) * around.inner + column;
+              W* slice = out + (o * around.length + at[i]) * around.inner + column;
+              const W* row = in + (o * count + i) * around.inner + column;
               for (int64_t j = 0; j < columns; ++j) slice[j] += row[j];
             }
             piece = stop;

@@ -11,18 +11,29 @@
 namespace rapt {
 namespace {
 
-/// Combines the elements of `source` with those of `to`, which is dense, that the index names.
-void scatter_into(const char* op, const Tensor& to, int64_t axis, const Tensor& given,
-                  const Tensor& source, kernels::Combine combine) {
+bool has_lengths_of(const Shape& index, const Shape& x, int64_t axis) {
+  for (int64_t i = 0; i < x.rank(); ++i) {
+    if (i != axis && index[i] != x[i]) return false;
+  }
+  return true;
+}
+
+/// x with the elements of `source` combined with those that the index names.
+Tensor scattered(const char* op, const Tensor& x, int64_t axis, const Tensor& given,
+                 const Tensor& source, kernels::Combine combine) {
   const Tensor index = dense_or_repeated(given);
   const Tensor from = source.detach().contiguous();
-  const bool inside = visit_any(to.dtype(), [&](auto zero) {
+  const bool is_base =
+      x.is_contiguous() && index.numel() > 0 && has_lengths_of(index.shape(), x.shape(), axis);
+  const Tensor y = is_base ? empty(x.shape(), x.dtype()) : x.detach().clone();
+  const bool inside = visit_any(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     return kernels::scatter_along(
-        {index.shape(), axis, to.size(axis), index.data<int64_t>(), index.strides(), to.strides()},
-        combine, from.data<T>(), fresh_data<T>(to));
+        {index.shape(), axis, x.size(axis), index.data<int64_t>(), index.strides(), y.strides()},
+        combine, is_base ? x.data<T>() : nullptr, from.data<T>(), fresh_data<T>(y));
   });
-  if (!inside) fail_index(op, given, to.size(axis));
+  if (!inside) fail_index(op, given, x.size(axis));
+  return y;
 }
 
 /// The part of x that an index of that shape can name: from 0 up to its lengths, off the axis.
@@ -67,8 +78,8 @@ ScatterCall checked_call(const char* op, const Tensor& x, Int given, const Tenso
 
 Tensor sum_of_elements(const char* op, const Shape& shape, int64_t axis, const Tensor& index,
                        const Tensor& source) {
-  const Tensor y = zeros(shape, source.dtype());
-  scatter_into(op, y, axis, index, source, kernels::Combine::add);
+  const Tensor zero = expand(full({}, 0, source.dtype()), shape);
+  const Tensor y = scattered(op, zero, axis, index, source, kernels::Combine::add);
   return join_graph(op, {source}, y, [op, axis, index](const Backward& b) -> Gradients {
     return {elements_at(op, b.grad, axis, index)};
   });
@@ -76,8 +87,7 @@ Tensor sum_of_elements(const char* op, const Shape& shape, int64_t axis, const T
 
 Tensor with_elements(const char* op, const Tensor& x, int64_t axis, const Tensor& index,
                      const Tensor& source) {
-  const Tensor y = x.detach().clone();
-  scatter_into(op, y, axis, index, source, kernels::Combine::replace);
+  const Tensor y = scattered(op, x, axis, index, source, kernels::Combine::replace);
   return join_graph(
       op, {x, source}, y, [op, axis, index, shape = x.shape()](const Backward& b) -> Gradients {
         const Tensor none = full({}, 0, b.grad.dtype());
@@ -110,8 +120,7 @@ namespace {
 /// x with the elements of `source` added; the same as an op under either name.
 Tensor add_elements(const char* op, const Tensor& x, const ScatterCall& call,
                     const Tensor& source) {
-  const Tensor y = x.detach().clone();
-  scatter_into(op, y, call.axis, call.index, source, kernels::Combine::add);
+  const Tensor y = scattered(op, x, call.axis, call.index, source, kernels::Combine::add);
   return join_graph(op, {x, source}, y, [op, call](const Backward& b) -> Gradients {
     return {b.grad, b.needs(1) ? elements_at(op, b.grad, call.axis, call.index) : Tensor()};
   });
@@ -193,8 +202,7 @@ Gradients extremes_gradient(const Backward& b, const Tensor& x, const Tensor& so
 /// Where index has x's lengths off the axis.
 Tensor reduce_elements(const Tensor& x, int64_t axis, const Tensor& index, const Tensor& source,
                        Reduce reduce) {
-  const Tensor y = x.detach().clone();
-  scatter_into("scatter_reduce", y, axis, index, source, combine_of(reduce));
+  const Tensor y = scattered("scatter_reduce", x, axis, index, source, combine_of(reduce));
   return join_graph("scatter_reduce", {x, source}, y,
                     [x, source, axis, index, reduce](const Backward& b) -> Gradients {
                       return reduce == Reduce::prod

@@ -120,6 +120,37 @@ TEST(WholeNumbers, QuotientsAndRests) {
   EXPECT_EQ(clamp(a, -inf, 3).values<int64_t>(), (std::vector<int64_t>{3, -7, lowest, lowest}));
 }
 
+// The address sanitizer's build also stops at a signed overflow.
+TEST(WholeNumbers, SumsAndProductsWrapAround) {
+  constexpr int64_t lowest = std::numeric_limits<int64_t>::min(), highest = -1 - lowest;
+  using Values = std::vector<int64_t>;
+  const auto values = [](const Tensor& y) { return y.values<int64_t>(); };
+  const Tensor x = from_values<int64_t>({highest, lowest}), two = from_values<int64_t>({2, 2});
+  EXPECT_EQ(values(x + two), (Values{lowest + 1, lowest + 2}));
+  EXPECT_EQ(values(x + 2), (Values{lowest + 1, lowest + 2}));
+  EXPECT_EQ(values(x - two), (Values{highest - 2, highest - 1}));
+  EXPECT_EQ(values(x - 2), (Values{highest - 2, highest - 1}));
+  EXPECT_EQ(values(-3 - x), (Values{highest - 1, highest - 2}));
+  EXPECT_EQ(values(x * two), (Values{-2, 0}));
+  EXPECT_EQ(values(x * 2), (Values{-2, 0}));
+  EXPECT_EQ(values(abs(x)), (Values{highest, lowest}));
+  EXPECT_EQ(values(-x), (Values{lowest + 1, lowest}));
+
+  // Rows, columns and many: each way in which sums are made.
+  for (const Shape& shape : {Shape{1, 40}, Shape{40, 1}, Shape{300, 7}, Shape{3, 5000}}) {
+    for (int64_t axis : {0, 1}) {
+      const int64_t n = shape[axis];
+      const auto expected = n % 2 == 0 ? -n : highest - n + 1;
+      const Tensor y = sum(expand(x[0], shape), axis);
+      EXPECT_EQ(values(y), Values(static_cast<size_t>(y.numel()), expected)) << shape << axis;
+    }
+  }
+  const Tensor at = from_values<int64_t>({0, 0, 1});
+  const Tensor source = from_values<int64_t>({1, 1, -1});
+  EXPECT_EQ(values(index_add(x, 0, at, source)), (Values{lowest + 1, highest}));
+  EXPECT_EQ(values(scatter_add(x, 0, at, source)), (Values{lowest + 1, highest}));
+}
+
 TEST(WholeNumbers, WhatHasNoAnswerIsAnError) {
   const Tensor a = from_values<int64_t>({1, 2});
   EXPECT_EQ(error_of([&] { div(a, 0, Rounding::floor); }),
