@@ -6,8 +6,8 @@
 #include "rapt/autograd/kernels/math.h"
 
 /// Elementary functions that math.h does not have. Those of f32 are computed in f64, by packets of
-/// additions, products, quotients and square roots, and rounded once (tan and softplus: of what
-/// math.h has); those of f64 are the C library's.
+/// additions, products, quotients and square roots, and rounded once (expm1, tan and softplus: of
+/// what math.h has); those of f64 are the C library's.
 namespace rapt::kernels {
 
 /// f of each lane.
@@ -62,11 +62,7 @@ Block<T> expm1(const Block<T>& x) {
   if constexpr (std::is_same_v<T, double>) {
     return per_lane<T>(x, [](T u) { return std::expm1(u); });
   } else {
-    return widened(x, []<class Packet>(const Packet& u) {
-      const Packet small = packets::pcmp_lt(packets::pabs(u), constant<Packet>(0x1p-10));
-      const Packet series = packets::pmul(u, polynomial(u, {1.0 / 24, 1.0 / 6, 0.5, 1}));
-      return packets::pselect(small, series, packets::psub(packets::pexp(u), constant<Packet>(1)));
-    });
+    return per_packet<T>([](const auto& p) { return expm1_packet(p); }, x);
   }
 }
 

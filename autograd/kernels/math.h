@@ -47,10 +47,26 @@ template <class T>
       x);
 }
 
-/// exp of each number in a vector of f32, to 1e-7 of it (above 88 to 4e-7); 0
-/// below -87.7, inf above 88.72.
+/// a where x is above 0, else b.
+template <class T>
+[[gnu::always_inline]] inline Block<T> where_positive(const Block<T>& x, const Block<T>& a,
+                                                      const Block<T>& b) {
+  return per_packet<T>(
+      []<class Packet>(const Packet& p, const Packet& above, const Packet& below) {
+        return packets::pselect(packets::pcmp_lt(packets::pset1<Packet>(T(0)), p), above, below);
+      },
+      x, a, b);
+}
+
+/// exp of f32 as scale (1 + rest), where scale = 2^n and |rest| < 1/2; above 88, where 2^(n+1) is
+/// no float, rest is larger.
 template <class Packet>
-[[gnu::always_inline]] inline Packet exp_packet(const Packet& given) {
+struct ExpParts {
+  Packet scale, rest;
+};
+
+template <class Packet>
+[[gnu::always_inline]] inline ExpParts<Packet> exp_parts(const Packet& given) {
   using packets::pmadd, packets::pmul, packets::pset1;
   const Packet x = packets::pmax(packets::pmin(given, pset1<Packet>(88.8F)), pset1<Packet>(-88.F));
   // exp(x) = 2^n exp(r) with |r| <= ln(2) / 2. 2^128 is no float: there, r is larger instead.
@@ -65,12 +81,29 @@ template <class Packet>
        {1.3981999507e-3F, 8.3334519073e-3F, 4.1665795894e-2F, 1.6666665459e-1F, 5.0000001201e-1F}) {
     tail = pmadd(tail, r, pset1<Packet>(c));
   }
-  const Packet y = packets::padd(pmadd(pmul(r, r), tail, r), pset1<Packet>(1.F));
+  const Packet rest = pmadd(pmul(r, r), tail, r);
   // n = -127 gives the exponent of 0, and with it 0.
   using Exponent = typename packets::unpacket_traits<Packet>::integer_packet;
   const Exponent biased =
       packets::padd(packets::pcast<Packet, Exponent>(n), packets::pset1<Exponent>(127));
-  return pmul(y, packets::preinterpret<Packet>(packets::plogical_shift_left<23>(biased)));
+  return {packets::preinterpret<Packet>(packets::plogical_shift_left<23>(biased)), rest};
+}
+
+/// exp of each number in a vector of f32, to 1e-7 of it (above 88 to 4e-7); 0
+/// below -87.7, inf above 88.72.
+template <class Packet>
+[[gnu::always_inline]] inline Packet exp_packet(const Packet& x) {
+  const ExpParts<Packet> e = exp_parts(x);
+  return packets::pmul(packets::padd(e.rest, packets::pset1<Packet>(1.F)), e.scale);
+}
+
+/// exp - 1, to 1.1e-7 of it: near 0, where scale is 1, nothing but rest. Of -0, -0.
+template <class Packet>
+[[gnu::always_inline]] inline Packet expm1_packet(const Packet& x) {
+  const ExpParts<Packet> e = exp_parts(x);
+  const Packet y =
+      packets::pmadd(e.scale, e.rest, packets::psub(e.scale, packets::pset1<Packet>(1.F)));
+  return packets::por(y, packets::pand(x, packets::pset1<Packet>(-0.F)));
 }
 
 template <class T>

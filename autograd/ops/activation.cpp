@@ -213,10 +213,8 @@ Tensor leaky_relu(const Tensor& x, double negative_slope) {
   return pointwise(
       "leaky_relu", x,
       [negative_slope]<class U>(const U& u) {
-        U out;
-        const auto slope = static_cast<Scalar<U>>(negative_slope);
-        for (int i = 0; i < lanes; ++i) out[i] = u[i] > 0 ? u[i] : u[i] * slope;
-        return out;
+        using T = Scalar<U>;
+        return kernels::where_positive<T>(u, u, u * static_cast<T>(negative_slope));
       },
       [x, negative_slope](const Backward& y) -> Gradients {
         return {where(x > 0, y.grad, y.grad * negative_slope)};
@@ -233,16 +231,13 @@ Tensor elu_of(const char* op, const Tensor& x, double alpha, double scale) {
         const Tensor below = expm1(where(in[0] > 0, 0, in[0])) * (scale * alpha);
         return where(in[0] > 0, in[0] * scale, below);
       },
-      [=]<class U>(const U& u) {
+      [=]<class U>(const U& u) -> ValueAndSlope<U> {
         using T = Scalar<U>;
         const U below = kernels::at_most<T>(u, T(0));
         const U e = kernels::exp<T>(below), e_minus_1 = kernels::expm1<T>(below);
-        ValueAndSlope<U> at;
-        for (int i = 0; i < lanes; ++i) {
-          at.value[i] = u[i] > 0 ? u[i] * T(scale) : e_minus_1[i] * T(scale * alpha);
-          at.slope[i] = u[i] > 0 ? T(scale) : e[i] * T(scale * alpha);
-        }
-        return at;
+        const U linear = u * T(scale), slope = U::Constant(T(scale));
+        return {kernels::where_positive<T>(u, linear, e_minus_1 * T(scale * alpha)),
+                kernels::where_positive<T>(u, slope, e * T(scale * alpha))};
       });
 }
 
