@@ -84,21 +84,32 @@ Tensors finished(Tensors all, DerivativeOptions options) {
   return all;
 }
 
-/// One after another, the gradients of each element of y: for each input
-/// [shape of y, shape of the input].
-Tensors rows_of_gradients(const Tensor& y, const Tensors& inputs, bool create_graph) {
+/// row(i), gradients of the inputs, for i from 0 to n - 1: for each input [n, shape of the input].
+Tensors stacked_gradients(int64_t n, const Tensors& inputs, FunctionRef<Tensors(int64_t)> row) {
   std::vector<Tensors> rows(inputs.size());
-  const int64_t n = y.numel();
   for (int64_t i = 0; i < n; ++i) {
-    const Tensor one = reshape(one_hot(tensor(i, Dtype::i64), n, y.dtype()), y.shape());
-    const Tensors row = gradients_of({y}, inputs, {one}, create_graph);
-    for (size_t k = 0; k < inputs.size(); ++k) rows[k].push_back(row[k]);
+    const Tensors gradients = row(i);
+    for (size_t k = 0; k < inputs.size(); ++k) rows[k].push_back(gradients[k]);
   }
   Tensors out;
   for (size_t k = 0; k < inputs.size(); ++k) {
+    Shape none = inputs[k].shape();
+    none.insert(0, 0);
+    out.push_back(n == 0 ? zeros(none, inputs[k].dtype()) : stack(rows[k]));
+  }
+  return out;
+}
+
+/// The gradients of each element of y: for each input [shape of y, shape of the input].
+Tensors jacobian_of(const Tensor& y, const Tensors& inputs, bool create_graph) {
+  Tensors out = stacked_gradients(y.numel(), inputs, [&](int64_t i) {
+    const Tensor one = reshape(one_hot(tensor(i, Dtype::i64), y.numel(), y.dtype()), y.shape());
+    return gradients_of({y}, inputs, {one}, create_graph);
+  });
+  for (size_t k = 0; k < inputs.size(); ++k) {
     Shape shape = y.shape();
     for (const int64_t length : inputs[k].shape()) shape.push_back(length);
-    out.push_back(n == 0 ? zeros(shape, inputs[k].dtype()) : reshape(stack(rows[k]), shape));
+    out[k] = reshape(out[k], shape);
   }
   return out;
 }
@@ -139,7 +150,7 @@ Hvp hvp(TensorsToTensor f, const Tensors& inputs, const Tensors& vectors,
 
 Tensors jacobian(TensorsToTensor f, const Tensors& inputs, DerivativeOptions options) {
   const Evaluation at("jacobian", f, inputs, options.create_graph);
-  return finished(rows_of_gradients(at.value, at.inputs, options.create_graph), options);
+  return finished(jacobian_of(at.value, at.inputs, options.create_graph), options);
 }
 
 std::vector<Tensors> hessian(TensorsToTensor f, const Tensors& inputs, DerivativeOptions options) {
@@ -148,7 +159,7 @@ std::vector<Tensors> hessian(TensorsToTensor f, const Tensors& inputs, Derivativ
   const Tensors gradients = gradients_of({at.value}, at.inputs, {ones({}, at.value.dtype())}, true);
   std::vector<Tensors> out;
   for (const Tensor& g : gradients) {
-    out.push_back(finished(rows_of_gradients(g, at.inputs, options.create_graph), options));
+    out.push_back(finished(jacobian_of(g, at.inputs, options.create_graph), options));
   }
   return out;
 }
@@ -157,23 +168,14 @@ Tensors per_sample_gradients(FunctionRef<Tensor(int64_t)> loss, int64_t samples,
                              TensorList leaves) {
   if (samples < 0) fail("per_sample_gradients: wanted at least 0 samples; got ", samples);
   const Tensors all(leaves.begin(), leaves.end());
-  std::vector<Tensors> rows(all.size());
-  for (int64_t i = 0; i < samples; ++i) {
+  return stacked_gradients(samples, all, [&](int64_t i) {
     const Tensor value = loss(i);
     if (!value.defined() || value.rank() != 0) {
       fail("per_sample_gradients: wanted a loss that is a scalar; got ",
            value.defined() ? text(value.shape()) : "an undefined tensor", " for sample ", i);
     }
-    const Tensors row = gradients_of({value}, all, {ones({}, value.dtype())}, false);
-    for (size_t k = 0; k < all.size(); ++k) rows[k].push_back(row[k]);
-  }
-  Tensors out;
-  for (size_t k = 0; k < all.size(); ++k) {
-    Shape shape = all[k].shape();
-    shape.insert(0, samples);
-    out.push_back(samples == 0 ? zeros(shape, all[k].dtype()) : stack(rows[k]));
-  }
-  return out;
+    return gradients_of({value}, all, {ones({}, value.dtype())}, false);
+  });
 }
 
 }  // namespace rapt
