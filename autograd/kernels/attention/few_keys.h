@@ -36,7 +36,7 @@ class PaddedRows {
   /// The first `count` rows of `from`.
   void copy(const Matrix<const T>& from, int64_t count, int64_t columns) {
     for (int64_t i = 0; i < count; ++i) {
-      if (columns != vectors * lanes) clear_row(i);
+      if (columns != int64_t{vectors} * lanes) clear_row(i);
       copy_few(from.data + i * from.row_stride, columns, rows_[i]);
     }
   }
@@ -244,7 +244,7 @@ void for_each_of_few_keys(const Attention<T>& a, F f) {
     };
     const int64_t columns = std::max(a.width, a.value_width);
     if (columns <= lanes) return with(std::integral_constant<int, 1>());
-    if (columns <= 2 * lanes) return with(std::integral_constant<int, 2>());
+    if (columns <= int64_t{2} * lanes) return with(std::integral_constant<int, 2>());
     with(std::integral_constant<int, few_columns / lanes>());
   }
 }
