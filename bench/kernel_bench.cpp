@@ -131,7 +131,7 @@ void add_attention() {
     const Shape shape = {1, heads, length, d};
     add_both(text("attention/T", length), {shape, shape, shape}, {.flop = 2 * product},
              {.flop = 4 * product}, [](const Tensors& in) {
-               return scaled_dot_product_attention(in[0], in[1], in[2], {.mask = Mask::causal()});
+               return attention(in[0], in[1], in[2], {.mask = Mask::causal()});
              });
   }
 }
@@ -151,9 +151,8 @@ void add_masks() {
     }
     const double product = 2 * size({heads, d}) * pairs;
     add_both("masked_attention/" + name, {shape, shape, shape}, {.flop = 2 * product},
-             {.flop = 4 * product}, [mask](const Tensors& in) {
-               return scaled_dot_product_attention(in[0], in[1], in[2], {.mask = mask});
-             });
+             {.flop = 4 * product},
+             [mask](const Tensors& in) { return attention(in[0], in[1], in[2], {.mask = mask}); });
   };
   add_mask("causal", Mask::causal(), length, length);
   add_mask("causal_lengths", Mask::causal() & lengths, real, length);

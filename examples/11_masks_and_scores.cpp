@@ -32,8 +32,7 @@ int main() {
     const Score score = Score().then([slope = in[3]](const Tensor& s, const AttentionBlock& b) {
       return s + slope * (b.keys - b.rows).to(s.dtype());
     });
-    return scaled_dot_product_attention(in[0], in[1], in[2],
-                                        {.mask = Mask::causal(), .score = score});
+    return attention(in[0], in[1], in[2], {.mask = Mask::causal(), .score = score});
   };
   Rng rng(1);
   const auto draw = [&] { return rng.normal({5, 2}, 0, 1, Dtype::f64); };

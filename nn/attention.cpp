@@ -78,8 +78,8 @@ Tensor MultiHeadAttention::attend(const Tensor& q, const Tensor& k, const Tensor
   const AttentionOptions options{
       .mask = how.mask, .dropout = dropout.probability(), .rng = &dropout.rng()};
   if (how.weights) *how.weights = attention_weights(q, k, options);
-  const Tensor heads = scaled_dot_product_attention(q, k, v, options);  // [B, H, Tq, d]
-  const Tensor sides = transpose(heads, 1, 2);                          // [B, Tq, H, d]
+  const Tensor heads = attention(q, k, v, options);  // [B, H, Tq, d]
+  const Tensor sides = transpose(heads, 1, 2);       // [B, Tq, H, d]
   return output(reshape(sides, {q.size(0), q.size(2), query.weight.size(0)}));
 }
 

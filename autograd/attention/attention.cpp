@@ -1,6 +1,7 @@
 #include "rapt/autograd/kernels/attention/attention.h"
 
 #include "rapt/autograd/attention/detail/definition.h"
+#include "rapt/autograd/attention/detail/matrices.h"
 #include "rapt/autograd/attention/detail/problem.h"
 #include "rapt/autograd/graph/join.h"
 #include "rapt/autograd/graph/storage.h"
@@ -12,9 +13,7 @@ namespace rapt {
 namespace {
 
 Shape batch_of(const char* op, const Tensor& q, const Tensor& k) {
-  require_float(op, "q", q);
-  require_same_dtype(op, q, k);
-  if (q.rank() < 2 || k.rank() < 2 || q.size(-1) != k.size(-1)) {
+  if (q.size(-1) != k.size(-1)) {
     fail(op, ": wanted q [..., Tq, d] and k [..., Tk, d]; got q ", q.shape(), " and k ", k.shape());
   }
   return broadcast(op, leading_axes(q), leading_axes(k));
@@ -43,7 +42,8 @@ std::shared_ptr<const AttentionProblem> problem_of(const char* op, const Shape& 
   const auto problem =
       std::allocate_shared<AttentionProblem>(PoolAllocator<AttentionProblem>(), op, batch,
                                              q.size(-2), k.size(-2), options.mask, q.dtype());
-  problem->set_score(options.score, q.size(-1));
+  problem->set_score(options.score, q.size(-1), q.dtype());
+  problem->set_sink(options.sink, q.dtype());
   return problem;
 }
 
@@ -52,41 +52,15 @@ Tensor empty_matrices(const Tensor& like, const Shape& batch, int64_t rows, int6
   return empty_like(like, matrices_shape(batch, rows, columns));
 }
 
-/// x as the kernels read it, its columns dense: itself, or a copy.
-Tensor with_dense_columns(const Tensor& x) {
-  const int64_t last = x.rank() - 1;
-  const bool fits = x.strides()[last] == 1 && x.strides()[last - 1] >= x.size(-1);
-  return fits ? x.detach() : x.detach().contiguous();
-}
-
-/// The stride of an axis counted from the last; 0 where x is stretched.
-int64_t stride_from_last(const Tensor& x, int64_t axis) {
-  const int64_t own = x.rank() - axis;
-  return own < 0 || x.shape()[own] == 1 ? 0 : x.strides()[own];
-}
-
-/// x's last two axes as matrices along `batch`, which its other axes broadcast to.
+/// The same of what was added, or its gradient x. A relative one is read along its diagonals:
+/// element [i, j] lies at queries - 1 + j - i.
 template <class T>
-kernels::Matrices<T> matrices(T* data, const Tensor& x, const Shape& batch) {
-  // A single row or column has no stride of its own; BLAS still wants a plausible one.
-  const int64_t row = x.size(-2) > 1 ? stride_from_last(x, 2) : x.size(-1);
-  return {{data, row, x.size(-1) > 1 ? stride_from_last(x, 1) : 1}, batch_strides(x, batch)};
-}
-
-template <class T>
-kernels::Matrices<const T> read(const Tensor& x, const Shape& batch) {
-  return matrices<const T>(x.data<T>(), x, batch);
-}
-
-template <class T>
-kernels::Matrices<T> write(const Tensor& x, const Shape& batch) {
-  return matrices<T>(fresh_data<T>(x), x, batch);
-}
-
-/// What broadcasts to [batch..., Tq, Tk], element by element.
-template <class T>
-kernels::Matrices<T> stretched(T* data, const Tensor& x, const Shape& batch) {
-  return {{data, stride_from_last(x, 2), stride_from_last(x, 1)}, batch_strides(x, batch)};
+kernels::Matrices<T> along_scores(T* data, const Tensor& x, const AttentionProblem::Added& added,
+                                  const AttentionProblem& p) {
+  if (!added.is_relative) return stretched(data, x, p.batch);
+  const int64_t step = x.strides().back();
+  return {{data + std::max<int64_t>(p.queries - 1, 0) * step, -step, step},
+          batch_strides(unsqueeze(x.detach(), -2), p.batch)};
 }
 
 /// Of one call: what its kernels read.
@@ -104,15 +78,18 @@ struct Inputs {
     a.keys = p.keys;
     a.width = q.size(-1);
     a.value_width = v.size(-1);
-    a.q = read<T>(q, p.batch);
-    a.k = read<T>(k, p.batch);
-    a.v = read<T>(v, p.batch);
+    a.q = read_matrices<T>(q, p.batch);
+    a.k = read_matrices<T>(k, p.batch);
+    a.v = read_matrices<T>(v, p.batch);
     a.spans = p.spans();
     for (const Tensor& may : p.allowed) {
       a.may_attend.push_back(stretched<const bool>(may.data<bool>(), may, p.batch));
     }
-    for (const Tensor& plus : p.added) {
-      a.added.push_back(stretched<const T>(plus.data<T>(), plus, p.batch));
+    for (const AttentionProblem::Added& plus : p.added) {
+      a.added.push_back(along_scores<const T>(plus.tensor.data<T>(), plus.tensor, plus, p));
+    }
+    if (p.sink.defined()) {
+      a.sink = kernels::Matrices<const T>{{p.sink.data<T>(), 0, 0}, strides_along(p.sink, p.batch)};
     }
     a.scale = static_cast<T>(p.scale);
     if (p.soft_cap) a.soft_cap = static_cast<T>(*p.soft_cap);
@@ -132,7 +109,7 @@ struct Kept {
     return {shift.data<T>(), factor.data<T>()};
   }
 
-  /// Of q, k, v and of what was added to the scores.
+  /// Of the problem's inputs.
   Gradients gradients(const Backward& b) const {
     const AttentionProblem& p = *in.problem;
     const Tensor g = with_dense_columns(b.grad), out = b.output().detach();
@@ -142,35 +119,47 @@ struct Kept {
     visit_float(g.dtype(), [&](auto zero) {
       using T = decltype(zero);
       const kernels::Attention<T> a = in.as<T>();
-      kernels::attention_backward(a, read<T>(out, p.batch), read<T>(g, p.batch), softmax<T>(),
-                                  write<T>(all[0], p.batch), write<T>(all[1], p.batch),
-                                  write<T>(all[2], p.batch));
+      kernels::attention_backward(a, read_matrices<T>(out, p.batch), read_matrices<T>(g, p.batch),
+                                  softmax<T>(), write_matrices<T>(all[0], p.batch),
+                                  write_matrices<T>(all[1], p.batch),
+                                  write_matrices<T>(all[2], p.batch));
       for (size_t i = 0; i < p.added.size(); ++i) {
         all.emplace_back();
-        if (!b.needs(3 + i)) continue;
-        all.back() = zeros(p.added[i].shape(), g.dtype());
-        kernels::attention_added_backward(
-            a, read<T>(out, p.batch), read<T>(g, p.batch), softmax<T>(),
-            stretched<T>(fresh_data<T>(all.back()), all.back(), p.batch));
+        if (!b.needs(p.added_at(i))) continue;
+        const Tensor to = all.back() = zeros(p.added[i].tensor.shape(), g.dtype());
+        kernels::attention_added_backward(a, read_matrices<T>(out, p.batch),
+                                          read_matrices<T>(g, p.batch), softmax<T>(),
+                                          along_scores(fresh_data<T>(to), to, p.added[i], p));
       }
     });
+    if (p.sink.defined()) all.push_back(sink_gradient(out, g));
     return all;
+  }
+
+  /// [batch...]: - sum_i p_i (g_i . out_i), where p_i is the weight that went to the sink.
+  Tensor sink_gradient(const Tensor& out, const Tensor& g) const {
+    const AttentionProblem& p = *in.problem;
+    Shape rows = p.batch;
+    rows.push_back(p.queries);
+    const Tensor to_sink = exp(unsqueeze(p.sink.detach(), -1) - reshape(shift, rows));
+    return -sum(to_sink * reshape(factor, rows) * sum(g * out, -1), -1);
   }
 };
 
 }  // namespace
 
-Tensor attention_weights(const Tensor& q, const Tensor& k, const AttentionOptions& options) {
+Tensor attention_weights(const Tensor& given_q, const Tensor& given_k,
+                         const AttentionOptions& options) {
   constexpr const char* op = "attention_weights";
+  const auto [q, k] = AttentionProblem::prepared(op, options.score, given_q, given_k);
   const auto p = problem_of(op, batch_of(op, q, k), q, k, options);
-  Tensors in = {q, k, Tensor()};
-  in.insert(in.end(), p->added.begin(), p->added.end());
-  return attention_weights_in_ops(*p, in);
+  return attention_weights_in_ops(*p, p->inputs(q, k, Tensor()));
 }
 
-Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
-                                    const AttentionOptions& options) {
-  constexpr const char* op = "scaled_dot_product_attention";
+Tensor attention(const Tensor& given_q, const Tensor& given_k, const Tensor& v,
+                 const AttentionOptions& options) {
+  constexpr const char* op = "attention";
+  const auto [q, k] = AttentionProblem::prepared(op, options.score, given_q, given_k);
   const auto p = problem_of(op, batch_of(op, q, k, v), q, k, options);
   const int64_t entries = p->batch.numel();
   WeightDropout dropout{options.dropout};
@@ -178,9 +167,8 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
     dropout.draws =
         options.rng->take(kernels::attention_dropout_blocks(entries, p->queries, p->keys));
   }
-  Tensors inputs = {q, k, v};
-  inputs.insert(inputs.end(), p->added.begin(), p->added.end());
-  if (p->has_functions()) return attention_in_ops(p, inputs, dropout);
+  const Tensors inputs = p->inputs(q, k, v);
+  if (p->needs_ops()) return attention_in_ops(p, inputs, dropout);
 
   Kept kept{{p, with_dense_columns(q), with_dense_columns(k), with_dense_columns(v), dropout},
             empty({entries, p->queries}, q.dtype()),
@@ -188,7 +176,7 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
   const Tensor y = empty_matrices(q, p->batch, p->queries, v.size(-1));
   visit_float(q.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::attention(kept.in.as<T>(), write<T>(y, p->batch),
+    kernels::attention(kept.in.as<T>(), write_matrices<T>(y, p->batch),
                        {fresh_data<T>(kept.shift), fresh_data<T>(kept.factor)});
   });
   return join_graph(op, inputs, y,

@@ -64,6 +64,12 @@ Mask Mask::prefix(const Tensor& lengths, Align align) {
                .align = align});
 }
 
+Mask Mask::documents(const Tensor& documents, Align align) {
+  require_dtype("Mask::documents", "documents", documents, Dtype::i64);
+  if (documents.rank() < 1) fail("Mask::documents: wanted documents [..., Tk]; got a scalar");
+  return Mask({.kind = Part::Kind::documents, .tensor = documents, .align = align});
+}
+
 Mask Mask::of(Function f) {
   if (!f) fail("Mask::of: wanted a function; got an empty one");
   return Mask({.kind = Part::Kind::function, .f = std::make_shared<const Function>(std::move(f))});

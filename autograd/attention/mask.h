@@ -18,7 +18,7 @@ struct AttentionBlock {
 /// Which keys each query may attend to: all of them by default. What a mask forbids is never
 /// computed where it forbids whole blocks, and has no say elsewhere, NaN or not.
 ///
-///   scaled_dot_product_attention(q, k, v, {.mask = Mask::causal() & Mask::lengths(lengths)});
+///   attention(q, k, v, {.mask = Mask::causal() & Mask::lengths(lengths)});
 ///
 /// Query i of Tq stands at the place i + Tk - Tq: the last query beside the last key, as when new
 /// tokens are generated; with Align::first at the place i.
@@ -43,6 +43,11 @@ class Mask {
   /// in lengths(). An error when one is below 0.
   static Mask prefix(Int length, Align align = Align::last);
   static Mask prefix(const Tensor& lengths, Align align = Align::last);
+
+  /// Of sequences packed into one: a query sees the keys of its own document alone.   documents
+  /// i64 [..., Tk], its leading axes as those of lengths(): a number for each place, the same for
+  /// the places of one document, which lie side by side. Tq is at most Tk.
+  static Mask documents(const Tensor& documents, Align align = Align::last);
 
   /// A mask of the user's own: b8, broadcast to [..., rows, keys] of the block. It is called block
   /// by block, so what it forbids costs what it allows; joined to the others, blocks that those

@@ -36,7 +36,11 @@ struct Case {
 std::vector<Case> cases() {
   const auto attend = [](const Tensor& m) {
     const Tensor q = leaf({2, 3, 4}), k = leaf({2, 3, 4}, 2);
-    return sum(scaled_dot_product_attention(q, k, k, {.mask = m}));
+    return sum(attention(q, k, k, {.mask = m}));
+  };
+  const auto attend_by = [](const Score& score) {
+    const Tensor q = leaf({2, 3, 4}), k = leaf({2, 3, 4}, 2);
+    return sum(attention(q, k, k, {.score = score}));
   };
   const Tensor square = mask({true, true, false, true, true, true, false, true, true});
   return {
@@ -110,11 +114,34 @@ std::vector<Case> cases() {
          return nll_loss(leaf({2, 3}), ids({0, 2}), {.class_weights = w}).sum;
        },
        true},
-      {"scaled_dot_product_attention.AttentionOptions.mask", reshape(square, {3, 3}), attend},
+      {"attention.AttentionOptions.mask", reshape(square, {3, 3}), attend},
       {"attention_weights.AttentionOptions.mask", reshape(square, {3, 3}),
        [](auto& m) {
          return sum(attention_weights(leaf({3, 4}), leaf({3, 4}, 2), {.mask = m}) *
                     leaf({3, 3}, 3));
+       },
+       true},
+      {"attention.AttentionOptions.sink", tensor(0.5, f64),
+       [](auto& s) {
+         return sum(attention(leaf({3, 4}), leaf({3, 4}, 2), leaf({3, 4}, 3), {.sink = s}));
+       }},
+      {"attention_weights.AttentionOptions.sink", tensor({0.5, 1}, f64),
+       [](auto& s) {
+         return sum(attention_weights(leaf({2, 3, 4}), leaf({2, 3, 4}, 2), {.sink = s}));
+       },
+       true},
+      // What a score holds: additive's weight, bilinear's, cosine's scale, a relative bias.
+      {"", tensor({1, 2, 3, 4}, f64), [=](auto& w) { return attend_by(Score::additive(w)); }},
+      {"", expand(tensor({1, 2, 3, 4}, f64), {4, 4}).clone(),
+       [=](auto& w) { return attend_by(Score::bilinear(w)); }},
+      {"", tensor({{{2}}, {{3}}}, f64), [=](auto& s) { return attend_by(Score::cosine(s)); }},
+      {"", tensor({1, 2, 3, 4, 5}, f64),
+       [=](auto& b) { return attend_by(Score().with_relative_bias(b)); }},
+      // Documents are copied, as lengths are.
+      {"", ids({1, 1, 2}),
+       [](auto& d) {
+         return sum(attention(leaf({3, 4}), leaf({3, 4}, 2), leaf({3, 4}, 3),
+                              {.mask = Mask::documents(d)}));
        },
        true},
       // An additive mask, one that requires a gradient, one that is broadcast.

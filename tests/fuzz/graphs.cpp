@@ -115,8 +115,7 @@ class Program {
       case 5:
         return mean(m, {d.in(0, 1)}, {.keepdim = true});
       case 6:
-        return scaled_dot_product_attention(m, m, tanh(m),
-                                            {.mask = d.chance(2) ? Mask::causal() : Mask()});
+        return attention(m, m, tanh(m), {.mask = d.chance(2) ? Mask::causal() : Mask()});
       default:
         return var(m, {1}, {.correction = 0});
     }

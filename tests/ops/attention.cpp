@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <functional>
 
 #include "inputs.h"
 
@@ -44,15 +45,32 @@ struct Attending {
     if (d.chance(6)) mask = mask & Mask::window(d.in(0, 70), d.in(0, 9), align());
     if (d.chance(6)) mask = mask & Mask::lengths(length());
     if (d.chance(6)) mask = mask & Mask::prefix(length(), align());
+    if (d.chance(6)) mask = mask & Mask::documents(documents(d, keys), align());
     if (!d.chance(8)) return;
     mask = mask & Mask::of([](const AttentionBlock& b) { return not_equal(b.keys, b.rows); });
   }
 
+  /// A number for each key: it rises where a document ends.
+  static Tensor documents(Draw& d, int64_t keys) {
+    std::vector<int64_t> numbers;
+    for (int64_t i = 0, now = 0; i < keys; ++i) numbers.push_back(now += d.chance(4) ? 1 : 0);
+    return from_values(numbers, {keys});
+  }
+
   void draw_score(Draw& d) {
-    ScaledDotOptions dot;
+    ScoreOptions dot;
     if (d.chance(4)) dot.scale = 0.5;
     if (d.chance(4)) dot.soft_cap = 3;
+    const int64_t width = q.size(-1);
     options.score = Score::scaled_dot(dot);
+    if (d.chance(8)) options.score = Score::bilinear(d.floats({width, k.size(-1)}), dot);
+    if (d.chance(8)) options.score = Score::cosine(d.chance(2) ? d.floats({1, 1}) : d.floats({1}));
+    if (d.chance(8)) options.score = Score::additive(d.floats({width}));
+    if (d.chance(6)) {
+      const int64_t distances = std::max<int64_t>(q.size(-2) + k.size(-2) - 1, 0);
+      options.score = options.score.with_relative_bias(d.floats({distances}));
+    }
+    if (d.chance(6)) options.sink = d.floats({});
     if (!d.chance(8)) return;
     options.score = options.score.then([](const Tensor& s, const AttentionBlock& b) {
       return s + (b.keys - b.rows).to(s.dtype()) * 0.1;
@@ -61,18 +79,18 @@ struct Attending {
 };
 
 struct Samples {
-  OpRecord &attention, &weights;
+  OpRecord &attend, &weights;
 
   void add(const std::string& what, const Tensors& inputs, const AttentionOptions& o) {
-    attention.sample(
-        what, [o](In x) { return scaled_dot_product_attention(x[0], x[1], x[2], o); }, inputs);
+    attend.sample(
+        what, [o](In x) { return attention(x[0], x[1], x[2], o); }, inputs);
     weights.sample(what, [o](In x) { return attention_weights(x[0], x[1], o); },
                    {inputs[0], inputs[1]});
   }
 };
 
-void add_samples(OpRecord& attention, OpRecord& weights) {
-  Samples samples{attention, weights};
+void add_samples(OpRecord& attend, OpRecord& weights) {
+  Samples samples{attend, weights};
   const Tensors qkv = {normal({2, 2, 2}), normal({2, 3, 2}, 2), normal({2, 3, 2}, 3)};
   const Tensor may = from_values<bool>({true, false, true, false, true, true}, {2, 3});
   const Tensor a_row = from_values<bool>({false, false, false, true, true, false}, {2, 3});
@@ -94,37 +112,86 @@ void add_samples(OpRecord& attention, OpRecord& weights) {
   samples.add("no queries", {normal({0, 2}), normal({2, 2}, 2), normal({2, 2}, 3)}, {});
   samples.add("no keys", {normal({2, 2}), normal({0, 2}), normal({0, 2})}, {});
 
-  const auto with_bias = [](In x) {
-    return scaled_dot_product_attention(x[0], x[1], x[2], {.mask = x[3]});
+  samples.add("dot", qkv, {.score = Score::dot()});
+  samples.add("documents", qkv, {.mask = Mask::documents(ids({1, 2, 2}, {3}))});
+  samples.add("documents and causal",
+              {normal({2, 3, 2}), normal({2, 3, 2}, 2), normal({2, 3, 2}, 3)},
+              {.mask = Mask::documents(ids({1, 1, 2, 1, 2, 2}, {2, 3})) & Mask::causal()});
+
+  // What an option holds is an input like any other: x[3].
+  struct WithOption {
+    const char* what;
+    std::function<AttentionOptions(const Tensor&)> options;
+    Tensor option;
   };
-  const auto weights_with_bias = [](In x) { return attention_weights(x[0], x[1], {.mask = x[2]}); };
+  const WithOption with_options[] = {
+      {"added mask", [](const Tensor& o) { return AttentionOptions{.mask = o}; },
+       normal({2, 3}, 4)},
+      {"bilinear", [](const Tensor& o) { return AttentionOptions{.score = Score::bilinear(o)}; },
+       normal({2, 2}, 4)},
+      {"bilinear by head",
+       [](const Tensor& o) {
+         return AttentionOptions{.score = Score::bilinear(o, {.soft_cap = 2})};
+       },
+       normal({2, 2, 2}, 4)},
+      {"cosine", [](const Tensor& o) { return AttentionOptions{.score = Score::cosine(o)}; },
+       normal({2, 1, 1}, 4)},
+      {"additive", [](const Tensor& o) { return AttentionOptions{.score = Score::additive(o)}; },
+       normal({2}, 4)},
+      {"additive by head, causal",
+       [](const Tensor& o) {
+         return AttentionOptions{.mask = Mask::causal(), .score = Score::additive(o)};
+       },
+       normal({2, 2}, 4)},
+      {"relative bias",
+       [](const Tensor& o) { return AttentionOptions{.score = Score().with_relative_bias(o)}; },
+       normal({4}, 4)},
+      {"relative bias by head, causal",
+       [](const Tensor& o) {
+         return AttentionOptions{.mask = Mask::causal(),
+                                 .score = Score::scaled_dot({.soft_cap = 2}).with_relative_bias(o)};
+       },
+       normal({2, 4}, 4)},
+      {"sink", [](const Tensor& o) { return AttentionOptions{.sink = o}; }, normal({}, 4)},
+      {"sink by head, lengths",
+       [lengths = ids({2, 0}, {2})](const Tensor& o) {
+         return AttentionOptions{.mask = Mask::lengths(lengths), .sink = o};
+       },
+       normal({2}, 4)},
+  };
+  for (const WithOption& one : with_options) {
+    const auto options = one.options;
+    attend.sample(one.what, [options](In x) { return attention(x[0], x[1], x[2], options(x[3])); },
+                  {qkv[0], qkv[1], qkv[2], one.option});
+    weights.sample(one.what,
+                   [options](In x) { return attention_weights(x[0], x[1], options(x[2])); },
+                   {qkv[0], qkv[1], one.option});
+  }
+
   const auto dropping = [](In x) {
     Rng rng(5);
-    return scaled_dot_product_attention(x[0], x[1], x[2], {.dropout = 0.3, .rng = &rng});
+    return attention(x[0], x[1], x[2], {.dropout = 0.3, .rng = &rng});
   };
-  const auto with_itself = [](In x) { return scaled_dot_product_attention(x[0], x[0], x[0]); };
-  attention.sample("added mask", with_bias, {qkv[0], qkv[1], qkv[2], normal({2, 3}, 4)})
-      .sample("dropout", dropping, qkv)
-      .sample("of itself", with_itself, {normal({3, 2})});
-  weights.sample("added mask", weights_with_bias, {qkv[0], qkv[1], normal({2, 3}, 4)});
+  const auto with_itself = [](In x) { return attention(x[0], x[0], x[0]); };
+  attend.sample("dropout", dropping, qkv).sample("of itself", with_itself, {normal({3, 2})});
 }
 
-void add_replays(OpRecord& attention, OpRecord& weights) {
-  const auto attend = [](const AttentionOptions& options) {
+void add_replays(OpRecord& attend, OpRecord& weights) {
+  const auto with = [](const AttentionOptions& options) {
     return [options](In x) {
       AttentionOptions o = options;
       if (x.size() > 3) o.mask = o.mask & x[3];
-      return scaled_dot_product_attention(x[0], x[1], x[2], o);
+      return attention(x[0], x[1], x[2], o);
     };
   };
   for (const char* how :
        {"plain", "mask", "padding", "added mask", "broadcast heads", "one by one"}) {
-    attention.replay(text("attention/", how), attend({}));
+    attend.replay(text("attention/", how), with({}));
   }
   for (const char* how : {"causal", "causal and padding"}) {
-    attention.replay(text("attention/", how), attend({.mask = Mask::causal()}));
+    attend.replay(text("attention/", how), with({.mask = Mask::causal()}));
   }
-  attention.replay("attention/scale", attend({.score = Score::scaled_dot({.scale = 0.3})}));
+  attend.replay("attention/scale", with({.score = Score::scaled_dot({.scale = 0.3})}));
   weights.replay("attention_weights/plain", [](In x) { return attention_weights(x[0], x[1]); });
   weights.replay("attention_weights/causal and mask", [](In x) {
     return attention_weights(x[0], x[1], {.mask = Mask::causal() & x[2]});
@@ -134,14 +201,13 @@ void add_replays(OpRecord& attention, OpRecord& weights) {
 }  // namespace
 
 void add_attention(Ops& ops) {
-  OpRecord& attention =
-      ops("scaled_dot_product_attention(Tensor, Tensor, Tensor, AttentionOptions)");
+  OpRecord& attend = ops("attention(Tensor, Tensor, Tensor, AttentionOptions)");
   OpRecord& weights = ops("attention_weights(Tensor, Tensor, AttentionOptions)");
-  add_samples(attention, weights);
-  add_replays(attention, weights);
-  attention.draw([](Draw& d) -> Tensors {
+  add_samples(attend, weights);
+  add_replays(attend, weights);
+  attend.draw([](Draw& d) -> Tensors {
     const Attending a(d);
-    return {scaled_dot_product_attention(a.q, a.k, a.v, a.options)};
+    return {attention(a.q, a.k, a.v, a.options)};
   });
   weights.draw([](Draw& d) -> Tensors {
     const Attending a(d);

@@ -103,13 +103,12 @@ TEST(SameBits, AttentionWithKeysFromBefore) {
     for (const int64_t length : {7, 64, 130, 300, 520}) {
       const auto draw = [&](int64_t width) { return rng.normal({heads, length, width}, 0, 2); };
       const Tensor q = draw(24), k = draw(24), v = draw(20);
-      const Tensor whole = scaled_dot_product_attention(q, k, v, {.mask = Mask::causal()});
+      const Tensor whole = attention(q, k, v, {.mask = Mask::causal()});
       for (const int64_t some : {int64_t{1}, int64_t{2}, length / 2, length - 1}) {
         for (const int64_t seen : {length, length - length / 3}) {
           const int64_t first = std::max<int64_t>(seen - some, 0);
-          const Tensor part =
-              scaled_dot_product_attention(slice(q, 1, first, seen), slice(k, 1, 0, seen),
-                                           slice(v, 1, 0, seen), {.mask = Mask::causal()});
+          const Tensor part = attention(slice(q, 1, first, seen), slice(k, 1, 0, seen),
+                                        slice(v, 1, 0, seen), {.mask = Mask::causal()});
           EXPECT_TRUE(same_bits(part, slice(whole, 1, first, seen)))
               << heads << " heads, " << length << ", queries " << first << " to " << seen;
         }
@@ -133,7 +132,7 @@ TEST(SameBits, AHeadOfAttentionAlone) {
         for (const Tensor& x : in) {
           leaves.push_back(slice(x, 0, begin, end).clone().set_requires_grad());
         }
-        const Tensor y = scaled_dot_product_attention(
+        const Tensor y = attention(
             leaves[0], leaves[1], leaves[2],
             {.mask = (length != 130 ? Mask::causal() : Mask()) & slice(mask, 0, begin, end)});
         y.backward(slice(g, 0, begin, end));

@@ -123,7 +123,7 @@ TEST(OrderOfSums, BeginsWithWhatHasArrived) {
 TEST(OrderOfSums, AttentionOverKeys) {
   const Tensor v = terms();
   const Tensor q = zeros({1, 8}), k = zeros({n, 8});
-  const Tensor out = scaled_dot_product_attention(q, k, v);  // each weight is 1 / n
+  const Tensor out = attention(q, k, v);  // each weight is 1 / n
   EXPECT_TRUE(
       tests::close(reshape(out, {-1}) * static_cast<double>(n), left_fold(keys_per_block), 1e-6));
 }

@@ -173,8 +173,8 @@ TEST(SameBitsOnAnyThreads, FusedOpsAndTheirGradients) {
     Tensor gain = rng.normal({96}).set_requires_grad();
     const Tensor h = layer_norm(x, gain) + rms_norm(x, gain);
     const Tensor heads = transpose(reshape(h, {4, 200, 6, 16}), 1, 2);
-    const Tensor y = scaled_dot_product_attention(
-        heads, heads, heads, {.mask = Mask::causal(), .dropout = 0.2, .rng = &rng});
+    const Tensor y =
+        attention(heads, heads, heads, {.mask = Mask::causal(), .dropout = 0.2, .rng = &rng});
     const Loss loss = cross_entropy(reshape(gelu(y), {-1, 16}), rng.integers(0, 16, {4800}));
     loss.mean().backward();
     return Tensors{y.detach(), loss.sum.detach(), x.grad(), gain.grad()};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "rapt/autograd/attention/detail/additive.h"
 #include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/detail/layout.h"
@@ -38,23 +39,42 @@ Tensor product_of_seen(const Tensor& a, const Tensor& b, const Tensor& masked, i
   return sum(seen(a) * seen(b), {summed});
 }
 
+Tensor products_of(const AttentionProblem& p, const Block& block, const Tensors& in,
+                   const Tensor& masked) {
+  const Tensor q = rows_of(in[0], block.row, block.rows), k = rows_of(in[1], block.key, block.keys);
+  if (p.weight.defined()) return additive_scores(p.op, q, k, in[p.weight_at()], masked);
+  if (!masked.defined() || (all_finite(q) && all_finite(k))) return matmul(q, transpose(k));
+  return product_of_seen(unsqueeze(q, -2), unsqueeze(k, -3), masked, -1);
+}
+
+/// softmax of scores [..., rows, keys]; with a sink [...] in its sum, if there is one.
+Tensor softmax_beside(const Tensor& scores, const Tensor& sink) {
+  if (!sink.defined()) return softmax(scores);
+  const Shape batch = broadcast("attention", leading_axes(scores), sink.shape());
+  const int64_t rows = scores.size(-2), keys = scores.size(-1);
+  const Tensor beside = unsqueeze(unsqueeze(sink, -1), -1);
+  const Tensor all = concat({expand(scores, matrices_shape(batch, rows, keys)),
+                             expand(beside, matrices_shape(batch, rows, 1))},
+                            -1);
+  return slice(softmax(all), -1, 0, keys);
+}
+
 Tensor weights_of(const AttentionProblem& p, const Block& block, const Tensors& in,
                   const Tensor& masked) {
-  const Tensor q = rows_of(in[0], block.row, block.rows), k = rows_of(in[1], block.key, block.keys);
-  Tensor scores = !masked.defined() || (all_finite(q) && all_finite(k))
-                      ? matmul(q, transpose(k))
-                      : product_of_seen(unsqueeze(q, -2), unsqueeze(k, -3), masked, -1);
-  scores = scores * p.scale;
+  Tensor scores = products_of(p, block, in, masked) * p.scale;
   if (p.soft_cap) scores = tanh(scores / *p.soft_cap) * *p.soft_cap;
   if (p.has_functions() && masked.defined()) {  // a slope of NaN there goes no further
     scores = masked_fill(scores, masked, 0);
   }
   scores = p.through_functions(scores, block);
-  for (size_t i = 3; i < in.size(); ++i) scores = scores + part_of(in[i], block);
-  if (!masked.defined()) return softmax(scores);
+  for (size_t i = 0; i < p.added.size(); ++i) {
+    scores = scores + p.part_of_added(i, in[p.added_at(i)], block);
+  }
+  const Tensor sink = p.sink.defined() ? in[p.sink_at()] : Tensor();
+  if (!masked.defined()) return softmax_beside(scores, sink);
   const Shape full_shape = broadcast("attention", scores.shape(), masked.shape());
-  return softmax(
-      masked_fill(expand(scores, full_shape), masked, -std::numeric_limits<double>::infinity()));
+  const double infinity = std::numeric_limits<double>::infinity();
+  return softmax_beside(masked_fill(expand(scores, full_shape), masked, -infinity), sink);
 }
 
 /// [batch..., rows, keys]: 0 or 1 / (1 - p).

@@ -13,11 +13,10 @@ struct WeightDropout {
   PhiloxKey draws = {};
 };
 
-/// [batch..., Tq, Tk]: the weights before dropout. `in`: q, k and what is added (v in between is
-/// not looked at).
+/// [batch..., Tq, Tk]: the weights before dropout. `in`: the problem's inputs (v is not looked at).
 Tensor attention_weights_in_ops(const AttentionProblem& p, const Tensors& in);
 
-/// [batch..., Tq, dv]. `in`: q, k, v and what is added. Some queries at a time, each computed again
+/// [batch..., Tq, dv]. `in`: the problem's inputs. Some queries at a time, each computed again
 /// for its gradient, where all of them would take much memory: it grows with the lengths, not with
 /// their product.
 Tensor attention_in_ops(const std::shared_ptr<const AttentionProblem>& p, const Tensors& in,

@@ -7,9 +7,9 @@
 namespace rapt {
 
 struct Mask::Part {
-  enum class Kind { band, lengths, tensor, function };
+  enum class Kind { band, lengths, documents, tensor, function };
   Kind kind;
-  Tensor tensor = {};             // lengths, a band's prefix, or the mask itself
+  Tensor tensor = {};             // lengths, documents, a band's prefix, or the mask itself
   int64_t before = 0, after = 0;  // of a band, around a query's place
   Align align = Align::last;
   std::shared_ptr<const Function> f = {};
@@ -20,8 +20,12 @@ struct Mask::Parts {
 };
 
 struct Score::State {
-  ScaledDotOptions dot;
-  PoolVector<std::shared_ptr<const Function>> functions;
+  enum class Kind { dot, bilinear, cosine, additive };
+  Kind kind = Kind::dot;
+  ScoreOptions options = {};
+  Tensor weight = {};   // bilinear's or additive's; of cosine, its scale if that is a tensor
+  Tensors biases = {};  // relative
+  PoolVector<std::shared_ptr<const Function>> functions = {};
 };
 
 }  // namespace rapt

@@ -14,66 +14,135 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-/// The element that is smallest, and the largest; {0, 0} of none.
-std::pair<int64_t, int64_t> range_of(const Tensor& integers) {
-  const int64_t* at = integers.data<int64_t>();
-  const auto [least, most] = std::minmax_element(at, at + integers.numel());
-  return integers.numel() == 0 ? std::pair<int64_t, int64_t>{0, 0} : std::pair{*least, *most};
-}
-
 /// [..., Tq or 1, Tk or 1]: along one axis, the part; all of a stretched one.
 Tensor part_along(const Tensor& x, int64_t axis, int64_t begin, int64_t count) {
   if (x.rank() < -axis || x.size(axis) == 1) return x;
   return begin == 0 && count == x.size(axis) ? x : slice(x, axis, begin, begin + count);
 }
 
-AttentionBlock shown(const AttentionProblem& p, const AttentionProblem::Block& b) {
+AttentionBlock shown(const AttentionProblem& p, const ScoreBlock& b) {
   return {unsqueeze(arange(b.row, b.row + b.rows), 1), unsqueeze(arange(b.key, b.key + b.keys), 0),
           p.queries, p.keys};
 }
 
-}  // namespace
-
-Tensor part_of(const Tensor& x, const AttentionProblem::Block& block) {
-  return part_along(part_along(x, -2, block.row, block.rows), -1, block.key, block.keys);
+void require_score_dtype(const char* op, const char* what, const Tensor& x, Dtype dtype) {
+  if (x.dtype() == dtype) return;
+  fail(op, ": wanted the ", what, " in the dtype of q, ", dtype, "; got ", x.dtype(), x.shape());
 }
+
+/// x / |x|: rms_norm's is sqrt(d) times as long. 0 stays 0, and its gradient is finite.
+Tensor normalized(const Tensor& x) {
+  const auto width = static_cast<double>(std::max<int64_t>(x.size(-1), 1));
+  return rms_norm(x, {}, {.eps = 1e-24}) / std::sqrt(width);
+}
+
+}  // namespace
 
 AttentionProblem::AttentionProblem(const char* function, const Shape& entries, int64_t query_count,
                                    int64_t key_count, const Mask& mask, std::optional<Dtype> dtype)
-    : op(function), batch(entries), queries(query_count), keys(key_count) {
+    : op(function),
+      batch(entries),
+      queries(query_count),
+      keys(key_count),
+      by_place_(function, entries, query_count, key_count) {
   if (mask.is_empty()) return;
   for (const Mask::Part& part : mask.parts_->all) add(part, dtype);
 }
 
-void AttentionProblem::set_score(const Score& score, int64_t width) {
-  scale = 1 / std::sqrt(static_cast<double>(std::max<int64_t>(width, 1)));
-  if (!score.state_) return;
-  scale = score.state_->dot.scale.value_or(scale);
-  soft_cap = score.state_->dot.soft_cap;
-  score_functions_ = score.state_->functions;
+// ---- the score ---------------------------------------------------------------------------------
+
+std::pair<Tensor, Tensor> AttentionProblem::prepared(const char* function, const Score& score,
+                                                     const Tensor& q, const Tensor& k) {
+  require_float(function, "q", q);
+  require_same_dtype(function, q, k);
+  if (q.rank() < 2 || k.rank() < 2) {
+    fail(function, ": wanted q [..., Tq, d] and k [..., Tk, d]; got q ", q.shape(), " and k ",
+         k.shape());
+  }
+  using Kind = Score::State::Kind;
+  if (!score.state_ || score.state_->kind == Kind::dot) return {q, k};
+  const Tensor& weight = score.state_->weight;
+  if (weight.defined()) require_score_dtype(function, "score's weight", weight, q.dtype());
+  switch (score.state_->kind) {
+    case Kind::dot:
+    case Kind::additive:
+      break;
+    case Kind::bilinear:
+      if (weight.size(-2) != q.size(-1) || weight.size(-1) != k.size(-1)) {
+        fail(function, ": wanted Score::bilinear's weight [..., ", q.size(-1), ", ", k.size(-1),
+             "] for q ", q.shape(), " and k ", k.shape(), "; got ", weight.shape());
+      }
+      return {matmul(q, weight), k};
+    case Kind::cosine: {
+      const Tensor unit = normalized(q);
+      return {weight.defined() ? unit * weight : unit, normalized(k)};
+    }
+  }
+  return {q, k};
 }
 
-Shape AttentionProblem::full_shape() const { return matrices_shape(batch, queries, keys); }
+void AttentionProblem::set_score(const Score& score, int64_t width, Dtype dtype) {
+  scale = 1 / std::sqrt(static_cast<double>(std::max<int64_t>(width, 1)));
+  if (!score.state_) return;
+  const Score::State& s = *score.state_;
+  scale = s.options.scale.value_or(s.kind == Score::State::Kind::dot ? scale : 1);
+  soft_cap = s.options.soft_cap;
+  score_functions_ = s.functions;
+  if (s.kind == Score::State::Kind::additive) {
+    weight = s.weight;
+    Shape all = batch;
+    all.push_back(width);
+    if (weight.size(-1) != width || !broadcasts_to(weight.shape(), all)) {
+      fail(op, ": wanted Score::additive's weight to broadcast to ", all, "; got ", weight.shape());
+    }
+  }
+  for (const Tensor& bias : s.biases) {
+    require_score_dtype(op, "relative bias", bias, dtype);
+    Shape all = batch;
+    all.push_back(std::max<int64_t>(queries + keys - 1, 0));
+    if (bias.size(-1) != all.back() || !broadcasts_to(bias.shape(), all)) {
+      fail(op, ": wanted a relative bias [..., Tq + Tk - 1] that broadcasts to ", all, "; got ",
+           bias.shape());
+    }
+    added.push_back({bias, true});
+  }
+}
+
+void AttentionProblem::set_sink(const Tensor& given, Dtype dtype) {
+  if (!given.defined()) return;
+  require_score_dtype(op, "sink", given, dtype);
+  if (!broadcasts_to(given.shape(), batch)) {
+    fail(op, ": wanted a sink that broadcasts to the leading axes, ", batch, "; got ",
+         given.shape());
+  }
+  sink = given;
+}
+
+Tensor AttentionProblem::through_functions(Tensor scores, const Block& block) const {
+  for (const auto& f : score_functions_) {
+    const Tensor changed = (*f)(scores, shown(*this, block));
+    if (!changed.defined() || changed.shape() != scores.shape() ||
+        changed.dtype() != scores.dtype()) {
+      fail(op, ": wanted from Score::then's function scores ", scores.dtype(), scores.shape(),
+           "; got ",
+           changed.defined() ? text(changed.dtype(), changed.shape()) : "an undefined tensor");
+    }
+    scores = changed;
+  }
+  return scores;
+}
+
+// ---- the mask ----------------------------------------------------------------------------------
 
 void AttentionProblem::add(const Mask::Part& part, std::optional<Dtype> dtype) {
+  const int64_t offset = part.align == Mask::Align::last ? keys - queries : 0;
   switch (part.kind) {
-    case Mask::Part::Kind::band: {
-      const int64_t offset = part.align == Mask::Align::last ? keys - queries : 0;
-      Band band{offset - part.before, offset + part.after, {}};
-      if (part.tensor.defined()) band.prefix = for_each_entry(part.tensor);
-      bands_.push_back(band);
-      return;
-    }
-    case Mask::Part::Kind::lengths: {
-      const Tensor own = for_each_entry(part.tensor);
-      if (range_of(own).second > keys) {
-        fail(op, ": wanted lengths in [0, ", keys, "], the number of keys; got ",
-             range_of(own).second);
-      }
-      const NoGrad no_grad;
-      lengths_ = lengths_.defined() ? minimum(lengths_, own) : own;
-      return;
-    }
+    case Mask::Part::Kind::band:
+      return by_place_.add_band(offset - part.before, offset + part.after, part.tensor);
+    case Mask::Part::Kind::lengths:
+      return by_place_.add_lengths(part.tensor);
+    case Mask::Part::Kind::documents:
+      return by_place_.add_documents(part.tensor, offset);
     case Mask::Part::Kind::tensor:
       return add_tensor(part.tensor, dtype);
     case Mask::Part::Kind::function:
@@ -92,77 +161,24 @@ void AttentionProblem::add_tensor(const Tensor& tensor, std::optional<Dtype> dty
     fail(op, ": wanted a mask that broadcasts to [..., Tq, Tk] = ", full_shape(), "; got ",
          tensor.shape());
   }
-  (is_b8 ? allowed : added).push_back(tensor);
-}
-
-/// i64 [entries of the batch], from lengths of its first axes.
-Tensor AttentionProblem::for_each_entry(const Tensor& lengths) const {
-  Shape shape = lengths.shape();
-  while (shape.rank() < batch.rank()) shape.push_back(1);
-  if (lengths.rank() > batch.rank() || !broadcasts_to(shape, batch)) {
-    fail(op, ": wanted lengths of the first axes of the batch, ", batch, "; got ", lengths.shape());
+  if (is_b8) {
+    allowed.push_back(tensor);
+  } else {
+    added.push_back({tensor, false});
   }
-  const NoGrad no_grad;
-  const Tensor all = reshape(expand(reshape(lengths, shape), batch), {-1}).clone();
-  if (range_of(all).first < 0) fail(op, ": wanted lengths >= 0; got ", range_of(all).first);
-  return all;
-}
-
-kernels::KeySpans AttentionProblem::spans() const {
-  kernels::KeySpans out;
-  for (const Band& band : bands_) {
-    out.lower = std::max(out.lower, band.lower);
-    if (band.prefix.defined()) {
-      out.prefixes.push_back({band.diagonal, band.prefix.data<int64_t>()});
-    } else {
-      out.upper = std::min(out.upper, band.diagonal);
-    }
-  }
-  if (lengths_.defined()) out.lengths = lengths_.data<int64_t>();
-  return out;
-}
-
-AttentionProblem::Block AttentionProblem::of_rows(int64_t row, int64_t rows) const {
-  const kernels::KeySpans all = spans();
-  const int64_t entries = batch.numel();
-  if (rows == 0 || entries == 0) return {row, rows, 0, keys};
-  int64_t begin = keys, end = 0;
-  for (int64_t entry = 0; entry < entries; ++entry) {
-    const kernels::KeySpansOf spans(all, entry, keys);
-    begin = std::min(begin, spans(row).begin);
-    end = std::max(end, spans(row + rows - 1).end);
-  }
-  begin = std::min(begin, end);
-  return {row, rows, begin, end - begin};
-}
-
-/// b8 [rows, keys], or [batch..., rows, keys] where entries differ.
-Tensor AttentionProblem::outside_spans(const Block& block) const {
-  const kernels::KeySpans all = spans();
-  const bool differ = lengths_.defined() || std::any_of(bands_.begin(), bands_.end(),
-                                                        [](auto& b) { return b.prefix.defined(); });
-  const Tensor out =
-      empty(matrices_shape(differ ? batch : Shape{}, block.rows, block.keys), Dtype::b8);
-  bool* at = fresh_data<bool>(out);
-  for (int64_t entry = 0; entry < (differ ? batch.numel() : 1); ++entry) {
-    const kernels::KeySpansOf spans(all, entry, keys);
-    for (int64_t i = 0; i < block.rows; ++i) {
-      const kernels::KeySpan span = spans(block.row + i);
-      for (int64_t j = 0; j < block.keys; ++j) {
-        *at++ = block.key + j < span.begin || block.key + j >= span.end;
-      }
-    }
-  }
-  return out;
 }
 
 Tensor AttentionProblem::masked(const Block& block) const {
   Tensor masked;
   const auto join = [&](const Tensor& x) { masked = masked.defined() ? logical_or(masked, x) : x; };
-  if (lengths_.defined() || !bands_.empty()) join(outside_spans(block));
-  for (const Tensor& may : allowed) join(logical_not(part_of(may, block)));
-  for (const Tensor& plus : added) {
-    join(equal(part_of(plus.detach(), block), full({}, -infinity, plus.dtype())));
+  const auto part_of = [&](const Tensor& x) {
+    return part_along(part_along(x, -2, block.row, block.rows), -1, block.key, block.keys);
+  };
+  if (!by_place_.is_empty()) join(by_place_.outside(block));
+  for (const Tensor& may : allowed) join(logical_not(part_of(may)));
+  for (size_t i = 0; i < added.size(); ++i) {
+    const Tensor plus = part_of_added(i, added[i].tensor.detach(), block);
+    join(equal(plus, full({}, -infinity, plus.dtype())));
   }
   for (const auto& f : mask_functions_) {
     const Tensor may = (*f)(shown(*this, block));
@@ -176,18 +192,28 @@ Tensor AttentionProblem::masked(const Block& block) const {
   return masked;
 }
 
-Tensor AttentionProblem::through_functions(Tensor scores, const Block& block) const {
-  for (const auto& f : score_functions_) {
-    const Tensor changed = (*f)(scores, shown(*this, block));
-    if (!changed.defined() || changed.shape() != scores.shape() ||
-        changed.dtype() != scores.dtype()) {
-      fail(op, ": wanted from Score::then's function scores ", scores.dtype(), scores.shape(),
-           "; got ",
-           changed.defined() ? text(changed.dtype(), changed.shape()) : "an undefined tensor");
-    }
-    scores = changed;
+// ---- both --------------------------------------------------------------------------------------
+
+Tensors AttentionProblem::inputs(const Tensor& q, const Tensor& k, const Tensor& v) const {
+  Tensors all = {q, k, v};
+  for (const Added& one : added) all.push_back(one.tensor);
+  if (sink.defined()) all.push_back(sink);
+  if (weight.defined()) all.push_back(weight);
+  return all;
+}
+
+Shape AttentionProblem::full_shape() const { return matrices_shape(batch, queries, keys); }
+
+Tensor AttentionProblem::part_of_added(size_t i, const Tensor& x, const Block& block) const {
+  if (!added[i].is_relative) {
+    return part_along(part_along(x, -2, block.row, block.rows), -1, block.key, block.keys);
   }
-  return scores;
+  const AttentionBlock at = shown(*this, block);
+  const Tensor places = at.keys - at.rows + (queries - 1);
+  Shape shape = x.shape();
+  shape.back() = block.rows;
+  shape.push_back(block.keys);
+  return reshape(index_select(x, -1, reshape(places, {-1})), shape);
 }
 
 }  // namespace rapt

@@ -4,17 +4,21 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "rapt/autograd/attention/detail/parts.h"
-#include "rapt/autograd/kernels/attention/attention.h"
+#include "rapt/autograd/attention/detail/span_mask.h"
 
 namespace rapt {
 
 class AttentionProblem {
  public:
-  /// Queries [row, row + rows) and keys [key, key + keys).
-  struct Block {
-    int64_t row, rows, key, keys;
+  using Block = ScoreBlock;
+
+  /// Added to the scores; where it is -inf, it masks.
+  struct Added {
+    Tensor tensor;     // broadcasts to [batch..., queries, keys]; or, if relative, [...,
+    bool is_relative;  // queries + keys - 1], of which queries - 1 + key - query is added
   };
 
   /// `function` is what the user called. `dtype`: of what may be added; any if not given. Throws
@@ -22,51 +26,59 @@ class AttentionProblem {
   AttentionProblem(const char* function, const Shape& entries, int64_t query_count,
                    int64_t key_count, const Mask& mask, std::optional<Dtype> dtype = {});
 
-  /// width: of a query, for the scale.
-  void set_score(const Score& score, int64_t width);
+  /// q and k such that the score is the product of the two (or additive's, of the same width).
+  static std::pair<Tensor, Tensor> prepared(const char* function, const Score& score,
+                                            const Tensor& q, const Tensor& k);
+  /// width: of a prepared query.
+  void set_score(const Score& score, int64_t width, Dtype dtype);
+  void set_sink(const Tensor& given, Dtype dtype);
+
+  /// What the result depends on, in this order: q, k, v, what is added, the sink and the additive
+  /// score's weight, if they are there.
+  Tensors inputs(const Tensor& q, const Tensor& k, const Tensor& v) const;
+  /// Where they lie among the inputs.
+  size_t added_at(size_t i) const { return 3 + i; }
+  size_t sink_at() const { return 3 + added.size(); }
+  size_t weight_at() const { return sink_at() + (sink.defined() ? 1 : 0); }
 
   Block whole() const { return {0, queries, 0, keys}; }
   /// Those queries, and the keys that one of them may see in some entry of the batch.
-  Block of_rows(int64_t row, int64_t rows) const;
+  Block of_rows(int64_t row, int64_t rows) const { return by_place_.of_rows(row, rows); }
   /// [batch..., queries, keys].
   Shape full_shape() const;
+  /// The block of the i-th that is added, which `x` is: broadcast to [batch..., rows, keys].
+  Tensor part_of_added(size_t i, const Tensor& x, const Block& block) const;
 
-  /// True when functions of the user's have a say, which kernels cannot ask.
-  bool has_functions() const { return !mask_functions_.empty() || !score_functions_.empty(); }
+  /// True when the kernels cannot do it: they ask no functions of the user's, and know products.
+  bool needs_ops() const {
+    return !mask_functions_.empty() || !score_functions_.empty() || weight.defined();
+  }
+  bool has_functions() const { return !score_functions_.empty(); }
   /// b8, broadcast to [batch..., rows, keys]: true where a query is kept from a key; undefined if
   /// none is.
   Tensor masked(const Block& block) const;
   /// What the functions of the score make of the scores [..., rows, keys].
   Tensor through_functions(Tensor scores, const Block& block) const;
 
-  kernels::KeySpans spans() const;
+  kernels::KeySpans spans() const { return by_place_.spans(); }
 
   const char* op;
   Shape batch;
   int64_t queries, keys;
   double scale = 1;
   std::optional<double> soft_cap;
+  Tensor weight;    // of an additive score, [..., d]; else undefined
   Tensors allowed;  // b8
-  Tensors added;    // to the scores
+  PoolVector<Added> added;
+  Tensor sink;  // broadcasts to the batch; or undefined
 
  private:
-  struct Band {
-    int64_t lower, diagonal;
-    Tensor prefix;  // i64, one for each entry of the batch; or undefined
-  };
-
   void add(const Mask::Part& part, std::optional<Dtype> dtype);
   void add_tensor(const Tensor& tensor, std::optional<Dtype> dtype);
-  Tensor for_each_entry(const Tensor& lengths) const;
-  Tensor outside_spans(const Block& block) const;
 
-  PoolVector<Band> bands_;
-  Tensor lengths_;  // as prefix
+  SpanMask by_place_;
   PoolVector<std::shared_ptr<const Mask::Function>> mask_functions_;
   PoolVector<std::shared_ptr<const Score::Function>> score_functions_;
 };
-
-/// The part of a tensor that broadcasts to [..., queries, keys]: the block.
-Tensor part_of(const Tensor& x, const AttentionProblem::Block& block);
 
 }  // namespace rapt

@@ -30,7 +30,8 @@ struct KeySpan {
 /// Which keys a query may attend to by its place alone: query i of batch entry b to the span
 ///   begin = i + lower
 ///   end   = min(lengths[b], i + upper + 1, max(i + diagonal + 1, prefix[b]) for each Prefix)
-/// cut to the keys that there are. Neither moves back from one query to the next.
+/// cut to the keys that there are, and to documents[b, i + documents_offset], the keys of its
+/// document. Neither moves back from one query to the next.
 struct KeySpans {
   struct Prefix {
     int64_t diagonal;
@@ -39,10 +40,12 @@ struct KeySpans {
   int64_t lower = -Band::unbounded, upper = Band::unbounded;
   const int64_t* lengths = nullptr;  // [batch]; null: all keys
   PoolVector<Prefix> prefixes;
+  const KeySpan* documents = nullptr;  // [batch, keys]; null: all keys are of one
+  int64_t documents_offset = 0;
 
   bool bounded() const {
     return lower != -Band::unbounded || upper != Band::unbounded || lengths != nullptr ||
-           !prefixes.empty();
+           !prefixes.empty() || documents != nullptr;
   }
 };
 
@@ -52,9 +55,19 @@ class KeySpansOf {
   KeySpansOf(const KeySpans& all, int64_t entry, int64_t keys)
       : all_(all),
         entry_(entry),
+        all_keys_(keys),
         keys_(all.lengths != nullptr ? std::min(keys, all.lengths[entry]) : keys) {}
 
   [[gnu::always_inline]] KeySpan operator()(int64_t query) const {
+    const KeySpan all = beside_documents(query);
+    if (all_.documents == nullptr) return all;
+    const KeySpan own = all_.documents[entry_ * all_keys_ + query + all_.documents_offset];
+    const int64_t end = std::clamp(own.end, int64_t{0}, all.end);
+    return {std::clamp(std::max(all.begin, own.begin), int64_t{0}, end), end};
+  }
+
+  /// What it is but for the documents: its end moves on by at most one, once a prefix is passed.
+  [[gnu::always_inline]] KeySpan beside_documents(int64_t query) const {
     int64_t end = std::clamp<int64_t>(query + all_.upper + 1, 0, keys_);
     for (const KeySpans::Prefix& prefix : all_.prefixes) {
       const int64_t own = std::max(query + prefix.diagonal + 1, prefix.lengths[entry_]);
@@ -65,7 +78,7 @@ class KeySpansOf {
 
  private:
   const KeySpans& all_;
-  const int64_t entry_, keys_;
+  const int64_t entry_, all_keys_, keys_;
 };
 
 /// s = q k^T scale, soft_cap * tanh(s / soft_cap) of it if there is a cap, plus what is added; of
@@ -77,7 +90,8 @@ struct Attention {
   Matrices<const T> q, k, v;  // columns dense
   KeySpans spans;
   PoolVector<Matrices<const bool>> may_attend;
-  PoolVector<Matrices<const T>> added;  // -inf masks
+  PoolVector<Matrices<const T>> added;    // -inf masks; a row stride of -1: by j - i alone
+  std::optional<Matrices<const T>> sink;  // 1 x 1: exp of it is in each row's sum
   T scale;
   std::optional<T> soft_cap;
   double dropout;

@@ -45,8 +45,8 @@ class AllHeads {
   }
 
   /// See attention_added_backward. One task for each matrix that entries of the batch share and, if
-  /// it has a column for each key, for each block of keys; so that none adds where another does,
-  /// and the order of a sum depends on the sizes alone.
+  /// it has a column for each key that no other block writes to, for each block of keys; so that
+  /// none adds where another does, and the order of a sum depends on the sizes alone.
   void run_added(const Matrices<T>& to) {
     for_rows([&](int64_t head, int64_t row, int64_t rows) { set_dots(head, row, rows); });
     PoolVector<T*> owners;
@@ -54,7 +54,10 @@ class AllHeads {
     std::sort(owners.begin(), owners.end());
     owners.erase(std::unique(owners.begin(), owners.end()), owners.end());
     const auto matrices = static_cast<int64_t>(owners.size());
-    const int64_t across = to.first.column_stride == 0 ? 1 : blocks_;
+    const Matrix<T>& shared = to.first;
+    const bool columns_apart =
+        shared.column_stride != 0 && shared.row_stride != -shared.column_stride;
+    const int64_t across = columns_apart ? blocks_ : 1;
     parallel_for(matrices * across, 1, [&](int64_t begin, int64_t end) {
       for (int64_t task = begin; task < end; ++task) {
         const int64_t first = across == 1 ? 0 : task % across;

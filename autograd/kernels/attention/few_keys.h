@@ -22,7 +22,7 @@ template <class T>
 bool has_few_keys(const Attention<T>& a) {
   return has_tiles<T> && a.keys <= few_keys && a.queries <= queries_per_block &&
          a.width <= few_columns && a.value_width <= few_columns && a.may_attend.empty() &&
-         a.added.empty() && !a.soft_cap;
+         a.added.empty() && !a.soft_cap && !a.sink;
 }
 
 /// Some rows of at most vectors * lanes elements, each padded with zeros to that.

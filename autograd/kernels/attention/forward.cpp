@@ -71,7 +71,6 @@ class Attend {
     all_blocks();
     if (!head_.masks() || !has_nan(out_.at(first_, 0), last_ + 1 - first_, a_.value_width)) return;
     masked_.emplace();
-    std::fill(std::begin(seen_), std::end(seen_), OnlineSoftmax<T>{});
     all_blocks();
   }
 
@@ -80,6 +79,9 @@ class Attend {
     const KeySpan all = head_.keys_of(first_, last_ + 1 - first_);
     const bool again = last_ - first_ >= queries_per_block;
     std::fill(std::begin(started_), std::end(started_), false);
+    const T sink = head_.sink();
+    std::fill_n(seen_, last_ + 1 - first_,
+                OnlineSoftmax<T>{sink, sink == -infinity<T> ? T(0) : T(1)});
     for (int64_t column = all.begin / keys_per_block * keys_per_block; column < all.end;
          column += keys_per_block) {
       const int64_t columns = std::min(keys_per_block, all.end - column);
@@ -128,7 +130,7 @@ class Attend {
     T* const out = out_.at(row, 0).data;
     const bool none = seen.sum == 0;
     const T factor = none ? T(0) : T(1) / seen.sum;
-    if (none) {
+    if (none || !started_[(row - first_) / queries_per_block]) {
       std::fill_n(out, a_.value_width, T(0));
     } else {
       multiply(out, a_.value_width, factor);

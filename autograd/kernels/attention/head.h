@@ -100,7 +100,7 @@ class Head {
     // From query to query, an end moves on by at most one, and `lower` by one.
     const int64_t lower = a_.spans.lower;
     return {operand, lower == -Band::unbounded ? lower : row + lower - column,
-            keys_of(row).end - 1 - column};
+            spans_.beside_documents(row).end - 1 - column};
   }
 
   /// The first query, from `row` on, that sees a key from `column` on.
@@ -159,6 +159,9 @@ class Head {
     }
     return false;
   }
+
+  /// The score of nothing that each row has beside the others; -inf if it has none.
+  T sink() const { return a_.sink ? *at_batch(*a_.sink, a_.batch, index_).data : -infinity<T>; }
 
   /// True when some query may be kept from some key.
   bool masks() const { return a_.spans.bounded() || !may_attend_.empty() || !added_.empty(); }

@@ -1,4 +1,4 @@
-// scaled_dot_product_attention against its formula, and at its edges.
+// attention against its formula, and at its edges.
 
 #include <gtest/gtest.h>
 
@@ -37,11 +37,9 @@ void expect_formula(const Tensors& qkv, const PlainAttention& o = {}) {
     if (o.mask.defined() && o.mask.dtype() != Dtype::b8) mine.mask = o.mask.to(q.dtype());
     return mine;
   };
-  expect_as_defined(
-      [&](In x) {
-        return scaled_dot_product_attention(x[0], x[1], x[2], options_for(x[0]).options());
-      },
-      [&](In x) { return plain_attention(x[0], x[1], x[2], options_for(x[0])); }, qkv);
+  expect_as_defined([&](In x) { return attention(x[0], x[1], x[2], options_for(x[0]).options()); },
+                    [&](In x) { return plain_attention(x[0], x[1], x[2], options_for(x[0])); },
+                    qkv);
 }
 
 // ---- against the formula -----------------------------------------------------------------------
@@ -99,9 +97,8 @@ TEST(Attention, MasksBroadcast) {
 TEST(Attention, AStridedMaskIsReadAsItLooks) {
   const Tensors in = qkv({2}, 5, 6);
   const Tensor mask = random_mask({6, 5});
-  EXPECT_TRUE(same_bits(
-      scaled_dot_product_attention(in[0], in[1], in[2], {.mask = transpose(mask)}),
-      scaled_dot_product_attention(in[0], in[1], in[2], {.mask = transpose(mask).contiguous()})));
+  EXPECT_TRUE(same_bits(attention(in[0], in[1], in[2], {.mask = transpose(mask)}),
+                        attention(in[0], in[1], in[2], {.mask = transpose(mask).contiguous()})));
 }
 
 TEST(Attention, LeadingAxesBroadcast) {
@@ -129,8 +126,8 @@ TEST(Attention, ReadsHeadsAsViews) {
   };
   expect_as_defined(
       [&](In in) {
-        return scaled_dot_product_attention(heads(in[0], 0), heads(in[0], 1), heads(in[0], 2),
-                                            {.mask = Mask::causal()});
+        return attention(heads(in[0], 0), heads(in[0], 1), heads(in[0], 2),
+                         {.mask = Mask::causal()});
       },
       [&](In in) {
         return plain_attention(heads(in[0], 0), heads(in[0], 1), heads(in[0], 2), {.causal = true});
@@ -139,7 +136,7 @@ TEST(Attention, ReadsHeadsAsViews) {
 }
 
 TEST(Attention, TheOneOfSelfAttentionMayBeOneTensorThrice) {
-  expect_as_defined([](In x) { return scaled_dot_product_attention(x[0], x[0], x[0]); },
+  expect_as_defined([](In x) { return attention(x[0], x[0], x[0]); },
                     [](In x) { return plain_attention(x[0], x[0], x[0]); }, {normal({2, 5, 8}, 1)});
 }
 
@@ -148,9 +145,7 @@ TEST(Attention, AMaskMayHaveAGradientOfItsOwn) {
   in.push_back(normal({5, 6}, 8));
   for (const bool causal : {false, true}) {
     expect_as_defined(
-        [=](In x) {
-          return scaled_dot_product_attention(x[0], x[1], x[2], {.mask = causal_if(causal) & x[3]});
-        },
+        [=](In x) { return attention(x[0], x[1], x[2], {.mask = causal_if(causal) & x[3]}); },
         [=](In x) { return plain_attention(x[0], x[1], x[2], {.mask = x[3], .causal = causal}); },
         in);
   }
@@ -166,9 +161,9 @@ TEST(Attention, DropoutDropsWeightsTheSameInEveryPath) {
       const Tensors in = qkv({2}, queries, keys);
       const Rng start(11);
       Rng rng = start;
-      const Tensor shown = scaled_dot_product_attention(
-          zeros({2, queries, 8}, Dtype::f64), zeros({2, keys, 8}, Dtype::f64),
-          expand(eye(keys, Dtype::f64), {2, keys, keys}), {.dropout = 0.25, .rng = &rng});
+      const Tensor shown =
+          attention(zeros({2, queries, 8}, Dtype::f64), zeros({2, keys, 8}, Dtype::f64),
+                    expand(eye(keys, Dtype::f64), {2, keys, keys}), {.dropout = 0.25, .rng = &rng});
       const Tensor keep = shown * static_cast<double>(keys);
       double kept = 0;
       for (const double v : keep.values<double>()) {
@@ -180,8 +175,8 @@ TEST(Attention, DropoutDropsWeightsTheSameInEveryPath) {
       expect_as_defined(
           [=](In x) {
             Rng same = start;
-            return scaled_dot_product_attention(
-                x[0], x[1], x[2], {.mask = causal_if(causal), .dropout = 0.25, .rng = &same});
+            return attention(x[0], x[1], x[2],
+                             {.mask = causal_if(causal), .dropout = 0.25, .rng = &same});
           },
           [=](In x) { return plain_attention(x[0], x[1], x[2], {.causal = causal}, keep); }, in);
     }
@@ -192,8 +187,8 @@ TEST(Attention, DropoutAdvancesItsStream) {
   const Tensors in = qkv({2}, 5, 7);
   Rng rng(11);
   const AttentionOptions options{.dropout = 0.5, .rng = &rng};
-  const Tensor first = scaled_dot_product_attention(in[0], in[1], in[2], options);
-  EXPECT_FALSE(same_bits(first, scaled_dot_product_attention(in[0], in[1], in[2], options)));
+  const Tensor first = attention(in[0], in[1], in[2], options);
+  EXPECT_FALSE(same_bits(first, attention(in[0], in[1], in[2], options)));
 }
 
 // ---- weights -----------------------------------------------------------------------------------
@@ -204,8 +199,7 @@ TEST(AttentionWeights, AreWhatAttentionApplies) {
     const AttentionOptions o{.mask = causal_if(causal) & random_mask({5, 6})};
     const Tensor weights = attention_weights(in[0], in[1], o);
     EXPECT_EQ(weights.shape(), (Shape{2, 3, 5, 6}));
-    EXPECT_TRUE(
-        close(matmul(weights, in[2]), scaled_dot_product_attention(in[0], in[1], in[2], o), 1e-12));
+    EXPECT_TRUE(close(matmul(weights, in[2]), attention(in[0], in[1], in[2], o), 1e-12));
     for (const double total : sum(weights, -1).values<double>()) {
       EXPECT_TRUE(total == 0 || std::abs(total - 1) < 1e-12) << total;
     }
@@ -227,13 +221,13 @@ TEST(AttentionEdges, AFullyMaskedRowIsZeroInEveryPath) {
       for (const Tensor& mask : {may, added}) {
         SCOPED_TRACE(text(dtype, " ", keys, " ", mask.dtype()));
         const AttentionOptions o{.mask = mask};
-        const Tensor y = scaled_dot_product_attention(q, k, v, o);
+        const Tensor y = attention(q, k, v, o);
         EXPECT_TRUE(same_bits(select(y.detach(), 1, 1), zeros({2, 8}, dtype)));
         EXPECT_TRUE(
             same_bits(select(attention_weights(q, k, o).detach(), 1, 1), zeros({2, keys}, dtype)));
         for (const bool create_graph : {false, true}) {
-          const Tensors g = grad({sum(scaled_dot_product_attention(q, k, v, o))}, {q, k, v},
-                                 {.create_graph = create_graph});
+          const Tensors g =
+              grad({sum(attention(q, k, v, o))}, {q, k, v}, {.create_graph = create_graph});
           EXPECT_TRUE(close(select(g[0].detach(), 1, 1), zeros({2, 8}, dtype), 0));
           for (const Tensor& one : g) {
             EXPECT_EQ(min(isfinite(one).to(Dtype::i64)).item(), 1);
@@ -241,8 +235,7 @@ TEST(AttentionEdges, AFullyMaskedRowIsZeroInEveryPath) {
         }
         // Its query and its output's gradient have no say in anything.
         const Tensor only_row_1 = unsqueeze(equal(arange(4), tensor(1, Dtype::i64)).to(dtype), 1);
-        for (const Tensor& one :
-             grad({sum(scaled_dot_product_attention(q, k, v, o) * only_row_1)}, {q, k, v})) {
+        for (const Tensor& one : grad({sum(attention(q, k, v, o) * only_row_1)}, {q, k, v})) {
           EXPECT_TRUE(close(one, zeros(one.shape(), dtype), 0));
         }
       }
@@ -252,17 +245,16 @@ TEST(AttentionEdges, AFullyMaskedRowIsZeroInEveryPath) {
 
 TEST(AttentionEdges, CausalQueriesBeforeTheFirstKeySeeNothing) {
   const Tensors in = qkv({1}, 5, 2);  // query i sees keys up to i - 3
-  const Tensor y = scaled_dot_product_attention(in[0], in[1], in[2], {.mask = Mask::causal()});
+  const Tensor y = attention(in[0], in[1], in[2], {.mask = Mask::causal()});
   EXPECT_TRUE(same_bits(slice(y, 1, 0, 3), zeros({1, 3, 8}, Dtype::f64)));
   EXPECT_TRUE(close(slice(y, 1, 3, 4), slice(in[2], 1, 0, 1), 1e-15));
 }
 
 TEST(AttentionEdges, CausalPrefixesAreWhatShorterSequencesGive) {
   const Tensors in = qkv({2}, 150, 150);
-  const Tensor y = scaled_dot_product_attention(in[0], in[1], in[2], {.mask = Mask::causal()});
+  const Tensor y = attention(in[0], in[1], in[2], {.mask = Mask::causal()});
   for (const int64_t n : {1, 64, 100}) {
-    const Tensor shorter =
-        scaled_dot_product_attention(slice(in[0], 1, 0, n), slice(in[1], 1, 0, n),
+    const Tensor shorter = attention(slice(in[0], 1, 0, n), slice(in[1], 1, 0, n),
                                      slice(in[2], 1, 0, n), {.mask = Mask::causal()});
     EXPECT_TRUE(close(slice(y, 1, 0, n), shorter, 1e-13));
   }
@@ -275,25 +267,25 @@ TEST(AttentionEdges, EmptySequences) {
     for (const auto [queries, keys] : {Lengths{0, 3}, Lengths{3, 0}, Lengths{0, 0}}) {
       Tensors in = qkv({2}, queries, keys);
       for (Tensor& t : in) t.set_requires_grad();
-      const Tensor y = scaled_dot_product_attention(in[0], in[1], in[2], o);
+      const Tensor y = attention(in[0], in[1], in[2], o);
       EXPECT_TRUE(same_bits(y.detach(), zeros({2, queries, 8}, Dtype::f64)));
       EXPECT_EQ(attention_weights(in[0], in[1], o).shape(), (Shape{2, queries, keys}));
       for (const bool create_graph : {false, true}) {
-        const Tensors g = grad({sum(scaled_dot_product_attention(in[0], in[1], in[2], o))}, in,
-                               {.create_graph = create_graph});
+        const Tensors g =
+            grad({sum(attention(in[0], in[1], in[2], o))}, in, {.create_graph = create_graph});
         for (size_t i = 0; i < 3; ++i) {
           EXPECT_TRUE(close(g[i].detach(), zeros(in[i].shape(), Dtype::f64), 0));
         }
       }
     }
     const Tensors none = qkv({0}, 3, 4);
-    EXPECT_EQ(scaled_dot_product_attention(none[0], none[1], none[2], o).shape(), (Shape{0, 3, 8}));
+    EXPECT_EQ(attention(none[0], none[1], none[2], o).shape(), (Shape{0, 3, 8}));
   }
 }
 
 TEST(AttentionEdges, OneKeyIsItsValue) {
   const Tensors in = qkv({2}, 3, 1);
-  const Tensor y = scaled_dot_product_attention(in[0], in[1], in[2]);
+  const Tensor y = attention(in[0], in[1], in[2]);
   EXPECT_TRUE(close(y, expand(in[2], {2, 3, 8}), 1e-15));
 }
 
@@ -301,7 +293,7 @@ TEST(AttentionEdges, LargeScoresDoNotOverflow) {
   const Tensor q = full({1, 2, 4}, 1e4),
                k = concat({full({1, 1, 4}, 1e4), full({1, 1, 4}, -1e4)}, 1);
   const Tensor v = tensor({{1, 2}, {3, 4}});
-  EXPECT_TRUE(close(scaled_dot_product_attention(q, k, unsqueeze(v, 0)),
+  EXPECT_TRUE(close(attention(q, k, unsqueeze(v, 0)),
                     expand(slice(unsqueeze(v, 0), 1, 0, 1), {1, 2, 2}), 1e-6));
 }
 
@@ -309,7 +301,7 @@ TEST(AttentionEdges, NaNStaysInItsRow) {
   for (const int64_t keys : {4, 300}) {
     Tensors in = qkv({1}, 3, keys);
     in[0].mutable_data<double>()[8] = std::nan("");  // of query 1
-    const Tensor y = scaled_dot_product_attention(in[0], in[1], in[2]);
+    const Tensor y = attention(in[0], in[1], in[2]);
     EXPECT_EQ(isfinite(y).to(Dtype::i64).values<int64_t>(),
               expand(unsqueeze(tensor({1, 0, 1}, Dtype::i64), 1), {1, 3, 8}).values<int64_t>());
   }
@@ -320,25 +312,25 @@ TEST(AttentionEdges, NaNStaysInItsRow) {
 TEST(AttentionErrors, NameTheArgument) {
   const Tensor q = zeros({2, 3, 4}), k = zeros({2, 5, 4}), v = zeros({2, 5, 6});
   const auto error = [&](const AttentionOptions& o) {
-    return error_of([&] { scaled_dot_product_attention(q, k, v, o); });
+    return error_of([&] { attention(q, k, v, o); });
   };
-  EXPECT_EQ(error_of([&] { scaled_dot_product_attention(q, v, v); }),
-            "scaled_dot_product_attention: wanted q [..., Tq, d] and k [..., Tk, d]; got q [2, 3, "
+  EXPECT_EQ(error_of([&] { attention(q, v, v); }),
+            "attention: wanted q [..., Tq, d] and k [..., Tk, d]; got q [2, 3, "
             "4] and k [2, 5, 6]");
-  EXPECT_EQ(error_of([&] { scaled_dot_product_attention(q, k, q); }),
-            "scaled_dot_product_attention: wanted v [..., Tk, dv] for k [2, 5, 4]; got [2, 3, 4]");
+  EXPECT_EQ(error_of([&] { attention(q, k, q); }),
+            "attention: wanted v [..., Tk, dv] for k [2, 5, 4]; got [2, 3, 4]");
   EXPECT_EQ(error({.mask = zeros({3, 5}, Dtype::f64)}),
-            "scaled_dot_product_attention: wanted a mask of b8 (true = may attend) or f32 (added); "
+            "attention: wanted a mask of b8 (true = may attend) or f32 (added); "
             "got f64");
   EXPECT_EQ(error({.mask = zeros({5, 3}, Dtype::b8)}),
-            "scaled_dot_product_attention: wanted a mask that broadcasts to [..., Tq, Tk] = [2, 3, "
+            "attention: wanted a mask that broadcasts to [..., Tq, Tk] = [2, 3, "
             "5]; got [5, 3]");
-  EXPECT_EQ(error({.dropout = 1}), "scaled_dot_product_attention: wanted 0 <= dropout < 1; got 1");
-  EXPECT_EQ(error({.dropout = 0.5}), "scaled_dot_product_attention: wanted an rng for its dropout");
+  EXPECT_EQ(error({.dropout = 1}), "attention: wanted 0 <= dropout < 1; got 1");
+  EXPECT_EQ(error({.dropout = 0.5}), "attention: wanted an rng for its dropout");
   EXPECT_EQ(error_of([&] {
-              scaled_dot_product_attention(q, zeros({3, 5, 4}), zeros({3, 5, 4}));
+              attention(q, zeros({3, 5, 4}), zeros({3, 5, 4}));
             }),
-            "scaled_dot_product_attention: wanted shapes that broadcast (aligned at the last axis, "
+            "attention: wanted shapes that broadcast (aligned at the last axis, "
             "equal or 1); got [2] and [3]");
 }
 

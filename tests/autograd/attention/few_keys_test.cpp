@@ -21,8 +21,8 @@ Tensors outcome(const Tensors& inputs, const Mask& mask, double dropout) {
   Tensors leaves;
   for (const Tensor& x : inputs) leaves.push_back(x.clone().set_requires_grad());
   Rng rng(3);
-  const Tensor out = scaled_dot_product_attention(leaves[0], leaves[1], leaves[2],
-                                                  {.mask = mask, .dropout = dropout, .rng = &rng});
+  const Tensor out =
+      attention(leaves[0], leaves[1], leaves[2], {.mask = mask, .dropout = dropout, .rng = &rng});
   Tensors all = grad({out}, leaves, {.cotangents = {Rng(4).normal(out.shape())}});
   all.push_back(out.detach());
   return all;

@@ -104,10 +104,9 @@ TEST(Mask, AttentionIsItsFormula) {
     for (const Case& c : cases(queries, keys)) {
       SCOPED_TRACE(text(c.name, ", ", queries, " x ", keys));
       const Tensor allowed = by_pairs(2, queries, keys, c.may);
-      expect_as_defined(
-          [&](In x) { return scaled_dot_product_attention(x[0], x[1], x[2], {.mask = c.mask}); },
-          [&](In x) { return plain_attention(x[0], x[1], x[2], {.mask = allowed}); },
-          qkv({2}, queries, keys));
+      expect_as_defined([&](In x) { return attention(x[0], x[1], x[2], {.mask = c.mask}); },
+                        [&](In x) { return plain_attention(x[0], x[1], x[2], {.mask = allowed}); },
+                        qkv({2}, queries, keys));
     }
   }
 }
@@ -126,8 +125,7 @@ TEST(Mask, ManyHeadsHaveTheBitsOfFew) {
       for (const Tensor& x : in) {
         leaves.push_back(slice(x, 1, begin, end).clone().set_requires_grad());
       }
-      const Tensor y =
-          scaled_dot_product_attention(leaves[0], leaves[1], leaves[2], {.mask = c.mask});
+      const Tensor y = attention(leaves[0], leaves[1], leaves[2], {.mask = c.mask});
       y.backward(slice(cotangent, 1, begin, end));
       return Tensors{y.detach(), leaves[0].grad(), leaves[1].grad(), leaves[2].grad()};
     };
@@ -146,7 +144,7 @@ TEST(Mask, WhatItForbidsHasNoSay) {
   const auto run = [&](const Tensors& x) {
     Tensors leaves;
     for (const Tensor& t : x) leaves.push_back(t.to(Dtype::f32).clone().set_requires_grad());
-    const Tensor y = scaled_dot_product_attention(leaves[0], leaves[1], leaves[2], {.mask = mask});
+    const Tensor y = attention(leaves[0], leaves[1], leaves[2], {.mask = mask});
     sum(y * y).backward();
     return Tensors{y.detach(), leaves[0].grad(), leaves[1].grad(), leaves[2].grad()};
   };
@@ -167,11 +165,10 @@ TEST(Mask, LengthsHaveTheBitsOfTheShorterSequence) {
   for (const int64_t n : {1, 63, 130, 299}) {
     for (const bool causal : {false, true}) {
       const Mask mask = tests::causal_if(causal) & Mask::lengths(integers({n, n}));
-      const Tensor whole = scaled_dot_product_attention(q, k, v, {.mask = mask});
+      const Tensor whole = attention(q, k, v, {.mask = mask});
       const auto cut = [n](const Tensor& x) { return slice(x, 2, 0, n); };
-      EXPECT_TRUE(same_bits(
-          cut(whole),
-          scaled_dot_product_attention(cut(q), cut(k), cut(v), {.mask = tests::causal_if(causal)})))
+      EXPECT_TRUE(same_bits(cut(whole),
+                            attention(cut(q), cut(k), cut(v), {.mask = tests::causal_if(causal)})))
           << n;
     }
   }
@@ -188,7 +185,7 @@ TEST(Mask, SeveralTensorsAreJoined) {
   expect_as_defined(
       [&](In x) {
         const Mask all = allowed & one.to(x[0].dtype()) & two.to(x[0].dtype());
-        return scaled_dot_product_attention(x[0], x[1], x[2], {.mask = all});
+        return attention(x[0], x[1], x[2], {.mask = all});
       },
       [&](In x) {
         const Tensor scores =
@@ -206,9 +203,7 @@ TEST(Mask, WhatIsAddedHasAGradientOfItsShape) {
     Tensors in = qkv({2, 3}, 70, 300);
     in.push_back(normal(shape, 8));
     expect_as_defined(
-        [](In x) {
-          return scaled_dot_product_attention(x[0], x[1], x[2], {.mask = Mask::causal() & x[3]});
-        },
+        [](In x) { return attention(x[0], x[1], x[2], {.mask = Mask::causal() & x[3]}); },
         [](In x) { return plain_attention(x[0], x[1], x[2], {.mask = x[3], .causal = true}); }, in);
   }
 }
@@ -217,12 +212,11 @@ TEST(Mask, WhatIsMaskedByOneIsNotBroughtBackByAnother) {
   constexpr double inf = std::numeric_limits<double>::infinity();
   const Tensors in = qkv({}, 2, 3);
   const Tensor minus = tensor({-inf, 0, 0}, Dtype::f64), plus = tensor({inf, 0, 0}, Dtype::f64);
-  const Tensor wanted = scaled_dot_product_attention(
-      in[0], in[1], in[2], {.mask = from_values<bool>({false, true, true})});
+  const Tensor wanted =
+      attention(in[0], in[1], in[2], {.mask = from_values<bool>({false, true, true})});
   for (const Mask& mask : {Mask(minus) & plus, Mask(plus) & minus,
                            Mask(plus) & from_values<bool>({false, true, true})}) {
-    EXPECT_TRUE(
-        close(scaled_dot_product_attention(in[0], in[1], in[2], {.mask = mask}), wanted, 1e-15));
+    EXPECT_TRUE(close(attention(in[0], in[1], in[2], {.mask = mask}), wanted, 1e-15));
   }
 }
 
@@ -244,10 +238,9 @@ TEST(Mask, OfAUsersFunction) {
         2, queries, keys, [=](auto, auto i, auto j) { return j % 2 == 0 && j <= i + offset; });
     const Mask mask = Mask::causal() & every_second();
     EXPECT_TRUE(same_bits(mask.allowed({2}, queries, keys), allowed));
-    expect_as_defined(
-        [&](In x) { return scaled_dot_product_attention(x[0], x[1], x[2], {.mask = mask}); },
-        [&](In x) { return plain_attention(x[0], x[1], x[2], {.mask = allowed}); },
-        qkv({2}, queries, keys));
+    expect_as_defined([&](In x) { return attention(x[0], x[1], x[2], {.mask = mask}); },
+                      [&](In x) { return plain_attention(x[0], x[1], x[2], {.mask = allowed}); },
+                      qkv({2}, queries, keys));
   }
 }
 
@@ -271,22 +264,21 @@ TEST(MaskErrors, NameTheFunction) {
 TEST(MaskErrors, WhatDoesNotFitIsNamedByTheCall) {
   const Tensors in = qkv({2, 4}, 3, 5);
   const auto error = [&](const Mask& mask) {
-    return error_of([&] { scaled_dot_product_attention(in[0], in[1], in[2], {.mask = mask}); });
+    return error_of([&] { attention(in[0], in[1], in[2], {.mask = mask}); });
   };
   EXPECT_EQ(error(Mask::lengths(integers({9, 1}))),
-            "scaled_dot_product_attention: wanted lengths in [0, 5], the number of keys; got 9");
-  EXPECT_EQ(error(Mask::lengths(integers({-1, 1}))),
-            "scaled_dot_product_attention: wanted lengths >= 0; got -1");
+            "attention: wanted lengths in [0, 5], the number of keys; got 9");
+  EXPECT_EQ(error(Mask::lengths(integers({-1, 1}))), "attention: wanted lengths >= 0; got -1");
   EXPECT_EQ(error(Mask::lengths(integers({1, 2, 3, 4}))),
-            "scaled_dot_product_attention: wanted lengths of the first axes of the batch, [2, 4]; "
+            "attention: wanted lengths of the first axes of the batch, [2, 4]; "
             "got [4]");
   EXPECT_EQ(error(Mask::prefix(integers({1, 2, 3}))),
-            "scaled_dot_product_attention: wanted lengths of the first axes of the batch, [2, 4]; "
+            "attention: wanted lengths of the first axes of the batch, [2, 4]; "
             "got [3]");
   EXPECT_EQ(error(Mask::of([](const AttentionBlock&) {
               return ones({3, 5});
             })),
-            "scaled_dot_product_attention: wanted from Mask::of's function b8 that broadcasts to "
+            "attention: wanted from Mask::of's function b8 that broadcasts to "
             "[2, 4, 3, 5]; got f32[3, 5]");
 }
 
@@ -294,11 +286,11 @@ TEST(MaskErrors, ATensorThatWasOverwrittenIsNamed) {
   const Tensors in = qkv({2}, 3, 5);
   Tensor q = in[0].clone().set_requires_grad();
   Tensor may = ones({3, 5}, Dtype::b8), plus = zeros({3, 5}, Dtype::f64).set_requires_grad();
-  const Tensor y = sum(scaled_dot_product_attention(q, in[1], in[2], {.mask = Mask(may) & plus}));
+  const Tensor y = sum(attention(q, in[1], in[2], {.mask = Mask(may) & plus}));
   may.copy_from(zeros({3, 5}, Dtype::b8));
   EXPECT_EQ(
       error_of([&] { y.backward(); }),
-      "scaled_dot_product_attention: backward needs b8[3, 5], a side argument or a tensor that "
+      "attention: backward needs b8[3, 5], a side argument or a tensor that "
       "its rule captured, which was overwritten since (mutable_data, copy_from, an optimizer's "
       "step)");
 }

@@ -28,9 +28,7 @@ struct Attended {
 Attended attended(const Tensors& in, const AttentionOptions& options, const Tensor& cotangent) {
   Tensors leaves;
   for (const Tensor& x : in) leaves.push_back(x.detach().clone().set_requires_grad());
-  const auto y = [&] {
-    return scaled_dot_product_attention(leaves[0], leaves[1], leaves[2], options);
-  };
+  const auto y = [&] { return attention(leaves[0], leaves[1], leaves[2], options); };
   Attended out{y().detach(), grad({y()}, leaves, {.cotangents = {cotangent}}), {}};
   for (const Tensor& g : grad({y()}, leaves, {.create_graph = true, .cotangents = {cotangent}})) {
     out.by_graph.push_back(g.detach());
@@ -187,8 +185,8 @@ TEST(AttentionMasks, GradientsFarFromZeroKeepTheirDigits) {
     const auto run = [&](Dtype dtype) {
       Tensor rows = scores.to(dtype).clone().set_requires_grad();
       Tensor values = v.to(dtype).clone().set_requires_grad();
-      const Tensor y = scaled_dot_product_attention(rows, q.to(dtype), values,
-                                                    {.score = Score::scaled_dot({.scale = 1})});
+      const Tensor y =
+          attention(rows, q.to(dtype), values, {.score = Score::scaled_dot({.scale = 1})});
       y.backward(g.to(dtype));
       return Tensors{y.detach(), rows.grad(), values.grad()};
     };

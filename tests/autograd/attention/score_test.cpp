@@ -31,12 +31,9 @@ TEST(Score, WithASoftCapIsItsFormula) {
         mine.mask = o.mask.to(q.dtype());
         return mine;
       };
-      expect_as_defined(
-          [&](In x) {
-            return scaled_dot_product_attention(x[0], x[1], x[2], with(x[0]).options());
-          },
-          [&](In x) { return plain_attention(x[0], x[1], x[2], with(x[0])); },
-          qkv({2}, queries, keys));
+      expect_as_defined([&](In x) { return attention(x[0], x[1], x[2], with(x[0]).options()); },
+                        [&](In x) { return plain_attention(x[0], x[1], x[2], with(x[0])); },
+                        qkv({2}, queries, keys));
     }
   }
 }
@@ -49,7 +46,7 @@ TEST(Score, WeightsAreWhatAttentionApplies) {
         return s * 2.0;
       })};
   EXPECT_TRUE(close(matmul(attention_weights(in[0], in[1], o), in[2]),
-                    scaled_dot_product_attention(in[0], in[1], in[2], o), 1e-12));
+                    attention(in[0], in[1], in[2], o), 1e-12));
 }
 
 /// slope * (distance of the places): a bias whose slope is learned, one for each head.
@@ -72,8 +69,8 @@ TEST(Score, OfAUsersFunctionReachesWhatItCaptured) {
     in.push_back(normal({3, 1, 1}, 8) * 0.1);
     expect_as_defined(
         [](In x) {
-          return scaled_dot_product_attention(
-              x[0], x[1], x[2], {.mask = Mask::causal(), .score = with_distance(x[3])});
+          return attention(x[0], x[1], x[2],
+                           {.mask = Mask::causal(), .score = with_distance(x[3])});
         },
         plain_with_distance, in);
   }
@@ -85,8 +82,7 @@ TEST(Score, OfAUsersFunctionWorksBlockByBlock) {
   in.push_back(tensor(0.01, Dtype::f64));
   expect_as_defined(
       [](In x) {
-        return scaled_dot_product_attention(x[0], x[1], x[2],
-                                            {.mask = Mask::causal(), .score = with_distance(x[3])});
+        return attention(x[0], x[1], x[2], {.mask = Mask::causal(), .score = with_distance(x[3])});
       },
       plain_with_distance, in, 2e-4);
 }
@@ -95,10 +91,7 @@ TEST(Score, OfAUsersFunctionHasDerivativesOfAnyOrder) {
   const Tensors in = {normal({2, 2}, 1), normal({3, 2}, 2), normal({3, 1}, 3),
                       tensor(0.3, Dtype::f64)};
   EXPECT_TRUE(GradientsMatch(
-      [](In x) {
-        return scaled_dot_product_attention(x[0], x[1], x[2], {.score = with_distance(x[3])});
-      },
-      in));
+      [](In x) { return attention(x[0], x[1], x[2], {.score = with_distance(x[3])}); }, in));
 }
 
 // 5000 x 5000 weights in f32 are 100 MB, and several of them would be kept for a second derivative.
@@ -112,7 +105,7 @@ TEST(Score, MemoryDoesNotGrowWithTheSquareOfTheLength) {
   for (const bool by_kernels : {true, false}) {
     const AttentionOptions o{.mask = Mask::causal(),
                              .score = by_kernels ? Score() : with_distance(slope)};
-    const Tensor y = scaled_dot_product_attention(q, k, v, o);
+    const Tensor y = attention(q, k, v, o);
     const Tensor dq = grad({sum(y * y)}, {q}, {.create_graph = true})[0];
     grad({sum(dq * dq)}, {k});
     EXPECT_LT(kernels::bytes_held() - before, 100e6) << by_kernels;
@@ -128,7 +121,7 @@ TEST(Score, OfAUsersFunctionLeavesWhatIsMaskedOut) {
   const auto gradients = [&](const AttentionOptions& o, bool create_graph) {
     Tensors leaves;
     for (const Tensor& x : in) leaves.push_back(x.clone().set_requires_grad());
-    const Tensor y = scaled_dot_product_attention(leaves[0], leaves[1], leaves[2], o);
+    const Tensor y = attention(leaves[0], leaves[1], leaves[2], o);
     Tensors found = grad({y}, leaves, {.create_graph = create_graph, .cotangents = {cotangent}});
     for (Tensor& g : found) g = g.detach();
     return found;
@@ -146,8 +139,8 @@ TEST(Score, OfAUsersFunctionLeavesWhatIsMaskedOut) {
   const Tensors longer = qkv({1}, 4, 4, 2, 2);
   Tensors leaves;
   for (const Tensor& x : longer) leaves.push_back(x.clone().set_requires_grad());
-  const Tensor y = scaled_dot_product_attention(leaves[0], leaves[1], leaves[2],
-                                                {.mask = Mask::causal(), .score = score});
+  const Tensor y =
+      attention(leaves[0], leaves[1], leaves[2], {.mask = Mask::causal(), .score = score});
   for (const Tensor& g : grad({sum(y * y)}, leaves)) {
     EXPECT_EQ(min(isfinite(g).to(Dtype::i64)).item(), 1);
   }
@@ -157,8 +150,7 @@ TEST(Score, FunctionsAreAppliedInTheirOrderWithDropout) {
   const Tensors in = qkv({2}, 5, 6);
   const auto run = [&](const Score& score) {
     Rng rng(3);
-    return scaled_dot_product_attention(in[0], in[1], in[2],
-                                        {.score = score, .dropout = 0.3, .rng = &rng});
+    return attention(in[0], in[1], in[2], {.score = score, .dropout = 0.3, .rng = &rng});
   };
   const Score twice = Score()
                           .then([](const Tensor& s, const AttentionBlock&) { return s + 1.0; })
@@ -179,12 +171,11 @@ TEST(ScoreErrors, NameTheFunction) {
             "Score::then: wanted a function; got an empty one");
   const Tensors in = qkv({2}, 3, 5);
   EXPECT_EQ(error_of([&] {
-              scaled_dot_product_attention(
-                  in[0], in[1], in[2],
-                  {.score = Score().then(
-                       [](const Tensor& s, const AttentionBlock&) { return sum(s, -1); })});
+              attention(in[0], in[1], in[2],
+                        {.score = Score().then(
+                             [](const Tensor& s, const AttentionBlock&) { return sum(s, -1); })});
             }),
-            "scaled_dot_product_attention: wanted from Score::then's function scores f64[2, 3, 5]; "
+            "attention: wanted from Score::then's function scores f64[2, 3, 5]; "
             "got f64[2, 3]");
 }
 

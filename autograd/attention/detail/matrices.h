@@ -1,0 +1,49 @@
+#pragma once
+
+// Private to attention: tensors as the batches of matrices that its kernels read and write.
+
+#include "rapt/autograd/graph/storage.h"
+#include "rapt/autograd/kernels/attention/attention.h"
+#include "rapt/autograd/ops/detail/layout.h"
+#include "rapt/autograd/tensor.h"
+
+namespace rapt {
+
+/// x as the kernels read it, its columns dense: itself, or a copy.
+inline Tensor with_dense_columns(const Tensor& x) {
+  const int64_t last = x.rank() - 1;
+  const bool fits = x.strides()[last] == 1 && x.strides()[last - 1] >= x.size(-1);
+  return fits ? x.detach() : x.detach().contiguous();
+}
+
+/// The stride of an axis counted from the last; 0 where x is stretched.
+inline int64_t stride_from_last(const Tensor& x, int64_t axis) {
+  const int64_t own = x.rank() - axis;
+  return own < 0 || x.shape()[own] == 1 ? 0 : x.strides()[own];
+}
+
+/// x's last two axes as matrices along `batch`, which its other axes broadcast to.
+template <class T>
+kernels::Matrices<T> matrices(T* data, const Tensor& x, const Shape& batch) {
+  // A single row or column has no stride of its own; BLAS still wants a plausible one.
+  const int64_t row = x.size(-2) > 1 ? stride_from_last(x, 2) : x.size(-1);
+  return {{data, row, x.size(-1) > 1 ? stride_from_last(x, 1) : 1}, batch_strides(x, batch)};
+}
+
+template <class T>
+kernels::Matrices<const T> read_matrices(const Tensor& x, const Shape& batch) {
+  return matrices<const T>(x.data<T>(), x, batch);
+}
+
+template <class T>
+kernels::Matrices<T> write_matrices(const Tensor& x, const Shape& batch) {
+  return matrices<T>(fresh_data<T>(x), x, batch);
+}
+
+/// What broadcasts to [batch..., Tq, Tk], element by element.
+template <class T>
+kernels::Matrices<T> stretched(T* data, const Tensor& x, const Shape& batch) {
+  return {{data, stride_from_last(x, 2), stride_from_last(x, 1)}, batch_strides(x, batch)};
+}
+
+}  // namespace rapt
