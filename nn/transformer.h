@@ -7,7 +7,8 @@
 #include "rapt/nn/embedding.h"
 #include "rapt/nn/feed_forward.h"
 #include "rapt/nn/normalization.h"
-#include "rapt/nn/position.h"
+#include "rapt/nn/position/learned.h"
+#include "rapt/nn/position/sinusoidal.h"
 
 namespace rapt::nn {
 

@@ -144,6 +144,11 @@ std::vector<Case> cases() {
                               {.mask = Mask::documents(d)}));
        },
        true},
+      {"rotary.RotaryOptions.positions", ids({4, 9}),
+       [](auto& at) {
+         return sum(rotary(leaf({2, 4}), {.positions = at}) * leaf({2, 4}, 2));
+       },
+       true},
       // An additive mask, one that requires a gradient, one that is broadcast.
       {"", tensor({{0, -1, 0}, {0, 0, 0}, {1, 2, 3}}, f64), attend},
       {"", mask({true, false, true}), attend},

@@ -6,7 +6,6 @@
 
 #include "../reference/reference.h"
 #include "rapt/autograd/ops.h"
-#include "rapt/nn/position.h"
 
 namespace rapt::nn {
 namespace {

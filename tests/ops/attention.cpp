@@ -222,7 +222,14 @@ void add_attention(Ops& ops) {
         Shape shape = d.shape(2);
         if (!d.chance(24)) shape.back() = shape.back() / 2 * 2;
         const Tensor x = d.floats(shape);
-        return {rotary(x, {.offset = d.in(0, 300), .base = d.chance(2) ? 10000.0 : 100.0})};
+        RotaryOptions o{.base = d.chance(2) ? 10000.0 : 100.0, .width = d.chance(3) ? 2 : 0};
+        if (d.chance(2)) o.pairs = RotaryPairs::halves;
+        if (d.chance(3)) {
+          o.positions = from_values<int64_t>({d.in(-9, 300)});
+        } else {
+          o.offset = d.in(0, 300);
+        }
+        return {rotary(x, o)};
       });
 }
 
