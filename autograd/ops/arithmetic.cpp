@@ -205,7 +205,7 @@ Tensor fmod(TensorOrNumber first, TensorOrNumber second) {
 
 Tensor neg(const Tensor& x) {
   return pointwise<Takes::numbers>(
-      "neg", x, [](const auto& u) { return -u; },
+      "neg", x, [](const auto& u) { return wrapping([](const auto& v) { return -v; }, u); },
       [](const Backward& y) -> Gradients { return {-y.grad}; });
 }
 
