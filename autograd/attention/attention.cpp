@@ -12,20 +12,42 @@
 namespace rapt {
 namespace {
 
-Shape batch_of(const char* op, const Tensor& q, const Tensor& k) {
+/// How many heads of q share one of k and v.
+int64_t group_of(const char* op, const Tensor& q, const Tensor& k, bool grouped) {
+  if (!grouped) return 1;
+  if (q.rank() < 3 || k.rank() < 3 || k.size(-3) == 0 || q.size(-3) % k.size(-3) != 0) {
+    fail(op,
+         ": wanted q [..., H, Tq, d] with a multiple of the heads of k [..., Hk, Tk, d], as it is"
+         " grouped; got q ",
+         q.shape(), " and k ", k.shape());
+  }
+  return q.size(-3) / k.size(-3);
+}
+
+/// x's, as if each matrix of the last stood there so many times.
+Shape leading_axes(const Tensor& x, int64_t group) {
+  Shape leading = rapt::leading_axes(x);
+  if (group > 1) leading.back() *= group;
+  return leading;
+}
+
+Shape batch_of(const char* op, const Tensor& q, const Tensor& k, int64_t group) {
   if (q.size(-1) != k.size(-1)) {
     fail(op, ": wanted q [..., Tq, d] and k [..., Tk, d]; got q ", q.shape(), " and k ", k.shape());
   }
-  return broadcast(op, leading_axes(q), leading_axes(k));
+  return broadcast(op, leading_axes(q), leading_axes(k, group));
 }
 
-Shape batch_of(const char* op, const Tensor& q, const Tensor& k, const Tensor& v) {
-  const Shape batch = batch_of(op, q, k);
+Shape batch_of(const char* op, const Tensor& q, const Tensor& k, const Tensor& v, int64_t group) {
+  const Shape batch = batch_of(op, q, k, group);
   require_same_dtype(op, q, v);
   if (v.rank() < 2 || v.size(-2) != k.size(-2)) {
     fail(op, ": wanted v [..., Tk, dv] for k ", k.shape(), "; got ", v.shape());
   }
-  return broadcast(op, batch, leading_axes(v));
+  if (group > 1 && (v.rank() < 3 || v.size(-3) != k.size(-3))) {
+    fail(op, ": wanted v with the heads of k ", k.shape(), "; got ", v.shape());
+  }
+  return broadcast(op, batch, leading_axes(v, group));
 }
 
 void check_dropout(const char* op, const AttentionOptions& options) {
@@ -37,11 +59,12 @@ void check_dropout(const char* op, const AttentionOptions& options) {
 
 std::shared_ptr<const AttentionProblem> problem_of(const char* op, const Shape& batch,
                                                    const Tensor& q, const Tensor& k,
-                                                   const AttentionOptions& options) {
+                                                   const AttentionOptions& options, int64_t group) {
   check_dropout(op, options);
   const auto problem =
       std::allocate_shared<AttentionProblem>(PoolAllocator<AttentionProblem>(), op, batch,
                                              q.size(-2), k.size(-2), options.mask, q.dtype());
+  problem->group = group;
   problem->set_score(options.score, q.size(-1), q.dtype());
   problem->set_sink(options.sink, q.dtype());
   return problem;
@@ -79,8 +102,8 @@ struct Inputs {
     a.width = q.size(-1);
     a.value_width = v.size(-1);
     a.q = read_matrices<T>(q, p.batch);
-    a.k = read_matrices<T>(k, p.batch);
-    a.v = read_matrices<T>(v, p.batch);
+    a.k = read_matrices<T>(k, p.batch, p.group);
+    a.v = read_matrices<T>(v, p.batch, p.group);
     a.spans = p.spans();
     for (const Tensor& may : p.allowed) {
       a.may_attend.push_back(stretched<const bool>(may.data<bool>(), may, p.batch));
@@ -133,7 +156,19 @@ struct Kept {
       }
     });
     if (p.sink.defined()) all.push_back(sink_gradient(out, g));
+    for (size_t i : {1, 2}) all[i] = sum_of_groups(all[i]);
     return all;
+  }
+
+  /// From a gradient for each head of q to one for each of k and v.
+  Tensor sum_of_groups(const Tensor& x) const {
+    const int64_t group = in.problem->group;
+    if (group == 1) return x;
+    Shape apart = x.shape();
+    const int64_t heads = x.rank() - 3;
+    apart[heads] /= group;
+    apart.insert(heads + 1, group);
+    return sum(reshape(x, apart), heads + 1);
   }
 
   /// [batch...]: - sum_i p_i (g_i . out_i), where p_i is the weight that went to the sink.
@@ -152,7 +187,8 @@ Tensor attention_weights(const Tensor& given_q, const Tensor& given_k,
                          const AttentionOptions& options) {
   constexpr const char* op = "attention_weights";
   const auto [q, k] = AttentionProblem::prepared(op, options.score, given_q, given_k);
-  const auto p = problem_of(op, batch_of(op, q, k), q, k, options);
+  const int64_t group = group_of(op, q, k, options.grouped);
+  const auto p = problem_of(op, batch_of(op, q, k, group), q, k, options, group);
   return attention_weights_in_ops(*p, p->inputs(q, k, Tensor()));
 }
 
@@ -160,7 +196,8 @@ Tensor attention(const Tensor& given_q, const Tensor& given_k, const Tensor& v,
                  const AttentionOptions& options) {
   constexpr const char* op = "attention";
   const auto [q, k] = AttentionProblem::prepared(op, options.score, given_q, given_k);
-  const auto p = problem_of(op, batch_of(op, q, k, v), q, k, options);
+  const int64_t group = group_of(op, q, k, options.grouped);
+  const auto p = problem_of(op, batch_of(op, q, k, v, group), q, k, options, group);
   const int64_t entries = p->batch.numel();
   WeightDropout dropout{options.dropout};
   if (dropout.p > 0) {

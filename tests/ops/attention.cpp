@@ -108,6 +108,10 @@ void add_samples(OpRecord& attend, OpRecord& weights) {
   samples.add("lengths", qkv, {.mask = Mask::lengths(ids({2, 0}, {2}))});
   samples.add("broadcast heads", {normal({2, 2, 2, 1}), normal({2, 1, 2, 1}, 2), normal({2, 2}, 3)},
               {});
+  samples.add("grouped", {normal({2, 4, 2, 2}), normal({2, 2, 3, 2}, 2), normal({2, 2, 3, 1}, 3)},
+              {.mask = Mask::lengths(ids({3, 1}, {2})), .grouped = true});
+  samples.add("grouped, in ops", {normal({4, 2, 2}), normal({2, 3, 2}, 2), normal({2, 3, 1}, 3)},
+              {.score = Score::additive(tensor({1, 2}, Dtype::f64)), .grouped = true});
   samples.add("one by one", {normal({1, 2}), normal({1, 2}, 2), normal({1, 2}, 3)}, {});
   samples.add("no queries", {normal({0, 2}), normal({2, 2}, 2), normal({2, 2}, 3)}, {});
   samples.add("no keys", {normal({2, 2}), normal({0, 2}), normal({0, 2})}, {});

@@ -39,9 +39,20 @@ Tensor product_of_seen(const Tensor& a, const Tensor& b, const Tensor& masked, i
   return sum(seen(a) * seen(b), {summed});
 }
 
+/// Keys or values [..., heads, T, d], each head as many times as there are queries that share it.
+Tensor for_each_query_head(const AttentionProblem& p, const Tensor& x) {
+  if (p.group == 1) return x;
+  Shape apart = x.shape(), joined = x.shape();
+  const int64_t heads = x.rank() - 3;
+  joined[heads] *= p.group;
+  apart.insert(heads + 1, p.group);
+  return reshape(expand(unsqueeze(x, heads + 1), apart), joined);
+}
+
 Tensor products_of(const AttentionProblem& p, const Block& block, const Tensors& in,
                    const Tensor& masked) {
-  const Tensor q = rows_of(in[0], block.row, block.rows), k = rows_of(in[1], block.key, block.keys);
+  const Tensor q = rows_of(in[0], block.row, block.rows);
+  const Tensor k = for_each_query_head(p, rows_of(in[1], block.key, block.keys));
   if (p.weight.defined()) return additive_scores(p.op, q, k, in[p.weight_at()], masked);
   if (!masked.defined() || (all_finite(q) && all_finite(k))) return matmul(q, transpose(k));
   return product_of_seen(unsqueeze(q, -2), unsqueeze(k, -3), masked, -1);
@@ -116,7 +127,8 @@ Tensor attention_of(const AttentionProblem& p, const Block& block, const Tensors
   const Tensor masked = p.masked(block);
   Tensor weights = weights_of(p, block, in, masked);
   if (dropout.p > 0) weights = weights * kept_weights(p, block, dropout, weights.dtype());
-  return weigh(p.op, weights, rows_of(in[2], block.key, block.keys), masked);
+  const Tensor v = for_each_query_head(p, rows_of(in[2], block.key, block.keys));
+  return weigh(p.op, weights, v, masked);
 }
 
 }  // namespace

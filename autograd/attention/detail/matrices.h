@@ -5,6 +5,7 @@
 #include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/kernels/attention/attention.h"
 #include "rapt/autograd/ops/detail/layout.h"
+#include "rapt/autograd/ops/shape.h"
 #include "rapt/autograd/tensor.h"
 
 namespace rapt {
@@ -33,6 +34,19 @@ kernels::Matrices<T> matrices(T* data, const Tensor& x, const Shape& batch) {
 template <class T>
 kernels::Matrices<const T> read_matrices(const Tensor& x, const Shape& batch) {
   return matrices<const T>(x.data<T>(), x, batch);
+}
+
+/// The same where each matrix of x's last leading axis is shared by `group` neighbours.
+template <class T>
+kernels::Matrices<const T> read_matrices(const Tensor& x, const Shape& batch, int64_t group) {
+  if (group == 1) return read_matrices<T>(x, batch);
+  const int64_t heads = x.rank() - 3;
+  Shape others = batch;
+  others.erase(batch.rank() - 1);
+  kernels::Matrices<const T> out = read_matrices<T>(select(x.detach(), heads, 0), others);
+  out.batch.push_back(x.strides()[heads]);
+  out.shared_by = group;
+  return out;
 }
 
 template <class T>

@@ -65,6 +65,7 @@ class AttentionProblem {
   const char* op;
   Shape batch;
   int64_t queries, keys;
+  int64_t group = 1;  // heads of q, the last axis of the batch, that share one of k and v
   double scale = 1;
   std::optional<double> soft_cap;
   Tensor weight;    // of an additive score, [..., d]; else undefined

@@ -15,11 +15,13 @@
 /// softmax (FlashAttention, arXiv:2205.14135); the backward computes the blocks again.
 namespace rapt::kernels {
 
-/// A batch of matrices: one of them, and the steps from one to the next along each batch axis.
+/// A batch of matrices: one of them, and the steps from one to the next along each batch axis. So
+/// many neighbours along the last batch axis share one.
 template <class T>
 struct Matrices {
   Matrix<T> first;
   Strides batch;
+  int64_t shared_by = 1;
 };
 
 /// Keys [begin, end).

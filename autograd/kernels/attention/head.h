@@ -49,7 +49,8 @@ class BatchIndex {
   Matrix<T> of(const Matrices<T>& all) const {
     Matrix<T> one = all.first;
     for (int64_t axis = 0; axis < position_.size(); ++axis) {
-      one.data += position_[axis] * all.batch[axis];
+      const bool is_last = axis + 1 == position_.size();
+      one.data += position_[axis] / (is_last ? all.shared_by : 1) * all.batch[axis];
     }
     return one;
   }

@@ -202,6 +202,38 @@ TEST(ScoreKinds, CosineOfZerosIsZero) {
   EXPECT_TRUE(all(isfinite(q.grad())).values<bool>()[0]);
 }
 
+// Grouped queries are as if each head of k and v stood there once for each query, to the bit.
+TEST(Grouped, IsAsIfKeysWereRepeated) {
+  const auto repeated = [](const Tensor& x) {  // [2, 2, T, d] -> [2, 6, T, d]
+    return reshape(expand(unsqueeze(x, 2), {2, 2, 3, x.size(2), x.size(3)}),
+                   {2, 6, x.size(2), x.size(3)});
+  };
+  for (const auto& [queries, keys] : {std::pair(4, 7), std::pair(70, 150)}) {
+    for (const bool layout : {false, true}) {
+      const Tensors heads = qkv({2, 6}, queries, 1), all = qkv({2, 2}, 1, keys);
+      Tensors in = {heads[0], all[1], all[2]};
+      for (Tensor& x : in) {
+        if (layout) x = transpose(transpose(x, 1, 2).contiguous(), 1, 2);
+        x = x.to(Dtype::f32).detach().set_requires_grad();
+      }
+      const Tensor mask = normal({2, 6, queries, keys}, 4) > -1;
+      const AttentionOptions o{.mask = Mask::causal() & mask,
+                               .sink = normal({6}, 5).to(Dtype::f32)};
+      AttentionOptions grouped = o;
+      grouped.grouped = true;
+      const Tensor y = attention(in[0], in[1], in[2], grouped);
+      const Tensor wanted = attention(in[0], repeated(in[1]), repeated(in[2]), o);
+      EXPECT_TRUE(same_bits(y, wanted));
+      EXPECT_TRUE(same_bits(attention_weights(in[0], in[1], grouped),
+                            attention_weights(in[0], repeated(in[1]), o)));
+      const Tensor g = normal(y.shape(), 6).to(Dtype::f32);
+      const Tensors found = grad({y}, in, {.cotangents = {g}});
+      const Tensors expected = grad({wanted}, in, {.cotangents = {g}});
+      for (size_t i = 0; i < 3; ++i) EXPECT_TRUE(close(found[i], expected[i], 1e-5)) << i;
+    }
+  }
+}
+
 // Documents packed side by side give what each gives alone, to the bit; NaN of one stays there.
 TEST(Documents, AreAsIfEachWereAlone) {
   for (const int64_t first : {3, 64, 128}) {
@@ -251,6 +283,16 @@ TEST(ScoreKinds, ErrorsSayWhatWasWanted) {
   EXPECT_EQ(with({.mask = Mask::documents(from_values<int64_t>({1, 1, 2, 1, 1}))}),
             "attention: wanted the places of a document side by side; got document 1 in several "
             "pieces");
+  EXPECT_EQ(
+      error_of([&] {
+        attention(q, zeros({3, 5, 4}), zeros({3, 5, 4}), {.grouped = true});
+      }),
+      "attention: wanted q [..., H, Tq, d] with a multiple of the heads of k [..., Hk, Tk, d], "
+      "as it is grouped; got q [2, 3, 4] and k [3, 5, 4]");
+  EXPECT_EQ(error_of([&] {
+              attention(zeros({4, 3, 4}), k, zeros({5, 4}), {.grouped = true});
+            }),
+            "attention: wanted v with the heads of k [2, 5, 4]; got [5, 4]");
   EXPECT_EQ(error_of([] { Mask::documents(zeros({4})); }),
             "Mask::documents: wanted documents of i64; got f32[4]");
   EXPECT_EQ(error_of([] { Score::bilinear(zeros({4})); }),
