@@ -1,6 +1,6 @@
-// A layer of one's own. rapt/nn/self_attention.h is the worked example: per-head maps, an einsum
-// for the scores, a mask, a softmax, an einsum for the output. Here it is used inside another
-// layer, which learns to say at each place the mean of what came before.
+// A layer of one's own. rapt/nn/attention/self_attention.h is the worked example: per-head maps, an
+// einsum for the scores, a mask, a softmax, an einsum for the output. Here it is used inside
+// another layer, which learns to say at each place the mean of what came before.
 //
 //   $ 09_self_attention_layer 30
 //   attention.values.weight  [8, 8]

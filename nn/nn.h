@@ -2,7 +2,8 @@
 
 /// Layers: all public headers of this folder.
 
-#include "rapt/nn/attention.h"
+#include "rapt/nn/attention/multi_head.h"
+#include "rapt/nn/attention/self_attention.h"
 #include "rapt/nn/dropout.h"
 #include "rapt/nn/embedding.h"
 #include "rapt/nn/feed_forward.h"
@@ -14,8 +15,8 @@
 #include "rapt/nn/module.h"
 #include "rapt/nn/normalization.h"
 #include "rapt/nn/position/alibi.h"
+#include "rapt/nn/position/attention_positions.h"
 #include "rapt/nn/position/learned.h"
 #include "rapt/nn/position/relative.h"
 #include "rapt/nn/position/sinusoidal.h"
-#include "rapt/nn/self_attention.h"
 #include "rapt/nn/transformer.h"

@@ -10,11 +10,13 @@ namespace rapt::nn {
 
 TransformerBlock::TransformerBlock(const TransformerBlockOptions& options, Rng& rng)
     : norm1(child("norm1", Norm(options.norm, options.width))),
-      attention(child("attention", MultiHeadAttention({.width = options.width,
-                                                       .heads = options.heads,
-                                                       .dropout = options.dropout,
-                                                       .rotary = options.rotary},
-                                                      rng))),
+      attention(child("attention",
+                      MultiHeadAttention({.width = options.width,
+                                          .heads = options.heads,
+                                          .dropout = options.dropout,
+                                          .positions = options.rotary ? AttentionPositions::rotary()
+                                                                      : AttentionPositions()},
+                                         rng))),
       norm2(child("norm2", Norm(options.norm, options.width))),
       feed_forward(child("feed_forward", FeedForward({.width = options.width,
                                                       .hidden = options.feed_forward,

@@ -3,7 +3,7 @@
 #include <optional>
 #include <vector>
 
-#include "rapt/nn/attention.h"
+#include "rapt/nn/attention/multi_head.h"
 #include "rapt/nn/embedding.h"
 #include "rapt/nn/feed_forward.h"
 #include "rapt/nn/normalization.h"

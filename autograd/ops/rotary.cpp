@@ -42,6 +42,11 @@ Tables tables_of(const Tensor& x, int64_t width, const RotaryOptions& options) {
   Shape rows = x.shape();
   rows.erase(rows.rank() - 1);
   const int64_t pairs = width / 2;
+  const auto columns = static_cast<double>(width);
+  const double base =
+      options.ntk_factor == 1
+          ? options.base
+          : options.base * portable::pow(options.ntk_factor, columns / (columns - 2));
   const bool adjacent = options.pairs == RotaryPairs::adjacent;
   const Shape shape{at.numel(), pairs};
   const Tables out{empty(shape, x.dtype()),
@@ -53,7 +58,7 @@ Tables tables_of(const Tensor& x, int64_t width, const RotaryOptions& options) {
     T *cosine = fresh_data<T>(out.cosine), *sine = fresh_data<T>(out.sine);
     for (int64_t i = 0; i < pairs; ++i) {
       const double frequency =
-          portable::pow(options.base, -2.0 * static_cast<double>(i) / static_cast<double>(width));
+          portable::pow(base, -2.0 * static_cast<double>(i) / static_cast<double>(width));
       for (int64_t t = 0; t < at.numel(); ++t) {
         const double place = static_cast<double>(at.data<int64_t>()[t]) * options.scale;
         cosine[t * pairs + i] = static_cast<T>(portable::cos(place * frequency));
@@ -96,19 +101,14 @@ Tensor rotary(const Tensor& x, const RotaryOptions& options) {
   if (!(options.scale > 0 && std::isfinite(options.scale))) {
     fail("rotary: wanted a finite scale > 0; got ", options.scale);
   }
-  add_lengths("rotary", options.offset, x.size(-2));
   const int64_t width = options.width == 0 ? x.size(-1) : options.width;
-  return rotate(x, tables_of(x, width, options), false);
-}
-
-double ntk_base(double base, double factor, Int width) {
-  if (!(base > 0 && std::isfinite(base))) fail("ntk_base: wanted a finite base > 0; got ", base);
-  if (!(factor >= 1 && std::isfinite(factor))) {
-    fail("ntk_base: wanted a finite factor >= 1; got ", factor);
+  if (!(options.ntk_factor >= 1 && std::isfinite(options.ntk_factor)) ||
+      (options.ntk_factor != 1 && width < 4)) {
+    fail("rotary: wanted a finite ntk_factor >= 1, above 1 with at least 4 columns to turn; got ",
+         options.ntk_factor, " and ", width, " columns");
   }
-  if (width < 4) fail("ntk_base: wanted a width of at least 4; got ", width);
-  const auto d = static_cast<double>(static_cast<int64_t>(width));
-  return base * portable::pow(factor, d / (d - 2));
+  add_lengths("rotary", options.offset, x.size(-2));
+  return rotate(x, tables_of(x, width, options), false);
 }
 
 }  // namespace rapt

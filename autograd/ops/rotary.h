@@ -18,16 +18,15 @@ struct RotaryOptions {
   RotaryPairs pairs = RotaryPairs::adjacent;
   int64_t width = 0;  ///< the first columns that are turned, an even number; 0: all of them
   double scale = 1;   ///< of the places: 1 / f for a context f times as long (arXiv:2306.15595)
+  /// For a context so many times as long, with short wavelengths as they are: the base becomes
+  /// base * factor^(width / (width - 2)) (NTK-aware scaling; arXiv:2309.00071, section 3.1). >= 1
+  double ntk_factor = 1;
 };
 /// Rotary position embedding (RoPE, arXiv:2104.09864, eq. 34), rotary.cpp: row t of x is turned by
 /// the angle (offset + t) * scale * base^(-2i / width) in the plane of its i-th pair of elements,
-/// so that the product of a query and a key depends on the distance between them. x [..., T, d] ->
-/// the same, with the axes in memory in the order of x's
+/// so that the product of a query and a key depends on the distance between them.
+///
+/// x [..., T, d] -> the same, with the axes in memory in the order of x's
 Tensor rotary(const Tensor& x, const RotaryOptions& options = {});
-
-/// The base for a context `factor` times as long that leaves short wavelengths as they are:
-/// base * factor^(width / (width - 2)) (NTK-aware scaling; arXiv:2309.00071, section 3.1). width of
-/// the turned columns, at least 4; factor >= 1.
-double ntk_base(double base, double factor, Int width);
 
 }  // namespace rapt

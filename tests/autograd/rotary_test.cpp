@@ -88,14 +88,17 @@ TEST(Rotary, MakesProductsDependOnTheDistance) {
   }
 }
 
-// The longest wavelength becomes `factor` times as long, the shortest stays.
-TEST(Rotary, NtkBaseStretchesTheLongestWavelength) {
-  for (const int64_t width : {4, 16, 128}) {
-    const auto d = static_cast<double>(width);
-    const double base = ntk_base(10000, 8, width), slowest = -(d - 2) / d;
-    EXPECT_NEAR(std::pow(base, slowest) / std::pow(10000, slowest), 1.0 / 8, 1e-9);
+// The longest wavelength becomes `factor` times as long, the shortest stays: at a place so many
+// times as far, the last pair is turned as before, and the first is not.
+TEST(Rotary, AnNtkFactorStretchesTheLongestWavelength) {
+  for (const int64_t width : {4, 16, 64}) {
+    const Tensor x = normal({1, width});
+    const Tensor near = rotary(x, {.offset = 3});
+    const Tensor far = rotary(x, {.offset = 24, .ntk_factor = 8});
+    const auto pair = [](const Tensor& y, int64_t i) { return slice(y, -1, 2 * i, 2 * i + 2); };
+    EXPECT_TRUE(close(pair(far, width / 2 - 1), pair(near, width / 2 - 1), 1e-12));
+    EXPECT_TRUE(close(pair(far, 0), pair(rotary(x, {.offset = 24}), 0), 1e-12));
   }
-  EXPECT_EQ(ntk_base(500, 1, 8), 500);
 }
 
 TEST(Rotary, ErrorsSayWhatWasWanted) {
@@ -113,10 +116,12 @@ TEST(Rotary, ErrorsSayWhatWasWanted) {
   EXPECT_EQ(with({2, 4}, {.positions = ones({2})}), "rotary: wanted positions of i64; got f32[2]");
   EXPECT_EQ(with({2, 4}, {.offset = 1, .positions = arange(2)}),
             "rotary: wanted positions or an offset; got both");
-  EXPECT_EQ(error_of([] { ntk_base(10000, 0.5, 8); }),
-            "ntk_base: wanted a finite factor >= 1; got 0.5");
-  EXPECT_EQ(error_of([] { ntk_base(10000, 2, 2); }),
-            "ntk_base: wanted a width of at least 4; got 2");
+  EXPECT_EQ(with({2, 4}, {.ntk_factor = 0.5}),
+            "rotary: wanted a finite ntk_factor >= 1, above 1 with at least 4 columns to turn; got "
+            "0.5 and 4 columns");
+  EXPECT_EQ(with({2, 2}, {.ntk_factor = 2}),
+            "rotary: wanted a finite ntk_factor >= 1, above 1 with at least 4 columns to turn; got "
+            "2 and 2 columns");
 }
 
 }  // namespace

@@ -1,10 +1,10 @@
-#include "rapt/nn/attention.h"
+#include "rapt/nn/attention/multi_head.h"
 
 #include <gtest/gtest.h>
 
 #include <limits>
 
-#include "../reference/reference.h"
+#include "../../reference/reference.h"
 #include "rapt/autograd/ops.h"
 
 namespace rapt::nn {
@@ -107,13 +107,14 @@ TEST(MultiHeadAttention, IsItsDefinition) {
 
 TEST(MultiHeadAttention, TurnsQueriesAndKeysWhenRotary) {
   Rng rng(4);
-  const MultiHeadAttention layer({.width = 8, .heads = 2, .rotary = true}, rng);
+  const MultiHeadAttention layer(
+      {.width = 8, .heads = 2, .positions = AttentionPositions::rotary()}, rng);
   const Tensor x = rng.normal({2, 4, 8});
   const RotaryOptions options;
   EXPECT_TRUE(close(layer(x), by_definition(layer, x, x, 2, {}, &options), 1e-5));
   EXPECT_FALSE(close(layer(x), by_definition(layer, x, x, 2, {}, nullptr), 1e-5));
   EXPECT_EQ(error_of([&] { layer(x, x); }),
-            "MultiHeadAttention: rotary positions are for self-attention only");
+            "MultiHeadAttention: positions and windows are for self-attention only");
 }
 
 TEST(MultiHeadAttention, TakesAMaskThatIsAddedToTheScores) {
@@ -210,9 +211,11 @@ TEST(MultiHeadAttention, RefusesWhatDoesNotFit) {
   EXPECT_EQ(
       error_of([&] { MultiHeadAttention({.width = 8, .heads = 0}, rng); }),
       "MultiHeadAttention: wanted a width that is divisible by heads; got width 8 and heads 0");
-  EXPECT_EQ(
-      error_of([&] { MultiHeadAttention({.width = 6, .heads = 2, .rotary = true}, rng); }),
-      "MultiHeadAttention: rotary positions turn pairs: wanted an even width / heads; got 6 / 2");
+  EXPECT_EQ(error_of([&] {
+              MultiHeadAttention(
+                  {.width = 6, .heads = 2, .positions = AttentionPositions::rotary()}, rng);
+            }),
+            "MultiHeadAttention: rotary positions turn pairs: wanted an even head_width; got 3");
   const MultiHeadAttention layer({.width = 8, .heads = 2, .memory_width = 3}, rng);
   EXPECT_EQ(error_of([&] {
               layer(ones({4, 8}), ones({1, 2, 3}));
@@ -222,11 +225,11 @@ TEST(MultiHeadAttention, RefusesWhatDoesNotFit) {
               layer(ones({1, 4, 8}), ones({1, 2, 8}));
             }),
             "MultiHeadAttention: wanted memory [B, T, 3]; got [1, 2, 8]");
-  EXPECT_EQ(
-      error_of([&] {
-        layer(ones({1, 4, 8}));
-      }),  // keys are made from width 3
-      "linear_each: wanted x [..., in] and weight [out, in]; got x [1, 4, 8] and weight [8, 3]");
+  EXPECT_EQ(error_of([&] {
+              layer(ones({1, 4, 8}));
+            }),
+            "MultiHeadAttention: wanted a memory [B, T, 3], of which its keys and values are made; "
+            "got x alone");
 }
 
 }  // namespace

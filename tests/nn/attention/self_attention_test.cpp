@@ -1,8 +1,8 @@
-#include "rapt/nn/self_attention.h"
+#include "rapt/nn/attention/self_attention.h"
 
 #include <gtest/gtest.h>
 
-#include "../reference/reference.h"
+#include "../../reference/reference.h"
 #include "rapt/autograd/ops.h"
 
 namespace rapt::nn {

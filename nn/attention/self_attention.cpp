@@ -1,4 +1,4 @@
-#include "rapt/nn/self_attention.h"
+#include "rapt/nn/attention/self_attention.h"
 
 #include <cmath>
 

@@ -1,0 +1,202 @@
+#include "rapt/nn/attention/multi_head.h"
+
+#include <cmath>
+
+#include "rapt/autograd/ops.h"
+#include "rapt/nn/detail/fused.h"
+#include "rapt/nn/position/alibi.h"
+
+namespace rapt::nn {
+namespace {
+
+using Kind = AttentionPositions::Kind;
+
+/// The options with what 0 stands for in place of it.
+MultiHeadAttentionOptions filled_in(MultiHeadAttentionOptions o) {
+  constexpr const char* name = "MultiHeadAttention: ";
+  if (o.heads < 1 || o.width < 1 || (o.head_width == 0 && o.width % o.heads != 0)) {
+    fail(name, "wanted a width that is divisible by heads; got width ", o.width, " and heads ",
+         o.heads);
+  }
+  if (o.head_width < 0) fail(name, "wanted head_width >= 0; got ", o.head_width);
+  if (o.memory_width < 0) fail(name, "wanted memory_width >= 0; got ", o.memory_width);
+  if (o.key_value_heads < 0 || (o.key_value_heads > 0 && o.heads % o.key_value_heads != 0)) {
+    fail(name, "wanted heads that are divisible by key_value_heads; got ", o.heads, " and ",
+         o.key_value_heads);
+  }
+  if (o.window && *o.window < 0) fail(name, "wanted a window >= 0; got ", *o.window);
+  const bool is_product = o.score != ScoreKind::additive && o.score != ScoreKind::cosine;
+  if (o.soft_cap && !is_product) {
+    fail(name, "wanted a soft_cap with a score that is a product; got an additive or cosine one");
+  }
+  if (o.positions.kind == Kind::relative_keys && o.score != ScoreKind::scaled_dot) {
+    fail(name, "wanted the scaled dot with relative_keys, which are added to the keys");
+  }
+  if (o.head_width == 0) o.head_width = o.width / o.heads;
+  if (o.memory_width == 0) o.memory_width = o.width;
+  if (o.key_value_heads == 0) o.key_value_heads = o.heads;
+  if (o.positions.kind == Kind::rotary) {
+    const RotaryOptions& rotary = o.positions.rotary_options;
+    if (rotary.width == 0 && o.head_width % 2 != 0) {
+      fail(name, "rotary positions turn pairs: wanted an even head_width; got ", o.head_width);
+    }
+    if (rotary.offset != 0 || rotary.positions.defined()) {
+      fail(name, "wanted rotary options without places, which come from the call");
+    }
+  }
+  return o;
+}
+
+Linear map(int64_t in, int64_t heads, const MultiHeadAttentionOptions& o, Rng& rng) {
+  return Linear(in, heads * o.head_width, rng, {.bias = o.bias});
+}
+
+void check_input(const char* name, const Tensor& x, int64_t width) {
+  if (x.rank() != 3 || x.size(-1) != width) {
+    fail("MultiHeadAttention: wanted ", name, " [B, T, ", width, "]; got ", x.shape());
+  }
+}
+
+Tensor initial_score_weight(const MultiHeadAttentionOptions& o, Rng& rng) {
+  const int64_t h = o.heads, d = o.head_width;
+  switch (o.score) {
+    case ScoreKind::scaled_dot:
+    case ScoreKind::dot:
+      return {};
+    case ScoreKind::bilinear:
+      return expand(diag_embed(ones({d})), {h, d, d}).clone();
+    case ScoreKind::additive: {
+      const double bound = 1 / std::sqrt(static_cast<double>(d));
+      return rng.uniform({h, d}, -bound, bound);
+    }
+    case ScoreKind::cosine:
+      return full({h, 1, 1}, 10);
+  }
+  return {};
+}
+
+}  // namespace
+
+MultiHeadAttention::MultiHeadAttention(const MultiHeadAttentionOptions& given, Rng& rng)
+    : MultiHeadAttention(Filled{filled_in(given)}, rng) {}
+
+MultiHeadAttention::MultiHeadAttention(const Filled& filled, Rng& rng)
+    : query(child("query", map(filled.options.width, filled.options.heads, filled.options, rng))),
+      key(child("key", map(filled.options.memory_width, filled.options.key_value_heads,
+                           filled.options, rng))),
+      value(child("value", map(filled.options.memory_width, filled.options.key_value_heads,
+                               filled.options, rng))),
+      output(child("output", Linear(filled.options.heads * filled.options.head_width,
+                                    filled.options.width, rng, {.bias = filled.options.bias}))),
+      dropout(child("dropout", Dropout(filled.options.dropout, rng))),
+      options_(filled.options) {
+  const MultiHeadAttentionOptions& o = options_;
+  if (o.query_key_norm) {
+    query_norm = child("query_norm", Norm(*o.query_key_norm, o.head_width));
+    key_norm = child("key_norm", Norm(*o.query_key_norm, o.head_width));
+  }
+  if (o.positions.kind == Kind::relative_bias) {
+    relative_bias = child("relative_bias", RelativeBias({.heads = o.heads,
+                                                         .buckets = o.positions.buckets,
+                                                         .max_distance = o.positions.max_distance},
+                                                        rng));
+  }
+  if (o.positions.kind == Kind::relative_keys) {
+    relative_keys = child(
+        "relative_keys",
+        RelativeKeys({.head_width = o.head_width, .max_distance = o.positions.max_distance}, rng));
+  }
+  if (o.positions.kind == Kind::alibi) alibi_slopes_ = alibi_slopes(o.heads, Dtype::f64);
+  if (o.gate) gate = child("gate", map(o.width, o.heads, o, rng));
+  if (const Tensor weight = initial_score_weight(o, rng); weight.defined()) {
+    score_weight = parameter("score_weight", weight);
+  }
+  if (o.sink) sink = parameter("sink", zeros({o.heads}));
+}
+
+Tensor MultiHeadAttention::heads_of(const Tensor& x) const {
+  const int64_t d = options_.head_width;
+  return transpose(reshape(x, {x.size(0), x.size(1), x.size(2) / d, d}), 1, 2);
+}
+
+Tensor MultiHeadAttention::operator()(const Tensor& x, const AttendOptions& how) const {
+  return call(x, [&] {
+    check_input("x", x, options_.width);
+    if (options_.memory_width != options_.width) {
+      fail("MultiHeadAttention: wanted a memory [B, T, ", options_.memory_width,
+           "], of which its keys and values are made; got x alone");
+    }
+    const Tensors maps = call_each(x, {&query, &key, &value});
+    return attend(x, heads_of(maps[0]), heads_of(maps[1]), heads_of(maps[2]), how);
+  });
+}
+
+Tensor MultiHeadAttention::operator()(const Tensor& x, const Tensor& memory,
+                                      const AttendOptions& how) const {
+  return call(x, [&] {
+    if (options_.positions.kind != Kind::none || options_.window) {
+      fail("MultiHeadAttention: positions and windows are for self-attention only");
+    }
+    check_input("x", x, options_.width);
+    check_input("memory", memory, options_.memory_width);
+    const Tensors maps = call_each(memory, {&key, &value});
+    return attend(x, heads_of(query(x)), heads_of(maps[0]), heads_of(maps[1]), how);
+  });
+}
+
+Score MultiHeadAttention::score_of(const Tensor& q, int64_t keys) const {
+  const auto base = [&] {
+    switch (options_.score) {
+      case ScoreKind::scaled_dot:
+        return options_.soft_cap ? Score::scaled_dot({.soft_cap = options_.soft_cap}) : Score();
+      case ScoreKind::dot:
+        return Score::dot({.soft_cap = options_.soft_cap});
+      case ScoreKind::bilinear:
+        return Score::bilinear(score_weight, {.soft_cap = options_.soft_cap});
+      case ScoreKind::additive:
+        return Score::additive(score_weight);
+      case ScoreKind::cosine:
+        return Score::cosine(score_weight);
+    }
+    return Score();
+  };
+  const int64_t queries = q.size(2);
+  switch (options_.positions.kind) {
+    case Kind::none:
+    case Kind::rotary:
+      break;
+    case Kind::alibi:
+      return base().with_relative_bias(alibi(alibi_slopes_.to(q.dtype()), queries, keys));
+    case Kind::relative_bias:
+      return base().with_relative_bias((*relative_bias)(queries, keys));
+    case Kind::relative_keys:
+      return (*relative_keys)(q, base());
+  }
+  return base();
+}
+
+Tensor MultiHeadAttention::attend(const Tensor& x, Tensor q, Tensor k, const Tensor& v,
+                                  const AttendOptions& how) const {
+  if (query_norm) {
+    q = (*query_norm)(q);
+    k = (*key_norm)(k);
+  }
+  if (options_.positions.kind == Kind::rotary) {
+    q = rotary(q, options_.positions.rotary_options);
+    k = rotary(k, options_.positions.rotary_options);
+  }
+  const Mask near = options_.window ? Mask::window(*options_.window, *options_.window) : Mask();
+  const AttentionOptions options{.mask = how.mask & near,
+                                 .score = score_of(q, k.size(2)),
+                                 .sink = sink,
+                                 .grouped = options_.key_value_heads != options_.heads,
+                                 .dropout = dropout.probability(),
+                                 .rng = &dropout.rng()};
+  if (how.weights) *how.weights = attention_weights(q, k, options);
+  const Tensor heads = attention(q, k, v, options);  // [B, H, Tq, d]
+  const Tensor sides = transpose(heads, 1, 2);       // [B, Tq, H, d]
+  const Tensor joined = reshape(sides, {q.size(0), q.size(2), output.weight.size(1)});
+  return output(gate ? joined * sigmoid((*gate)(x)) : joined);
+}
+
+}  // namespace rapt::nn
