@@ -75,6 +75,16 @@ Mask Mask::of(Function f) {
   return Mask({.kind = Part::Kind::function, .f = std::make_shared<const Function>(std::move(f))});
 }
 
+Mask Mask::at(const Tensor& starts) const {
+  require_dtype("Mask::at", "starts", starts, Dtype::i64);
+  if (is_empty()) return *this;
+  const auto parts = std::allocate_shared<Parts>(PoolAllocator<Parts>(), *parts_);
+  for (Part& part : parts->all) part.starts = starts;
+  Mask moved;
+  moved.parts_ = parts;
+  return moved;
+}
+
 Mask operator&(const Mask& a, const Mask& b) {
   if (a.is_empty()) return b;
   if (b.is_empty()) return a;

@@ -21,7 +21,7 @@ struct AttentionBlock {
 ///   attention(q, k, v, {.mask = Mask::causal() & Mask::lengths(lengths)});
 ///
 /// Query i of Tq stands at the place i + Tk - Tq: the last query beside the last key, as when new
-/// tokens are generated; with Align::first at the place i.
+/// tokens are generated; with Align::first at the place i; or wherever at() says.
 class Mask {
  public:
   enum class Align { last, first };
@@ -48,6 +48,14 @@ class Mask {
   /// i64 [..., Tk], its leading axes as those of lengths(): a number for each place, the same for
   /// the places of one document, which lie side by side. Tq is at most Tk.
   static Mask documents(const Tensor& documents, Align align = Align::last);
+
+  /// This mask for queries that stand elsewhere, each sequence at a place of its own: query i of
+  /// entry b at starts[b] + i, whatever the alignment. Tensors and functions go by i as before.
+  ///
+  ///   (Mask::causal() & Mask::window(128, 0)).at(starts)
+  ///
+  /// starts i64, as in lengths(). An error when one is below 0.
+  Mask at(const Tensor& starts) const;
 
   /// A mask of the user's own: b8, broadcast to [..., rows, keys] of the block. It is called block
   /// by block, so what it forbids costs what it allows; joined to the others, blocks that those

@@ -11,6 +11,7 @@
 #include "rapt/autograd/ops/detail/layout.h"
 #include "rapt/autograd/ops/detail/products.h"
 #include "rapt/autograd/ops/detail/sum_to.h"
+#include "rapt/autograd/ops/detail/weight_layouts.h"
 
 namespace rapt {
 namespace {
@@ -156,12 +157,14 @@ void check_linear(const char* op, const Tensor& x, const Tensor& weight, const T
 
 namespace {
 
-/// x as one matrix: its rows are all but its last axis.
-Tensor as_matrix(const Tensor& x) {
+int64_t rows_of(const Tensor& x) {
   int64_t rows = 1;
   for (int64_t axis = 0; axis + 1 < x.rank(); ++axis) rows *= x.shape()[axis];
-  return reshape(x, {rows, x.size(-1)});
+  return rows;
 }
+
+/// x as one matrix: its rows are all but its last axis.
+Tensor as_matrix(const Tensor& x) { return reshape(x, {rows_of(x), x.size(-1)}); }
 
 /// Of y_i = x W_i^T + bias_i, the inputs being x, W_0, bias_0, W_1, ...:
 ///   dx = sum over i of g_i W_i,   dW_i = g_i^T x,   dbias_i = sum over rows of g_i
@@ -226,10 +229,39 @@ class LinearGradients {
   Gradients out_;
 };
 
+/// linear_each for few rows outside the graph, with weights that were laid out before.
+Tensors laid_out_maps(WeightLayouts& layouts, const Tensor& x, TensorList weights,
+                      TensorList biases) {
+  const Tensor rows = readable(as_matrix(x));
+  Tensors out;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const kernels::PackedB<float>& b = layouts.of(weights[i]);
+    Shape shape = x.shape();
+    shape.back() = weights[i].size(0);
+    const Tensor y = empty(shape, Dtype::f32);
+    kernels::Product<float> product{rows.size(0),
+                                    weights[i].size(0),
+                                    rows.size(1),
+                                    matrix<float>(rows),
+                                    matrix<float>(transpose(weights[i])),
+                                    {fresh_data<float>(y), shape.back(), 1}};
+    const Tensor bias = biases.empty() || !biases[i].defined() ? Tensor() : biases[i].contiguous();
+    if (bias.defined()) product.bias = bias.data<float>();
+    kernels::gemm_of_few_rows(product, b);
+    out.push_back(y);
+  }
+  return out;
+}
+
 /// linear_each, under the name of the function that was called.
 Tensors linear_maps(const char* op, const Tensor& x, TensorList weights, TensorList biases) {
   const auto bias_of = [&](size_t i) { return biases.empty() ? Tensor() : biases[i]; };
   for (size_t i = 0; i < weights.size(); ++i) check_linear(op, x, weights[i], bias_of(i));
+  if (WeightLayouts* const layouts = WeightLayouts::for_rows(rows_of(x), x.dtype())) {
+    if (std::all_of(weights.begin(), weights.end(), WeightLayouts::can_hold)) {
+      return laid_out_maps(*layouts, x, weights, biases);
+    }
+  }
   Products products;
   Tensors out;
   Tensors inputs = {x};

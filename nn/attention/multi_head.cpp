@@ -1,6 +1,7 @@
 #include "rapt/nn/attention/multi_head.h"
 
 #include <cmath>
+#include <tuple>
 
 #include "rapt/autograd/ops.h"
 #include "rapt/nn/detail/fused.h"
@@ -127,7 +128,7 @@ Tensor MultiHeadAttention::operator()(const Tensor& x, const AttendOptions& how)
            "], of which its keys and values are made; got x alone");
     }
     const Tensors maps = call_each(x, {&query, &key, &value});
-    return attend(x, heads_of(maps[0]), heads_of(maps[1]), heads_of(maps[2]), how);
+    return self_attend(x, heads_of(maps[0]), heads_of(maps[1]), heads_of(maps[2]), how);
   });
 }
 
@@ -139,12 +140,20 @@ Tensor MultiHeadAttention::operator()(const Tensor& x, const Tensor& memory,
     }
     check_input("x", x, options_.width);
     check_input("memory", memory, options_.memory_width);
-    const Tensors maps = call_each(memory, {&key, &value});
-    return attend(x, heads_of(query(x)), heads_of(maps[0]), heads_of(maps[1]), how);
+    const auto keys_and_values = [&]() -> KeyValueCache::KeysAndValues {
+      const Tensors maps = call_each(memory, {&key, &value});
+      const Tensor k = heads_of(maps[0]);
+      return {key_norm ? (*key_norm)(k) : k, heads_of(maps[1])};
+    };
+    Tensor q = heads_of(query(x));
+    if (query_norm) q = (*query_norm)(q);
+    const auto [k, v] =
+        how.cache ? how.cache->of_memory(memory, keys_and_values) : keys_and_values();
+    return attend(x, q, k, v, how.mask, score_of(q, k.size(2), {}), how);
   });
 }
 
-Score MultiHeadAttention::score_of(const Tensor& q, int64_t keys) const {
+Score MultiHeadAttention::score_of(const Tensor& q, int64_t keys, const Tensor& starts) const {
   const auto base = [&] {
     switch (options_.score) {
       case ScoreKind::scaled_dot:
@@ -166,28 +175,49 @@ Score MultiHeadAttention::score_of(const Tensor& q, int64_t keys) const {
     case Kind::rotary:
       break;
     case Kind::alibi:
-      return base().with_relative_bias(alibi(alibi_slopes_.to(q.dtype()), queries, keys));
+      return base().with_relative_bias(alibi(alibi_slopes_.to(q.dtype()), queries, keys, starts));
     case Kind::relative_bias:
-      return base().with_relative_bias((*relative_bias)(queries, keys));
+      return base().with_relative_bias((*relative_bias)(queries, keys, starts));
     case Kind::relative_keys:
-      return (*relative_keys)(q, base());
+      return (*relative_keys)(q, base(), starts);
   }
   return base();
 }
 
-Tensor MultiHeadAttention::attend(const Tensor& x, Tensor q, Tensor k, const Tensor& v,
-                                  const AttendOptions& how) const {
+Tensor MultiHeadAttention::self_attend(const Tensor& x, Tensor q, Tensor k, Tensor v,
+                                       const AttendOptions& how) const {
   if (query_norm) {
     q = (*query_norm)(q);
     k = (*key_norm)(k);
   }
+  const KeyValueCache* const before = how.cache;
   if (options_.positions.kind == Kind::rotary) {
-    q = rotary(q, options_.positions.rotary_options);
-    k = rotary(k, options_.positions.rotary_options);
+    RotaryOptions places = options_.positions.rotary_options;
+    if (before && before->starts().defined()) {
+      places.positions = unsqueeze(before->places(), 1);  // [B, 1, T]
+    } else if (before) {
+      places.offset = before->start();
+    }
+    q = rotary(q, places);
+    k = rotary(k, places);
   }
-  const Mask near = options_.window ? Mask::window(*options_.window, *options_.window) : Mask();
-  const AttentionOptions options{.mask = how.mask & near,
-                                 .score = score_of(q, k.size(2)),
+  Mask mask = how.mask;
+  if (options_.window) mask = mask & Mask::window(*options_.window, *options_.window);
+  Tensor starts;
+  if (how.cache) {
+    std::tie(k, v) = how.cache->extend(k, v);
+    starts = before->starts();
+    if (starts.defined()) mask = mask.at(starts);
+    if (before->ends().defined()) mask = mask & Mask::lengths(before->ends());
+  }
+  return attend(x, q, k, v, mask, score_of(q, k.size(2), starts), how);
+}
+
+Tensor MultiHeadAttention::attend(const Tensor& x, const Tensor& q, const Tensor& k,
+                                  const Tensor& v, const Mask& mask, const Score& score,
+                                  const AttendOptions& how) const {
+  const AttentionOptions options{.mask = mask,
+                                 .score = score,
                                  .sink = sink,
                                  .grouped = options_.key_value_heads != options_.heads,
                                  .dropout = dropout.probability(),

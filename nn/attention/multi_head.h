@@ -4,6 +4,7 @@
 
 #include "rapt/autograd/attention/mask.h"
 #include "rapt/autograd/attention/score.h"
+#include "rapt/nn/attention/cache.h"
 #include "rapt/nn/dropout.h"
 #include "rapt/nn/linear.h"
 #include "rapt/nn/normalization.h"
@@ -39,6 +40,9 @@ struct AttendOptions {
   /// that broadcasts to [B, H, Tq, Tk].
   Mask mask = {};
   Tensor* weights = nullptr;  ///< if given, set to the weights of each head: [B, H, Tq, Tk]
+  /// What x's tokens come behind: they attend to those as well. x is then the tokens of the cache's
+  /// CacheStep; memory has to be that of its first step.
+  KeyValueCache* cache = nullptr;
 };
 
 /// Multi-head attention (arXiv:1706.03762, section 3.2.2), batch first. Every head has head_width
@@ -76,9 +80,10 @@ class MultiHeadAttention : public Module {
 
   // [B, T, heads * d] -> a view, [B, heads, T, d]
   Tensor heads_of(const Tensor& x) const;
-  Tensor attend(const Tensor& x, Tensor q, Tensor k, const Tensor& v,
-                const AttendOptions& how) const;
-  Score score_of(const Tensor& q, int64_t keys) const;
+  Tensor self_attend(const Tensor& x, Tensor q, Tensor k, Tensor v, const AttendOptions& how) const;
+  Tensor attend(const Tensor& x, const Tensor& q, const Tensor& k, const Tensor& v,
+                const Mask& mask, const Score& score, const AttendOptions& how) const;
+  Score score_of(const Tensor& q, int64_t keys, const Tensor& starts) const;
 
   MultiHeadAttentionOptions options_;
   Tensor alibi_slopes_;  // [H]; or undefined

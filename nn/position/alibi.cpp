@@ -22,13 +22,13 @@ Tensor alibi_slopes(int64_t heads, Dtype dtype) {
   return from_values(slopes, {heads}).to(dtype);
 }
 
-Tensor alibi(const Tensor& slopes, int64_t queries, int64_t keys) {
+Tensor alibi(const Tensor& slopes, int64_t queries, int64_t keys, const Tensor& starts) {
   if (!slopes.defined() || slopes.rank() != 1) {
     fail("alibi: wanted slopes [heads]; got ",
          slopes.defined() ? text(slopes.shape()) : "an undefined tensor");
   }
-  const Tensor distance = abs(relative_distances(queries, keys)).to(slopes.dtype());
-  return -unsqueeze(slopes, 1) * distance;
+  const Tensor distance = abs(relative_distances(queries, keys, starts)).to(slopes.dtype());
+  return -unsqueeze(slopes, 1) * unsqueeze(distance, -2);
 }
 
 }  // namespace rapt::nn

@@ -22,4 +22,8 @@ Tensor LearnedPositions::operator()(int64_t length) const {
   });
 }
 
+Tensor LearnedPositions::operator()(const Tensor& places) const {
+  return call(Tensor(), [&] { return embedding(weight, places); });
+}
+
 }  // namespace rapt::nn

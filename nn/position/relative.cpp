@@ -8,11 +8,16 @@
 
 namespace rapt::nn {
 
-Tensor relative_distances(int64_t queries, int64_t keys) {
+Tensor relative_distances(int64_t queries, int64_t keys, const Tensor& starts) {
   if (queries < 0 || keys < 0) {
     fail("relative_distances: wanted lengths >= 0; got ", queries, " and ", keys);
   }
-  return queries + keys == 0 ? arange(0) : arange(1 - keys, queries);
+  if (!starts.defined()) return queries + keys == 0 ? arange(0) : arange(1 - keys, queries);
+  if (starts.dtype() != Dtype::i64 || starts.rank() != 1) {
+    fail("relative_distances: wanted starts i64 [B]; got ", starts.dtype(), starts.shape());
+  }
+  const Tensor from_first = queries + keys == 0 ? arange(0) : arange(1 - queries, keys);
+  return from_first - unsqueeze(starts, 1);
 }
 
 // ---- T5 ----------------------------------------------------------------------------------------
@@ -51,9 +56,9 @@ RelativeBias::RelativeBias(const RelativeBiasOptions& options, Rng& rng)
     : weight(parameter("weight", gpt2_normal({checked(options).buckets, options.heads}, rng))),
       options_(options) {}
 
-Tensor RelativeBias::operator()(int64_t queries, int64_t keys) const {
+Tensor RelativeBias::operator()(int64_t queries, int64_t keys, const Tensor& starts) const {
   return call(Tensor(), [&] {
-    return transpose(embedding(weight, buckets_of(relative_distances(queries, keys))));
+    return transpose(embedding(weight, buckets_of(relative_distances(queries, keys, starts))));
   });
 }
 
@@ -69,7 +74,7 @@ Tensor RelativeBias::buckets_of(const Tensor& distances) const {
     while (bucket + 1 < each && first[static_cast<size_t>(bucket + 1)] <= far) ++bucket;
     buckets.push_back(bucket + (behind && !options_.causal ? each : 0));
   }
-  return from_values(buckets, {distances.numel()});
+  return from_values(buckets, distances.shape());
 }
 
 // ---- Shaw --------------------------------------------------------------------------------------
@@ -83,7 +88,7 @@ RelativeKeys::RelativeKeys(const RelativeKeysOptions& options, Rng& rng) {
       parameter("weight", gpt2_normal({2 * options.max_distance + 1, options.head_width}, rng));
 }
 
-Score RelativeKeys::operator()(const Tensor& q, const Score& score) const {
+Score RelativeKeys::operator()(const Tensor& q, const Score& score, const Tensor& starts) const {
   if (!q.defined() || q.rank() < 2 || q.size(-1) != weight.size(1)) {
     fail("RelativeKeys: wanted q [..., Tq, ", weight.size(1), "]; got ",
          q.defined() ? text(q.shape()) : "an undefined tensor");
@@ -91,10 +96,18 @@ Score RelativeKeys::operator()(const Tensor& q, const Score& score) const {
   const int64_t most = weight.size(0) / 2;
   const double scale = 1 / std::sqrt(static_cast<double>(weight.size(1)));
   const Tensor products = matmul(q, transpose(weight)) * scale;  // [..., Tq, 2 most + 1]
-  return score.then([products, most](const Tensor& scores, const AttentionBlock& b) {
+  Tensor first_places;                                           // [B, 1 ...], as products
+  if (starts.defined()) {
+    Shape shape = filled<Shape>(q.rank(), 1);
+    shape[0] = starts.numel();
+    first_places = reshape(starts, shape);
+  }
+  return score.then([products, most, first_places](const Tensor& scores, const AttentionBlock& b) {
     const int64_t first = b.rows.data<int64_t>()[0];
     const Tensor own = slice(products, -2, first, first + b.rows.size(0));
-    const Tensor distances = b.keys - b.rows + (b.query_count - b.key_count);  // [rows, keys]
+    const Tensor distances =  // [rows, keys], or of each sequence
+        first_places.defined() ? b.keys - b.rows - first_places
+                               : b.keys - b.rows + (b.query_count - b.key_count);
     Shape shape = own.shape();
     shape.back() = b.keys.size(1);
     return scores + gather(own, -1, expand(clamp(distances, -most, most) + most, shape));

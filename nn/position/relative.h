@@ -8,8 +8,9 @@ namespace rapt::nn {
 
 /// i64 [queries + keys - 1]: the place of the key less that of the query, in the order of
 /// Score::with_relative_bias, where the last query stands beside the last key. Below 0 are the keys
-/// before.
-Tensor relative_distances(int64_t queries, int64_t keys);
+/// before.   With starts, i64 [B]: [B, queries + keys - 1], where the first query of sequence b
+/// stands beside key starts[b], as in Mask::at.
+Tensor relative_distances(int64_t queries, int64_t keys, const Tensor& starts = {});
 
 struct RelativeBiasOptions {
   int64_t heads = 0;
@@ -20,7 +21,8 @@ struct RelativeBiasOptions {
 
 /// T5's relative positions (arXiv:1910.10683, section 2.1): a trained number for each head and
 /// bucket of distances, added to the scores. Half of the buckets of a direction hold one distance
-/// each, the others' widths grow up to max_distance.   -> [heads, queries + keys - 1]
+/// each, the others' widths grow up to max_distance.   -> [heads, queries + keys - 1], or, with
+/// starts, [B, heads, queries + keys - 1]: see relative_distances
 ///
 /// weight [buckets, heads], as T5's relative_attention_bias, starts normal with standard deviation
 /// 0.02.
@@ -28,7 +30,7 @@ class RelativeBias : public Module {
  public:
   RelativeBias(const RelativeBiasOptions& options, Rng& rng);
   /// For Score::with_relative_bias.
-  Tensor operator()(int64_t queries, int64_t keys) const;
+  Tensor operator()(int64_t queries, int64_t keys, const Tensor& starts = {}) const;
 
   Tensor weight;
 
@@ -53,8 +55,8 @@ class RelativeKeys : public Module {
   RelativeKeys(const RelativeKeysOptions& options, Rng& rng);
 
   /// `score`, plus q . weight[distance] / sqrt(head_width): q . (k + weight[distance]) / sqrt(d) by
-  /// default.   q [..., Tq, head_width], the one that attention is given
-  Score operator()(const Tensor& q, const Score& score = {}) const;
+  /// default.   q [..., Tq, head_width], the one that attention is given; starts as in Mask::at
+  Score operator()(const Tensor& q, const Score& score = {}, const Tensor& starts = {}) const;
 
   Tensor weight;
 };

@@ -18,25 +18,35 @@ using Block = AttentionProblem::Block;
 // Weights that are worked on at a time, over all entries of the batch: a few MB.
 constexpr int64_t weights_at_once = int64_t{1} << 20;
 
-/// True when no element is inf or NaN.
-bool all_finite(const Tensor& x) {
-  const Tensor finite = isfinite(x.detach()).contiguous();
-  const bool* at = finite.data<bool>();
-  return std::all_of(at, at + finite.numel(), [](bool b) { return b; });
+bool all_true(const Tensor& x) {
+  const Tensor dense = x.contiguous();
+  const bool* at = dense.data<bool>();
+  return std::all_of(at, at + dense.numel(), [](bool b) { return b; });
 }
+
+/// True when no element is inf or NaN.
+bool all_finite(const Tensor& x) { return all_true(isfinite(x.detach())); }
 
 Tensor rows_of(const Tensor& x, int64_t begin, int64_t count) {
   return begin == 0 && count == x.size(-2) ? x : slice(x, -2, begin, begin + count);
 }
 
-/// sum over `summed` of a [..., Tq or 1, Tk or 1, n] and b, where what is masked has no say: 0 *
-/// NaN would be NaN. Stores Tq x Tk x n elements: for numbers that are not finite.
-Tensor product_of_seen(const Tensor& a, const Tensor& b, const Tensor& masked, int64_t summed) {
-  const Tensor out = unsqueeze(masked, -1);
-  const auto seen = [&](const Tensor& x) {
-    return masked_fill(expand(x, broadcast("attention", x.shape(), out.shape())), out, 0);
-  };
-  return sum(seen(a) * seen(b), {summed});
+/// a b, [..., m, k] x [..., k, n], where a masked element of a has no say, though it meets inf or
+/// NaN: 0 * NaN would be NaN. To the bit a b for the rows that see nothing of the kind. Those that
+/// do take m x k x n elements.
+Tensor product_of_seen(const Tensor& a, const Tensor& b, const Tensor& masked) {
+  if (all_finite(a) && all_finite(b)) return matmul(a, b);
+  const Tensor hidden = expand(masked, broadcast("attention", masked.shape(), a.shape()));
+  const Tensor seen = masked_fill(a, hidden, 0);
+  const Tensor bad = logical_not(isfinite(b.detach()));  // [..., k, n]
+  const Tensor plain = matmul(seen, masked_fill(b, bad, 0));
+  const Tensor meets_bad = logical_and(logical_not(hidden), unsqueeze(any(bad, {-1}), -2));
+  const Tensor rows = unsqueeze(any(meets_bad, {-1}), -1);  // [..., m, 1]
+  if (all_true(logical_not(rows))) return plain;
+  const Tensor out = unsqueeze(hidden, -1), factors = unsqueeze(b, -3);  // [..., m or 1, k, n or 1]
+  const Shape each = broadcast("attention", factors.shape(), out.shape());
+  const Tensor products = unsqueeze(seen, -1) * masked_fill(expand(factors, each), out, 0);
+  return where(rows, sum(products, {-2}), plain);
 }
 
 /// Keys or values [..., heads, T, d], each head as many times as there are queries that share it.
@@ -55,7 +65,14 @@ Tensor products_of(const AttentionProblem& p, const Block& block, const Tensors&
   const Tensor k = for_each_query_head(p, rows_of(in[1], block.key, block.keys));
   if (p.weight.defined()) return additive_scores(p.op, q, k, in[p.weight_at()], masked);
   if (!masked.defined() || (all_finite(q) && all_finite(k))) return matmul(q, transpose(k));
-  return product_of_seen(unsqueeze(q, -2), unsqueeze(k, -3), masked, -1);
+  return record(
+      p.op, {q, k}, [&] { return matmul(q, transpose(k)); },
+      [q, k, masked](const Backward& b) -> Gradients {
+        const Tensor of_key = transpose(masked);
+        return {b.needs(0) ? product_of_seen(b.grad, k, masked) : Tensor(),
+                b.needs(1) ? product_of_seen(transpose(b.grad), q, of_key) : Tensor()};
+      },
+      {.broadcasts = true});
 }
 
 /// softmax of scores [..., rows, keys]; with a sink [...] in its sum, if there is one.
@@ -104,20 +121,18 @@ Tensor kept_weights(const AttentionProblem& p, const Block& block, const WeightD
 /// not finite in v or arrives.
 Tensor weigh(const char* op, const Tensor& weights, const Tensor& v, const Tensor& masked) {
   if (!masked.defined()) return matmul(weights, v);
-  const bool finite = all_finite(weights) && all_finite(v);
   return record(
-      op, {weights, v},
-      [&] {
-        if (finite) return matmul(weights, v);
-        return product_of_seen(unsqueeze(weights, -1), unsqueeze(v, -3), masked, -2);
-      },
-      [weights, v, masked, finite](const Backward& b) -> Gradients {
-        if (finite && all_finite(b.grad)) {
-          return {b.needs(0) ? matmul(b.grad, transpose(v)) : Tensor(),
-                  b.needs(1) ? matmul(transpose(weights), b.grad) : Tensor()};
+      op, {weights, v}, [&] { return product_of_seen(weights, v, masked); },
+      [weights, v, masked](const Backward& b) -> Gradients {
+        Gradients all(2);
+        if (b.needs(0)) {
+          const Tensor dw = matmul(b.grad, transpose(v));
+          all[0] = all_finite(dw) ? dw : masked_fill(dw, expand(masked, dw.shape()), 0);
         }
-        return {product_of_seen(unsqueeze(b.grad, -2), unsqueeze(v, -3), masked, -1),
-                product_of_seen(unsqueeze(weights, -1), unsqueeze(b.grad, -2), masked, -3)};
+        if (b.needs(1)) {
+          all[1] = product_of_seen(transpose(weights), b.grad, transpose(masked));
+        }
+        return all;
       },
       {.broadcasts = true});
 }

@@ -13,6 +13,7 @@ struct Mask::Part {
   int64_t before = 0, after = 0;  // of a band, around a query's place
   Align align = Align::last;
   std::shared_ptr<const Function> f = {};
+  Tensor starts = {};  // where the first query of each entry stands, instead of the alignment
 };
 
 struct Mask::Parts {

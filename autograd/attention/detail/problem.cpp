@@ -135,14 +135,15 @@ Tensor AttentionProblem::through_functions(Tensor scores, const Block& block) co
 // ---- the mask ----------------------------------------------------------------------------------
 
 void AttentionProblem::add(const Mask::Part& part, std::optional<Dtype> dtype) {
-  const int64_t offset = part.align == Mask::Align::last ? keys - queries : 0;
+  const SpanMask::Place first_query{part.align == Mask::Align::last ? keys - queries : 0,
+                                    part.starts};
   switch (part.kind) {
     case Mask::Part::Kind::band:
-      return by_place_.add_band(offset - part.before, offset + part.after, part.tensor);
+      return by_place_.add_band(part.before, part.after, first_query, part.tensor);
     case Mask::Part::Kind::lengths:
       return by_place_.add_lengths(part.tensor);
     case Mask::Part::Kind::documents:
-      return by_place_.add_documents(part.tensor, offset);
+      return by_place_.add_documents(part.tensor, first_query);
     case Mask::Part::Kind::tensor:
       return add_tensor(part.tensor, dtype);
     case Mask::Part::Kind::function:
@@ -189,7 +190,8 @@ Tensor AttentionProblem::masked(const Block& block) const {
     }
     join(logical_not(may));
   }
-  return masked;
+  if (!masked.defined() || masked.rank() >= 2) return masked;
+  return reshape(masked, {1, masked.numel()});  // of the keys alone
 }
 
 // ---- both --------------------------------------------------------------------------------------

@@ -17,6 +17,11 @@ std::pair<int64_t, int64_t> range_of(const Tensor& integers) {
   return integers.numel() == 0 ? std::pair<int64_t, int64_t>{0, 0} : std::pair{*least, *most};
 }
 
+bool are_equal(const Tensor& a, const Tensor& b) {
+  if (!a.defined() || !b.defined()) return a.defined() == b.defined();
+  return std::equal(a.data<int64_t>(), a.data<int64_t>() + a.numel(), b.data<int64_t>());
+}
+
 /// to[i] = the run of equal numbers that place i lies in. False if a number comes back after its
 /// run has ended, at *again.
 bool runs_of(const int64_t* numbers, int64_t count, kernels::KeySpan* to, int64_t* again) {
@@ -38,8 +43,10 @@ bool runs_of(const int64_t* numbers, int64_t count, kernels::KeySpan* to, int64_
 
 }  // namespace
 
-void SpanMask::add_band(int64_t lower, int64_t diagonal, const Tensor& prefix) {
-  Band band{lower, diagonal, {}};
+void SpanMask::add_band(int64_t before, int64_t after, const Place& first_query,
+                        const Tensor& prefix) {
+  const Place place = for_each_entry(first_query);
+  Band band{place.everywhere - before, place.everywhere + after, place.starts, {}};
   if (prefix.defined()) band.prefix = for_each_entry("lengths", prefix);
   bands_.push_back(band);
 }
@@ -54,14 +61,16 @@ void SpanMask::add_lengths(const Tensor& lengths) {
   lengths_ = lengths_.defined() ? minimum(lengths_, own) : own;
 }
 
-void SpanMask::add_documents(const Tensor& documents, int64_t offset) {
+void SpanMask::add_documents(const Tensor& documents, const Place& first_query) {
   if (documents.size(-1) != keys_) {
     fail(op_, ": wanted documents [..., ", keys_, "], a number for each key; got ",
          documents.shape());
   }
-  if (queries_ > keys_) {
-    fail(op_, ": wanted at most as many queries as keys with Mask::documents; got ", queries_,
-         " and ", keys_);
+  const Place place = for_each_entry(first_query);
+  const int64_t first = place.starts.defined() ? range_of(place.starts).second : place.everywhere;
+  if (first < 0 || first + queries_ > keys_) {
+    fail(op_, ": wanted a key beside each query with Mask::documents; got ", queries_,
+         " queries from place ", first, " on and ", keys_, " keys");
   }
   Shape leading = documents.shape();
   leading.erase(leading.rank() - 1);
@@ -77,11 +86,12 @@ void SpanMask::add_documents(const Tensor& documents, int64_t offset) {
     fail(op_, ": wanted the places of a document side by side; got document ", again,
          " in several pieces");
   }
-  const bool first = documents_.empty();
-  if (!first && offset != documents_offset_) {
-    fail(op_, ": wanted one alignment for all documents; got both");
+  const bool is_other = place.everywhere != documents_place_.everywhere ||
+                        !are_equal(place.starts, documents_place_.starts);
+  if (!documents_.empty() && is_other) {
+    fail(op_, ": wanted the queries at the same places in all documents; got others");
   }
-  documents_offset_ = offset;
+  documents_place_ = place;
   documents_.resize(static_cast<size_t>(batch_.numel() * keys_), {0, keys_});
   for (int64_t entry = 0; entry < batch_.numel(); ++entry) {
     const kernels::KeySpan* const own = runs.data() + row_of.data<int64_t>()[entry] * keys_;
@@ -106,20 +116,35 @@ Tensor SpanMask::for_each_entry(const char* what, const Tensor& numbers) const {
   return all;
 }
 
+SpanMask::Place SpanMask::for_each_entry(const Place& place) const {
+  if (!place.starts.defined()) return place;
+  const NoGrad no_grad;
+  const Tensor starts = for_each_entry("starts", place.starts);
+  return {0, minimum(starts, kernels::Band::unbounded)};  // beyond all keys, without overflow
+}
+
 kernels::KeySpans SpanMask::spans() const {
+  constexpr int64_t unbounded = kernels::Band::unbounded;
+  const auto numbers = [](const Tensor& x) { return x.defined() ? x.data<int64_t>() : nullptr; };
   kernels::KeySpans out;
   for (const Band& band : bands_) {
-    out.lower = std::max(out.lower, band.lower);
-    if (band.prefix.defined()) {
-      out.prefixes.push_back({band.diagonal, band.prefix.data<int64_t>()});
+    const bool has_prefix = band.prefix.defined();
+    if (has_prefix) {
+      out.prefixes.push_back({band.diagonal, numbers(band.starts), numbers(band.prefix)});
+    }
+    const int64_t upper = has_prefix ? unbounded : band.diagonal;
+    if (band.starts.defined()) {
+      out.moved.push_back({band.lower, upper, numbers(band.starts)});
     } else {
-      out.upper = std::min(out.upper, band.diagonal);
+      out.lower = std::max(out.lower, band.lower);
+      out.upper = std::min(out.upper, upper);
     }
   }
   if (lengths_.defined()) out.lengths = lengths_.data<int64_t>();
   if (!documents_.empty()) {
     out.documents = documents_.data();
-    out.documents_offset = documents_offset_;
+    out.documents_offset = documents_place_.everywhere;
+    out.documents_starts = numbers(documents_place_.starts);
   }
   return out;
 }
@@ -140,7 +165,8 @@ ScoreBlock SpanMask::of_rows(int64_t row, int64_t rows) const {
 
 bool SpanMask::entries_differ() const {
   return lengths_.defined() || !documents_.empty() ||
-         std::any_of(bands_.begin(), bands_.end(), [](auto& b) { return b.prefix.defined(); });
+         std::any_of(bands_.begin(), bands_.end(),
+                     [](auto& b) { return b.prefix.defined() || b.starts.defined(); });
 }
 
 Tensor SpanMask::outside(const ScoreBlock& block) const {

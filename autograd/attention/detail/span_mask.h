@@ -19,12 +19,19 @@ class SpanMask {
   SpanMask(const char* op, const Shape& batch, int64_t queries, int64_t keys)
       : op_(op), batch_(batch), queries_(queries), keys_(keys) {}
 
-  /// Query i sees keys [i + lower, i + diagonal]; with a prefix, i64 of the first axes of the
-  /// batch, also those before it.
-  void add_band(int64_t lower, int64_t diagonal, const Tensor& prefix);
+  /// Where query 0 stands: everywhere at the same place; or, with starts, i64 of the first axes of
+  /// the batch, each entry's at its own.
+  struct Place {
+    int64_t everywhere;
+    Tensor starts;
+  };
+
+  /// A query at place t sees keys [t - before, t + after]; with a prefix, i64 of the first axes of
+  /// the batch, also those before it.
+  void add_band(int64_t before, int64_t after, const Place& first_query, const Tensor& prefix);
   void add_lengths(const Tensor& lengths);
-  /// Query i belongs to the document of the place i + offset.   documents i64 [..., keys]
-  void add_documents(const Tensor& documents, int64_t offset);
+  /// A query belongs to the document of its place.   documents i64 [..., keys]
+  void add_documents(const Tensor& documents, const Place& first_query);
 
   bool is_empty() const { return bands_.empty() && !lengths_.defined() && documents_.empty(); }
   /// For the kernels, while this lives.
@@ -36,11 +43,13 @@ class SpanMask {
 
  private:
   struct Band {
-    int64_t lower, diagonal;
-    Tensor prefix;  // i64, one for each entry of the batch; or undefined
+    int64_t lower, diagonal;  // counted from the place of query 0
+    Tensor starts, prefix;    // i64, one for each entry of the batch; or undefined
   };
 
   Tensor for_each_entry(const char* what, const Tensor& lengths) const;
+  /// With starts for each entry of the batch.
+  Place for_each_entry(const Place& place) const;
   bool entries_differ() const;
 
   const char* op_;
@@ -49,7 +58,7 @@ class SpanMask {
   PoolVector<Band> bands_;
   Tensor lengths_;                          // i64, one for each entry of the batch; or undefined
   PoolVector<kernels::KeySpan> documents_;  // [entries, keys]: the document of each place; or empty
-  int64_t documents_offset_ = 0;
+  Place documents_place_ = {};              // of query 0 in them
 };
 
 }  // namespace rapt

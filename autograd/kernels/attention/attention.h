@@ -33,21 +33,29 @@ struct KeySpan {
 ///   begin = i + lower
 ///   end   = min(lengths[b], i + upper + 1, max(i + diagonal + 1, prefix[b]) for each Prefix)
 /// cut to the keys that there are, and to documents[b, i + documents_offset], the keys of its
-/// document. Neither moves back from one query to the next.
+/// document. Neither moves back from one query to the next. What has starts counts from starts[b]
+/// on: i + starts[b] stands in the place of i.
 struct KeySpans {
   struct Prefix {
     int64_t diagonal;
+    const int64_t* starts;   // [batch]; or null
     const int64_t* lengths;  // [batch]
   };
+  struct Moved {
+    int64_t lower, upper;
+    const int64_t* starts;  // [batch]
+  };
   int64_t lower = -Band::unbounded, upper = Band::unbounded;
+  PoolVector<Moved> moved;
   const int64_t* lengths = nullptr;  // [batch]; null: all keys
   PoolVector<Prefix> prefixes;
   const KeySpan* documents = nullptr;  // [batch, keys]; null: all keys are of one
   int64_t documents_offset = 0;
+  const int64_t* documents_starts = nullptr;  // [batch]; or null
 
   bool bounded() const {
     return lower != -Band::unbounded || upper != Band::unbounded || lengths != nullptr ||
-           !prefixes.empty() || documents != nullptr;
+           !moved.empty() || !prefixes.empty() || documents != nullptr;
   }
 };
 
@@ -58,29 +66,45 @@ class KeySpansOf {
       : all_(all),
         entry_(entry),
         all_keys_(keys),
-        keys_(all.lengths != nullptr ? std::min(keys, all.lengths[entry]) : keys) {}
+        keys_(all.lengths != nullptr ? std::min(keys, all.lengths[entry]) : keys),
+        document_(all.documents_offset + start_of(all.documents_starts)),
+        lower_(all.lower),
+        upper_(all.upper) {
+    for (const KeySpans::Moved& band : all.moved) {
+      lower_ = std::max(lower_, band.lower + band.starts[entry]);
+      upper_ = std::min(upper_, band.upper + band.starts[entry]);
+    }
+  }
+
+  /// What a query's place is beyond, in each span's beginning; -Band::unbounded or less if nothing.
+  int64_t lower() const { return lower_; }
 
   [[gnu::always_inline]] KeySpan operator()(int64_t query) const {
     const KeySpan all = beside_documents(query);
     if (all_.documents == nullptr) return all;
-    const KeySpan own = all_.documents[entry_ * all_keys_ + query + all_.documents_offset];
+    const KeySpan own = all_.documents[entry_ * all_keys_ + query + document_];
     const int64_t end = std::clamp(own.end, int64_t{0}, all.end);
     return {std::clamp(std::max(all.begin, own.begin), int64_t{0}, end), end};
   }
 
   /// What it is but for the documents: its end moves on by at most one, once a prefix is passed.
   [[gnu::always_inline]] KeySpan beside_documents(int64_t query) const {
-    int64_t end = std::clamp<int64_t>(query + all_.upper + 1, 0, keys_);
+    int64_t end = std::clamp<int64_t>(query + upper_ + 1, 0, keys_);
     for (const KeySpans::Prefix& prefix : all_.prefixes) {
-      const int64_t own = std::max(query + prefix.diagonal + 1, prefix.lengths[entry_]);
+      const int64_t place = query + start_of(prefix.starts);
+      const int64_t own = std::max(place + prefix.diagonal + 1, prefix.lengths[entry_]);
       end = std::clamp<int64_t>(own, 0, end);
     }
-    return {std::clamp<int64_t>(query + all_.lower, 0, end), end};
+    return {std::clamp<int64_t>(query + lower_, 0, end), end};
   }
 
  private:
+  int64_t start_of(const int64_t* starts) const { return starts != nullptr ? starts[entry_] : 0; }
+
   const KeySpans& all_;
   const int64_t entry_, all_keys_, keys_;
+  const int64_t document_;  // the place of query 0 among them
+  int64_t lower_, upper_;
 };
 
 /// s = q k^T scale, soft_cap * tanh(s / soft_cap) of it if there is a cap, plus what is added; of

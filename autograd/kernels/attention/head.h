@@ -99,9 +99,7 @@ class Head {
   Band band(Band::Operand operand, int64_t row, int64_t column) const {
     if (!a_.spans.bounded()) return {};
     // From query to query, an end moves on by at most one, and `lower` by one.
-    const int64_t lower = a_.spans.lower;
-    return {operand, lower == -Band::unbounded ? lower : row + lower - column,
-            spans_.beside_documents(row).end - 1 - column};
+    return {operand, row + spans_.lower() - column, spans_.beside_documents(row).end - 1 - column};
   }
 
   /// The first query, from `row` on, that sees a key from `column` on.

@@ -255,6 +255,19 @@ void gemms(std::span<const Product<T>> products) {
   run();
 }
 
+void gemm_of_few_rows(const Product<float>& p, const PackedB<float>& b) {
+  if constexpr (has_tiles<float>) {
+    check_lengths(p);
+    // Bound by the memory that holds b: a flop costs some 16 times what it does in a large product.
+    const double work = 16 * flops(std::max<int64_t>(p.m, 1), columns_per_block, p.k);
+    const auto grain = std::max<int64_t>(1, static_cast<int64_t>(flops_per_piece / work));
+    parallel_for(ceil_div(p.n, columns_per_block), grain, [&](int64_t begin, int64_t end) {
+      const int64_t column = begin * columns_per_block;
+      tiled_gemm(part_of(p, 0, p.m, column, (end - begin) * columns_per_block), &b, column);
+    });
+  }
+}
+
 template <class T>
 void batched_gemm(const BatchedGemm<T>& all) {
   const Product<T>& p = all.first;

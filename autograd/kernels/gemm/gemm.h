@@ -38,6 +38,10 @@ struct Band {
 template <class T>
 void gemm(const Product<T>& p, const PackedB<T>* packed = nullptr, const Band& band = {});
 
+/// The product of a few rows, split over rapt's threads by blocks of columns: to the bit what gemms
+/// gives. b is all of p.b, laid out before.
+void gemm_of_few_rows(const Product<float>& p, const PackedB<float>& b);
+
 /// Products that do not touch one another, split over rapt's threads together: none waits for the
 /// last piece of another. Each matrix is_readable.
 template <class T>

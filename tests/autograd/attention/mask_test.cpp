@@ -48,6 +48,8 @@ std::vector<Case> cases(int64_t queries, int64_t keys) {
   const Tensor lengths = integers({keys - third, third}), prefixes = integers({third, keys});
   const auto length_of = [=](int64_t b) { return b == 0 ? keys - third : third; };
   const auto prefix_of = [=](int64_t b) { return b == 0 ? third : keys; };
+  const Tensor starts = integers({third, 0});
+  const auto start_of = [=](int64_t b) { return b == 0 ? third : 0; };
   using Align = Mask::Align;
   const PairRule causal = [=](int64_t, int64_t i, int64_t j) { return j <= i + offset; };
   const PairRule window = [=](int64_t, int64_t i, int64_t j) {
@@ -68,6 +70,15 @@ std::vector<Case> cases(int64_t queries, int64_t keys) {
       {"causal, lengths and window", Mask::causal() & Mask::lengths(lengths) & Mask::window(9, 4),
        [=](auto b, auto i, auto j) {
          return causal(b, i, j) && short_enough(b, i, j) && window(b, i, j);
+       }},
+      {"causal and window at places of their own",
+       (Mask::causal() & Mask::window(9, 4, Align::first)).at(starts),
+       [=](auto b, auto i, auto j) { return i + start_of(b) - 9 <= j && j <= i + start_of(b); }},
+      {"prefix at places of its own, and lengths",
+       Mask::prefix(prefixes).at(starts) & Mask::lengths(lengths) & Mask::window(70, 50),
+       [=](auto b, auto i, auto j) {
+         return (j < prefix_of(b) || j <= i + start_of(b)) && short_enough(b, i, j) &&
+                i + offset - 70 <= j && j <= i + offset + 50;
        }},
       {"two windows and a prefix",
        Mask::window(9, 4) & Mask::window(40, 2, Align::first) & Mask::prefix(prefixes),
@@ -109,6 +120,14 @@ TEST(Mask, AttentionIsItsFormula) {
                         qkv({2}, queries, keys));
     }
   }
+}
+
+TEST(Mask, AtTheEndOfAllIntegersIsBehindAllKeys) {
+  const Tensor starts = integers({INT64_MAX, 1});
+  EXPECT_TRUE(same_bits((Mask::causal() & Mask::window(2, 0)).at(starts).allowed({2}, 2, 3),
+                        from_values(std::vector<bool>{false, false, false, false, false, false,  //
+                                                      true, true, false, true, true, true},
+                                    {2, 2, 3})));
 }
 
 // Many heads are worked on one by one, few are cut into blocks of keys as well.
@@ -251,6 +270,8 @@ TEST(MaskErrors, NameTheFunction) {
             "Mask::window: wanted before >= 0 and after >= 0; got -1 and 0");
   EXPECT_EQ(error_of([] { Mask::lengths(ones({2})); }),
             "Mask::lengths: wanted lengths of i64; got f32[2]");
+  EXPECT_EQ(error_of([] { Mask::causal().at(ones({2})); }),
+            "Mask::at: wanted starts of i64; got f32[2]");
   EXPECT_EQ(error_of([] { Mask::prefix(-2); }), "Mask::prefix: wanted a length >= 0; got -2");
   EXPECT_EQ(error_of([] { Mask::of(Mask::Function()); }),
             "Mask::of: wanted a function; got an empty one");
@@ -272,6 +293,7 @@ TEST(MaskErrors, WhatDoesNotFitIsNamedByTheCall) {
   EXPECT_EQ(error(Mask::lengths(integers({1, 2, 3, 4}))),
             "attention: wanted lengths of the first axes of the batch, [2, 4]; "
             "got [4]");
+  EXPECT_EQ(error(Mask::causal().at(integers({-1, 1}))), "attention: wanted starts >= 0; got -1");
   EXPECT_EQ(error(Mask::prefix(integers({1, 2, 3}))),
             "attention: wanted lengths of the first axes of the batch, [2, 4]; "
             "got [3]");

@@ -83,14 +83,15 @@ TEST(AttentionMasks, WhatIsMaskedForAllHasNoSay) {
 }
 
 // Under causality, NaN in a key or value reaches the queries from there on, and no other; and a NaN
-// in a query or in its cotangent reaches the keys that it sees.
-TEST(AttentionMasks, WhatComesLaterHasNoSay) {
+// in a query or in its cotangent reaches the keys that it sees. To the bit, by kernels and in ops.
+void expect_no_say_of_later(const Score& score) {
   for (const int64_t length : {7, 70, 140}) {
     SCOPED_TRACE(length);
+    const AttentionOptions options{.mask = Mask::causal(), .score = score};
     Tensors in = qkv({2}, length, length);
     for (Tensor& x : in) x = x.to(Dtype::f32);
     const Tensor cotangent = normal({2, length, 8}, 4).to(Dtype::f32);
-    const Attended wanted = attended(in, {.mask = Mask::causal()}, cotangent);
+    const Attended wanted = attended(in, options, cotangent);
     const int64_t bad = length * 2 / 3;
     const auto rows = [&](const Tensor& x, int64_t begin, int64_t end) {
       return slice(x, 1, begin, end);
@@ -100,7 +101,7 @@ TEST(AttentionMasks, WhatComesLaterHasNoSay) {
       Tensors changed = in;
       if (which < 3) changed[which] = with_row(in[which], bad, std::nan(""));
       const Tensor g = which == 3 ? with_row(cotangent, bad, std::nan("")) : cotangent;
-      const Attended found = attended(changed, {.mask = Mask::causal()}, g);
+      const Attended found = attended(changed, options, g);
       if (which == 1 || which == 2) {
         EXPECT_TRUE(same_bits(rows(found.y, 0, bad), rows(wanted.y, 0, bad)));
         EXPECT_TRUE(std::isnan(sum(rows(found.y, bad, bad + 1)).item()));
@@ -117,6 +118,16 @@ TEST(AttentionMasks, WhatComesLaterHasNoSay) {
       }
     }
   }
+}
+
+TEST(AttentionMasks, WhatComesLaterHasNoSay) {
+  expect_no_say_of_later(Score());
+  expect_no_say_of_later(
+      Score().then([](const Tensor& s, const AttentionBlock&) { return s * 2.0; }));
+}
+
+TEST(AttentionMasks, WhatComesLaterHasNoSayInAdditiveScores) {
+  expect_no_say_of_later(Score::additive(normal({8}, 5).to(Dtype::f32)));
 }
 
 // What a mask keeps away is masked; a score of -inf that the numbers made is not: its weight of 0

@@ -118,6 +118,10 @@ std::vector<MaskCase> masks(int64_t queries, int64_t keys) {
       {"causal", Mask::causal(), causal},
       {"window", Mask::window(4, 0), logical_and(causal, near)},
       {"documents", Mask::documents(documents), same},
+      {"documents at a place",
+       Mask::documents(documents, Mask::Align::first)
+           .at(from_values<int64_t>({keys - queries}, {})),
+       same},
       {"causal documents", Mask::causal() & Mask::documents(documents), logical_and(causal, same)},
       {"a tensor", Mask(same), same}};
 }
