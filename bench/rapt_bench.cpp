@@ -12,11 +12,11 @@ int train(int argc, char** argv) {
   const bench::Start start = bench::measure_start(request);
   set_num_threads(request.threads);
   Rng rng(1);
-  nn::Transformer model({.vocabulary = c.vocabulary,
+  nn::DecoderOnly model({.vocabulary = c.vocabulary,
                          .context = c.context,
                          .width = c.width,
-                         .heads = c.heads,
                          .layers = c.layers,
+                         .block = {.attention = {.heads = c.heads}},
                          .tie_weights = request.tied_head},
                         rng);
   const NamedTensors parameters = model.parameters();

@@ -30,7 +30,7 @@ Matches count_matches(const Tensor& logits, const Tensor& targets) {
   return out;
 }
 
-Evaluation evaluate(const nn::Transformer& model, std::shared_ptr<const data::Dataset> dataset,
+Evaluation evaluate(const nn::DecoderOnly& model, std::shared_ptr<const data::Dataset> dataset,
                     const EvaluateOptions& options) {
   const NoGrad no_grad;
   const nn::EvalMode eval_mode;

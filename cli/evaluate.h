@@ -4,7 +4,7 @@
 #include <string>
 
 #include "rapt/data/dataset.h"
-#include "rapt/nn/transformer.h"
+#include "rapt/nn/models/decoder_only.h"
 
 namespace rapt::cli {
 
@@ -29,7 +29,7 @@ struct EvaluateOptions {
 
 /// Greedy generation would give exactly the answers that are predicted right throughout, so no
 /// generation is needed. The model is put in evaluation mode for the time.
-Evaluation evaluate(const nn::Transformer& model, std::shared_ptr<const data::Dataset> dataset,
+Evaluation evaluate(const nn::DecoderOnly& model, std::shared_ptr<const data::Dataset> dataset,
                     const EvaluateOptions& options);
 
 /// `rapt eval`: prints the evaluation of a run's newest checkpoint on unseen data.

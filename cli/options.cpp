@@ -115,8 +115,12 @@ RunOptions defaults_for(const std::string& task) {
 nn::Positions positions_named(const std::string& name) {
   if (name == "learned") return nn::Positions::learned;
   if (name == "sinusoidal") return nn::Positions::sinusoidal;
-  if (name == "rotary") return nn::Positions::rotary;
+  if (name == "rotary") return nn::Positions::none;
   fail("--positions: wanted learned, sinusoidal or rotary; got ", name);
+}
+
+nn::AttentionPositions attention_positions_named(const std::string& name) {
+  return name == "rotary" ? nn::AttentionPositions::rotary() : nn::AttentionPositions();
 }
 
 data::TaskDataset task_dataset(const RunOptions& options, data::Split split, int64_t size) {

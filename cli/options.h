@@ -6,7 +6,7 @@
 
 #include "rapt/data/tasks.h"
 #include "rapt/data/values.h"
-#include "rapt/nn/transformer.h"
+#include "rapt/nn/models/options.h"
 
 namespace rapt::cli {
 
@@ -40,6 +40,7 @@ data::TaskDataset task_dataset(const RunOptions& options, data::Split split, int
 
 /// The kind of positions of that name; throws, listing the names, when there is none.
 nn::Positions positions_named(const std::string& name);
+nn::AttentionPositions attention_positions_named(const std::string& name);
 
 /// As saved values, and back.
 data::Values to_values(const RunOptions& options);

@@ -84,15 +84,18 @@ void set_task(Run& run) {
 void build_model(Run& run) {
   const RunOptions& o = run.options;
   Rng rng(o.seed);
-  run.model.emplace(nn::TransformerOptions{.vocabulary = vocabulary_size(run),
-                                           .context = o.context,
-                                           .width = o.width,
-                                           .heads = o.heads,
-                                           .layers = o.layers,
-                                           .dropout = o.dropout,
-                                           .positions = positions_named(o.positions),
-                                           .stddev = o.init_stddev},
-                    rng);
+  run.model.emplace(
+      nn::TransformerOptions{
+          .vocabulary = vocabulary_size(run),
+          .context = o.context,
+          .width = o.width,
+          .layers = o.layers,
+          .block = {.attention = {.heads = o.heads,
+                                  .positions = attention_positions_named(o.positions)}},
+          .dropout = o.dropout,
+          .positions = positions_named(o.positions),
+          .stddev = o.init_stddev},
+      rng);
 }
 
 /// All but the data and the model.

@@ -6,7 +6,7 @@
 
 #include "cli/options.h"
 #include "rapt/data/data.h"
-#include "rapt/nn/transformer.h"
+#include "rapt/nn/models/decoder_only.h"
 
 namespace rapt::cli {
 
@@ -18,7 +18,7 @@ struct Run {
   std::optional<data::TaskDataset> task;       ///< when it is a toy task
   std::optional<data::Vocabulary> vocabulary;  ///< when it is a text
   int64_t text_hash = 0;                       ///< of its characters, to notice another text
-  std::optional<nn::Transformer> model;
+  std::optional<nn::DecoderOnly> model;
 };
 
 /// Sequences that a run is tested on.

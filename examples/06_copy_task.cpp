@@ -17,14 +17,14 @@ int main(int argc, char** argv) {
   const data::TaskDataset train({.task = data::Task::copy});
   const data::TaskDataset test({.task = data::Task::copy, .split = data::Split::test});
   data::Loader loader(train, {.batch_size = 64});
-  const nn::TransformerOptions options{.vocabulary = train.vocabulary_size(),
-                                       .context = train.context(),
-                                       .positions = nn::Positions::rotary};
-  nn::Transformer model(options, rng);
+  const nn::TransformerOptions options{
+      .vocabulary = train.vocabulary_size(),
+      .context = train.context(),
+      .block = {.attention = {.heads = 4, .positions = nn::AttentionPositions::rotary()}}};
+  nn::DecoderOnly model(options, rng);
   const NamedTensors parameters = model.parameters();
   optim::AdamW adam(optim::decay_groups(parameters, 0.01));
   const optim::WarmupCosine schedule{.peak = 3e-3, .warmup = steps / 10, .total = steps};
-
   for (int step = 0; step < steps; ++step) {
     adam.zero_grad();
     const NamedTensors batch = loader.next();

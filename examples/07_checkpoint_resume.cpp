@@ -17,7 +17,7 @@ using namespace rapt;
 struct Run {
   const data::TaskDataset dataset{{.task = data::Task::reverse, .max_length = 8}};
   Rng rng{1};
-  nn::Transformer model{{.vocabulary = dataset.vocabulary_size(),
+  nn::DecoderOnly model{{.vocabulary = dataset.vocabulary_size(),
                          .context = dataset.context(),
                          .width = 32,
                          .dropout = 0.1},

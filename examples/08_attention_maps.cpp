@@ -4,11 +4,11 @@
 //
 //   $ 08_attention_maps 20
 //   abcde|edcba
-//   layer 0, head 0
+//   blocks.0.attention, head 0
 //   a @
 //   b ...
 //   ...
-//   layer 1, head 3
+//   blocks.1.attention, head 3
 //   ...
 
 #include <algorithm>
@@ -33,11 +33,12 @@ int main(int argc, char** argv) {
   const int steps = argc > 1 ? std::atoi(argv[1]) : 300;
   Rng rng(1);
   const data::TaskDataset task({.task = data::Task::reverse, .max_length = 6, .symbols = 8});
-  nn::Transformer model({.vocabulary = task.vocabulary_size(),
-                         .context = task.context(),
-                         .width = 32,
-                         .positions = nn::Positions::rotary},
-                        rng);
+  nn::DecoderOnly model(
+      {.vocabulary = task.vocabulary_size(),
+       .context = task.context(),
+       .width = 32,
+       .block = {.attention = {.heads = 4, .positions = nn::AttentionPositions::rotary()}}},
+      rng);
   optim::AdamW adam(model.parameters(), {.lr = 5e-3});
   data::Loader loader(task, {.batch_size = 64});
   for (int step = 0; step < steps; ++step) {
@@ -54,11 +55,11 @@ int main(int argc, char** argv) {
   const std::string letters = task.decode(tokens);
   std::printf("%s\n", letters.c_str());
   const Tensor ids = unsqueeze(from_values(tokens), 0);  // [1, T]
-  const Tensors layers = model.attention_weights(ids);   // each [1, heads, T, T]
-  for (size_t layer = 0; layer < layers.size(); ++layer) {
-    for (int64_t head = 0; head < layers[layer].size(1); ++head) {
-      std::printf("layer %d, head %d\n", static_cast<int>(layer), static_cast<int>(head));
-      const Tensor weights = select(select(layers[layer], 0, 0), 0, head);  // [T, T]
+  const NamedTensors maps = nn::attention_maps(model, [&] { model(ids); });
+  for (const auto& [layer, map] : maps) {  // "blocks.0.attention", [1, heads, T, T]
+    for (int64_t head = 0; head < map.size(1); ++head) {
+      std::printf("%s, head %d\n", layer.c_str(), static_cast<int>(head));
+      const Tensor weights = map[0][head];  // [T, T]
       for (int64_t row = 0; row < weights.size(0); ++row) {
         const std::string line = picture(select(weights, 0, row));
         std::printf("%c %s\n", letters[static_cast<size_t>(row)], line.c_str());

@@ -18,7 +18,8 @@ using namespace rapt;
 
 int main() {
   Rng rng(1);
-  const nn::Transformer model({.vocabulary = 10, .context = 8, .width = 8, .heads = 2}, rng);
+  const nn::DecoderOnly model(
+      {.vocabulary = 10, .context = 8, .width = 8, .block = {.attention = {.heads = 2}}}, rng);
   const Tensor ids = from_values<int64_t>({1, 2, 3, 4}, {1, 4});
   const auto loss = [&] { return cross_entropy(model(ids), ids).mean(); };
 

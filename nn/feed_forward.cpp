@@ -24,6 +24,12 @@ Tensor activate(const Tensor& x, Activation activation) {
       return gelu(x, Gelu::tanh);
     case Activation::silu:
       return silu(x);
+    case Activation::relu_squared:
+      return square(relu(x));
+    case Activation::sigmoid:
+      return sigmoid(x);
+    case Activation::identity:
+      return x;
   }
   fail("activate: wanted an Activation; got ", static_cast<int>(activation));
 }

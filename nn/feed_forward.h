@@ -7,8 +7,9 @@
 namespace rapt::nn {
 
 /// gelu is x * Phi(x); gelu_tanh is its approximation in GPT-2 (arXiv:1606.08415); silu is
-/// x * sigmoid(x).
-enum class Activation { relu, gelu, gelu_tanh, silu };
+/// x * sigmoid(x); relu_squared is relu(x)^2 (arXiv:2109.08668); sigmoid and identity are for
+/// gates.
+enum class Activation { relu, gelu, gelu_tanh, silu, relu_squared, sigmoid, identity };
 
 Tensor activate(const Tensor& x, Activation activation);
 
@@ -16,7 +17,9 @@ struct FeedForwardOptions {
   int64_t width = 0;
   int64_t hidden = 0;  ///< 0 stands for 4 * width
   Activation activation = Activation::gelu_tanh;
-  bool gated = false;  ///< with silu: SwiGLU (arXiv:2002.05202)
+  /// With sigmoid: GLU; identity: bilinear; relu: ReGLU; gelu: GEGLU; silu: SwiGLU
+  /// (arXiv:2002.05202).
+  bool gated = false;
   bool bias = true;
 };
 

@@ -15,6 +15,7 @@ namespace rapt::nn {
 
 struct ForwardHook::Body {
   Function f;
+  ForwardHookOptions options;
   std::shared_ptr<const void> model;  // so that no other layer gets one of its addresses
   std::unordered_map<const void*, std::string> paths;
   uint64_t id;
@@ -47,9 +48,9 @@ const std::shared_ptr<ForwardHook::List>& ForwardHook::of_this_thread() {
   return list;
 }
 
-ForwardHook::ForwardHook(const Module& model, Function f)
+ForwardHook::ForwardHook(const Module& model, Function f, ForwardHookOptions options)
     : list_(of_this_thread()),
-      body_(new Body{checked(std::move(f)), model.registry_, {}, next_moment()}) {
+      body_(new Body{checked(std::move(f)), options, model.registry_, {}, next_moment()}) {
   model.visit_layers([this](const std::string& path, const void* layer) {
     body_->paths.try_emplace(layer, path);
   });
@@ -69,6 +70,13 @@ bool ForwardHook::any() {
   return !list.all.empty() && !list.paused;
 }
 
+bool ForwardHook::any_for_attention_weights() {
+  const List& list = *of_this_thread();
+  return !list.paused && std::ranges::any_of(list.all, [](const auto& hook) {
+    return hook->options.attention_weights;
+  });
+}
+
 Tensor ForwardHook::shown(const void* layer, const Tensor& input, const Tensor& output) {
   struct Paused {
     explicit Paused(List& here) : list(here) { list.paused = true; }
@@ -78,15 +86,15 @@ Tensor ForwardHook::shown(const void* layer, const Tensor& input, const Tensor& 
   List& list = *of_this_thread();
   const Paused here(list);
   const auto now = list.all;  // a function may make hooks and end some
-  Tensor y = output;
+  Tensor y;                   // what took the output's place
   for (const std::shared_ptr<const Body>& hook : now) {
     const auto at = hook->paths.find(layer);
     if (at == hook->paths.end() || std::ranges::find(list.all, hook) == list.all.end()) continue;
     note_interposed(hook->id);
-    const Tensor replaced = hook->f({at->second, input, y});
+    const Tensor replaced = hook->f({at->second, input, y.defined() ? y : output});
     if (!replaced.defined()) continue;
-    if (replaced.shape() != y.shape() || replaced.dtype() != y.dtype()) {
-      fail("ForwardHook: wanted an output ", y.dtype(), y.shape(), " for ",
+    if (replaced.shape() != output.shape() || replaced.dtype() != output.dtype()) {
+      fail("ForwardHook: wanted an output ", output.dtype(), output.shape(), " for ",
            at->second.empty() ? "the model" : at->second, "; got ", replaced.dtype(),
            replaced.shape());
     }

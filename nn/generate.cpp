@@ -42,7 +42,7 @@ int64_t draw(const std::vector<double>& logits, const GenerateOptions& options, 
 
 }  // namespace
 
-std::vector<int64_t> generate(const Transformer& model, const std::vector<int64_t>& prompt,
+std::vector<int64_t> generate(const DecoderOnly& model, const std::vector<int64_t>& prompt,
                               const GenerateOptions& options, Rng& rng) {
   if (prompt.empty()) fail("generate: wanted a prompt of at least one token; got none");
   if (!(options.temperature >= 0)) {

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "rapt/nn/transformer.h"
+#include "rapt/nn/models/decoder_only.h"
 
 namespace rapt::nn {
 
@@ -19,7 +19,7 @@ struct GenerateOptions {
 /// Continues `prompt` token by token and returns what was added. The model runs in evaluation
 /// mode (EvalMode), and sees at most its context's last tokens.
 /// Throws when the prompt is empty, an id is outside the vocabulary, or an option is out of range.
-std::vector<int64_t> generate(const Transformer& model, const std::vector<int64_t>& prompt,
+std::vector<int64_t> generate(const DecoderOnly& model, const std::vector<int64_t>& prompt,
                               const GenerateOptions& options, Rng& rng);
 
 }  // namespace rapt::nn

@@ -27,11 +27,30 @@ struct Module::Registry {
   };
 
   void add(Entry entry) {
-    if (entry.name.empty()) fail("Module: wanted a name; got an empty text");
-    for (const Entry& other : entries) {
-      if (other.name == entry.name) fail("Module: the name ", entry.name, " is already taken");
+    const bool is_named = !entry.child || !entry.child->is_part;
+    if (is_named && entry.name.empty()) fail("Module: wanted a name; got an empty text");
+    const Names taken = names();
+    for (const std::string& name : is_named ? Names{entry.name} : entry.child->names()) {
+      if (std::ranges::find(taken, name) != taken.end()) {
+        fail("Module: the name ", name, " is already taken");
+      }
     }
     entries.push_back(std::move(entry));
+  }
+
+  /// Of what is directly here; parts are.
+  using Names = std::vector<std::string>;
+  Names names() const {
+    Names out;
+    for (const Entry& entry : entries) {
+      if (entry.child && entry.child->is_part) {
+        const Names inner = entry.child->names();
+        out.insert(out.end(), inner.begin(), inner.end());
+      } else {
+        out.push_back(entry.name);
+      }
+    }
+    return out;
   }
 
   /// Calls f(dotted name, entry) for all entries but children, depth first.
@@ -39,7 +58,7 @@ struct Module::Registry {
   void visit(const std::string& prefix, F&& f) const {
     for (const Entry& entry : entries) {
       if (entry.child) {
-        entry.child->visit(prefix + entry.name + ".", f);
+        entry.child->visit(entry.child->is_part ? prefix : prefix + entry.name + ".", f);
       } else {
         f(prefix + entry.name, entry);
       }
@@ -49,11 +68,11 @@ struct Module::Registry {
   /// Calls f(dotted name, registry) for this one, whose name is empty, and for all below.
   template <class F>
   void visit_layers(const std::string& name, F&& f) const {
-    f(name, *this);
+    if (!is_part) f(name, *this);
     for (const Entry& entry : entries) {
-      if (entry.child) {
-        entry.child->visit_layers(name.empty() ? entry.name : name + "." + entry.name, f);
-      }
+      if (!entry.child) continue;
+      const std::string_view dot = name.empty() || entry.child->is_part ? "" : ".";
+      entry.child->visit_layers(text(name, dot, entry.name), f);
     }
   }
 
@@ -66,6 +85,7 @@ struct Module::Registry {
 
   std::vector<Entry> entries;
   bool training = true;
+  bool is_part = false;  // of the layer that has it, by whose name it goes
 };
 
 /// A layer that runs.
@@ -94,10 +114,16 @@ std::string Module::Running::path() const {
 }
 
 Tensor Module::call(const Tensor& x, FunctionRef<Tensor()> forward) const {
+  if (registry_->is_part) return forward();
   const Running running(*registry_);
   Tensor y = forward();
-  if (ForwardHook::any()) return ForwardHook::shown(registry_.get(), x, y);
-  return y;
+  if (!ForwardHook::any()) return y;
+  const Tensor other = ForwardHook::shown(registry_.get(), x, y);
+  return other.defined() ? other : y;
+}
+
+Tensor Module::shown(const Tensor& value) const {
+  return ForwardHook::any() ? ForwardHook::shown(registry_.get(), value, value) : Tensor();
 }
 
 EvalMode::EvalMode() { ++eval_modes; }
@@ -193,6 +219,11 @@ std::shared_ptr<Rng> Module::stream(std::string name, Rng rng) {
 
 void Module::note_child(std::string name, const Module& layer) {
   registry_->add({std::move(name), Registry::Kind::child, {}, nullptr, layer.registry_});
+}
+
+void Module::note_part(const Module& layer) {
+  layer.registry_->is_part = true;
+  registry_->add({"", Registry::Kind::child, {}, nullptr, layer.registry_});
 }
 
 void Module::visit_layers(FunctionRef<void(const std::string&, const void*)> f) const {

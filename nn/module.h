@@ -79,6 +79,13 @@ class Module {
     note_child(std::move(name), layer);
     return layer;
   }
+  /// A layer that goes by this one's name: its tensors and layers are named as if they were this
+  /// layer's own, and hooks do not see it as a layer.
+  template <std::derived_from<Module> Layer>
+  Layer part(Layer layer) {
+    note_part(layer);
+    return layer;
+  }
   /// A stream of random numbers that is part of the state.
   std::shared_ptr<Rng> stream(std::string name, Rng rng);
 
@@ -86,6 +93,9 @@ class Module {
   /// layer's input (the first of several), undefined if it has none. A layer whose operator() does
   /// without works the same, but has no name while it runs.
   Tensor call(const Tensor& x, FunctionRef<Tensor()> forward) const;
+  /// Shows a value to the ForwardHooks that see this layer, as its input and output: what they put
+  /// in its place, undefined if nothing.
+  Tensor shown(const Tensor& value) const;
 
  private:
   friend class ForwardHook;
@@ -96,6 +106,7 @@ class Module {
   /// copies of a layer.
   void visit_layers(FunctionRef<void(const std::string&, const void*)> f) const;
   void note_child(std::string name, const Module& layer);
+  void note_part(const Module& layer);
 
   std::shared_ptr<Registry> registry_;
 };

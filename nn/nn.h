@@ -2,6 +2,8 @@
 
 /// Layers: all public headers of this folder.
 
+#include "rapt/nn/attention/cache.h"
+#include "rapt/nn/attention/heads.h"
 #include "rapt/nn/attention/multi_head.h"
 #include "rapt/nn/attention/self_attention.h"
 #include "rapt/nn/dropout.h"
@@ -12,6 +14,15 @@
 #include "rapt/nn/gradient_flow.h"
 #include "rapt/nn/init.h"
 #include "rapt/nn/linear.h"
+#include "rapt/nn/models/block.h"
+#include "rapt/nn/models/classifier.h"
+#include "rapt/nn/models/decoder_only.h"
+#include "rapt/nn/models/encoder.h"
+#include "rapt/nn/models/encoder_decoder.h"
+#include "rapt/nn/models/options.h"
+#include "rapt/nn/models/pooling.h"
+#include "rapt/nn/models/stack.h"
+#include "rapt/nn/models/token_embedding.h"
 #include "rapt/nn/module.h"
 #include "rapt/nn/normalization.h"
 #include "rapt/nn/position/alibi.h"
@@ -19,4 +30,4 @@
 #include "rapt/nn/position/learned.h"
 #include "rapt/nn/position/relative.h"
 #include "rapt/nn/position/sinusoidal.h"
-#include "rapt/nn/transformer.h"
+#include "rapt/nn/probe.h"

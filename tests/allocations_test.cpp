@@ -136,7 +136,7 @@ TEST(SteadyOps, ACallAndItsGradientAllocateNothing) {
 /// What a user writes, over a batch that stays.
 struct Training {
   Rng rng{1};
-  nn::Transformer model;
+  nn::DecoderOnly model;
   NamedTensors parameters = model.parameters();
   optim::AdamW adam{optim::decay_groups(parameters, 0.01)};
   optim::WarmupCosine schedule{.peak = 1e-3, .warmup = 10, .total = 1000};
@@ -179,17 +179,19 @@ TEST_P(SteadyTraining, LearnedPositions) {
 }
 
 TEST_P(SteadyTraining, RotaryPositions) {
-  Training training(small({.positions = nn::Positions::rotary}));
+  Training training(
+      small({.block = {.attention = {.heads = 4, .positions = nn::AttentionPositions::rotary()}}}));
   expect_steady([&] { training(); });
 }
 
 TEST_P(SteadyTraining, EveryOtherOptionOfTheTransformer) {
-  Training training(small({.activation = nn::Activation::silu,
-                           .gated = true,
-                           .norm = nn::NormKind::rms,
-                           .pre_norm = false,
-                           .positions = nn::Positions::sinusoidal,
-                           .tie_weights = true}));
+  Training training(
+      small({.block = {.attention = {.heads = 4},
+                       .feed_forward = {.activation = nn::Activation::silu, .gated = true},
+                       .norm = nn::NormKind::rms,
+                       .pre_norm = false},
+             .positions = nn::Positions::sinusoidal,
+             .tie_weights = true}));
   expect_steady([&] { training(); });
 }
 
@@ -232,8 +234,8 @@ TEST_P(SteadyTraining, BatchesFromALoader) {
     Training training({.vocabulary = dataset.vocabulary_size(),
                        .context = dataset.context(),
                        .width = 8,
-                       .heads = 1,
-                       .layers = 1});
+                       .layers = 1,
+                       .block = {.attention = {.heads = 1}}});
     expect_steady(
         [&] {
           const NamedTensors batch = loader.next();

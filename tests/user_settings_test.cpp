@@ -51,7 +51,7 @@ class User {
 /// Some steps with products that are large enough to be split.
 void train(int steps) {
   Rng rng(1);
-  const nn::Transformer model({.vocabulary = 32, .context = 32}, rng);
+  const nn::DecoderOnly model({.vocabulary = 32, .context = 32}, rng);
   optim::AdamW adam(optim::decay_groups(model.parameters(), 0.1));
   for (int step = 0; step < steps; ++step) {
     const Tensor ids = rng.integers(0, 32, {16, 32});

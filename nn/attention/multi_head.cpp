@@ -5,6 +5,7 @@
 
 #include "rapt/autograd/ops.h"
 #include "rapt/nn/detail/fused.h"
+#include "rapt/nn/forward_hook.h"
 #include "rapt/nn/position/alibi.h"
 
 namespace rapt::nn {
@@ -15,7 +16,8 @@ using Kind = AttentionPositions::Kind;
 /// The options with what 0 stands for in place of it.
 MultiHeadAttentionOptions filled_in(MultiHeadAttentionOptions o) {
   constexpr const char* name = "MultiHeadAttention: ";
-  if (o.heads < 1 || o.width < 1 || (o.head_width == 0 && o.width % o.heads != 0)) {
+  if (o.heads < 1) fail(name, "wanted heads >= 1; got ", o.heads);
+  if (o.width < 1 || (o.head_width == 0 && o.width % o.heads != 0)) {
     fail(name, "wanted a width that is divisible by heads; got width ", o.width, " and heads ",
          o.heads);
   }
@@ -36,6 +38,7 @@ MultiHeadAttentionOptions filled_in(MultiHeadAttentionOptions o) {
   if (o.head_width == 0) o.head_width = o.width / o.heads;
   if (o.memory_width == 0) o.memory_width = o.width;
   if (o.key_value_heads == 0) o.key_value_heads = o.heads;
+  if (!o.dropout) o.dropout = 0.0;
   if (o.positions.kind == Kind::rotary) {
     const RotaryOptions& rotary = o.positions.rotary_options;
     if (rotary.width == 0 && o.head_width % 2 != 0) {
@@ -89,9 +92,11 @@ MultiHeadAttention::MultiHeadAttention(const Filled& filled, Rng& rng)
                                filled.options, rng))),
       output(child("output", Linear(filled.options.heads * filled.options.head_width,
                                     filled.options.width, rng, {.bias = filled.options.bias}))),
-      dropout(child("dropout", Dropout(filled.options.dropout, rng))),
-      options_(filled.options) {
-  const MultiHeadAttentionOptions& o = options_;
+      dropout(child("dropout", Dropout(*filled.options.dropout, rng))),
+      heads(child("heads", Probe())),
+      weights(child("weights", Probe())),
+      options_(std::make_shared<MultiHeadAttentionOptions>(filled.options)) {
+  const MultiHeadAttentionOptions& o = filled.options;
   if (o.query_key_norm) {
     query_norm = child("query_norm", Norm(*o.query_key_norm, o.head_width));
     key_norm = child("key_norm", Norm(*o.query_key_norm, o.head_width));
@@ -107,24 +112,27 @@ MultiHeadAttention::MultiHeadAttention(const Filled& filled, Rng& rng)
         "relative_keys",
         RelativeKeys({.head_width = o.head_width, .max_distance = o.positions.max_distance}, rng));
   }
-  if (o.positions.kind == Kind::alibi) alibi_slopes_ = alibi_slopes(o.heads, Dtype::f64);
+  if (o.positions.kind == Kind::alibi) {
+    alibi_heads_ = buffer("alibi_heads", alibi_exponents(o.heads));
+  }
   if (o.gate) gate = child("gate", map(o.width, o.heads, o, rng));
   if (const Tensor weight = initial_score_weight(o, rng); weight.defined()) {
     score_weight = parameter("score_weight", weight);
   }
   if (o.sink) sink = parameter("sink", zeros({o.heads}));
+  if (o.value_residual) value_mix = parameter("value_mix", full({2}, 0.5));
 }
 
 Tensor MultiHeadAttention::heads_of(const Tensor& x) const {
-  const int64_t d = options_.head_width;
+  const int64_t d = options_->head_width;
   return transpose(reshape(x, {x.size(0), x.size(1), x.size(2) / d, d}), 1, 2);
 }
 
 Tensor MultiHeadAttention::operator()(const Tensor& x, const AttendOptions& how) const {
   return call(x, [&] {
-    check_input("x", x, options_.width);
-    if (options_.memory_width != options_.width) {
-      fail("MultiHeadAttention: wanted a memory [B, T, ", options_.memory_width,
+    check_input("x", x, options_->width);
+    if (options_->memory_width != options_->width) {
+      fail("MultiHeadAttention: wanted a memory [B, T, ", options_->memory_width,
            "], of which its keys and values are made; got x alone");
     }
     const Tensors maps = call_each(x, {&query, &key, &value});
@@ -135,11 +143,11 @@ Tensor MultiHeadAttention::operator()(const Tensor& x, const AttendOptions& how)
 Tensor MultiHeadAttention::operator()(const Tensor& x, const Tensor& memory,
                                       const AttendOptions& how) const {
   return call(x, [&] {
-    if (options_.positions.kind != Kind::none || options_.window) {
+    if (options_->positions.kind != Kind::none || options_->window) {
       fail("MultiHeadAttention: positions and windows are for self-attention only");
     }
-    check_input("x", x, options_.width);
-    check_input("memory", memory, options_.memory_width);
+    check_input("x", x, options_->width);
+    check_input("memory", memory, options_->memory_width);
     const auto keys_and_values = [&]() -> KeyValueCache::KeysAndValues {
       const Tensors maps = call_each(memory, {&key, &value});
       const Tensor k = heads_of(maps[0]);
@@ -155,13 +163,13 @@ Tensor MultiHeadAttention::operator()(const Tensor& x, const Tensor& memory,
 
 Score MultiHeadAttention::score_of(const Tensor& q, int64_t keys, const Tensor& starts) const {
   const auto base = [&] {
-    switch (options_.score) {
+    switch (options_->score) {
       case ScoreKind::scaled_dot:
-        return options_.soft_cap ? Score::scaled_dot({.soft_cap = options_.soft_cap}) : Score();
+        return options_->soft_cap ? Score::scaled_dot({.soft_cap = options_->soft_cap}) : Score();
       case ScoreKind::dot:
-        return Score::dot({.soft_cap = options_.soft_cap});
+        return Score::dot({.soft_cap = options_->soft_cap});
       case ScoreKind::bilinear:
-        return Score::bilinear(score_weight, {.soft_cap = options_.soft_cap});
+        return Score::bilinear(score_weight, {.soft_cap = options_->soft_cap});
       case ScoreKind::additive:
         return Score::additive(score_weight);
       case ScoreKind::cosine:
@@ -170,12 +178,13 @@ Score MultiHeadAttention::score_of(const Tensor& q, int64_t keys, const Tensor& 
     return Score();
   };
   const int64_t queries = q.size(2);
-  switch (options_.positions.kind) {
+  switch (options_->positions.kind) {
     case Kind::none:
     case Kind::rotary:
       break;
     case Kind::alibi:
-      return base().with_relative_bias(alibi(alibi_slopes_.to(q.dtype()), queries, keys, starts));
+      return base().with_relative_bias(
+          alibi(alibi_slopes(alibi_heads_, q.dtype()), queries, keys, starts));
     case Kind::relative_bias:
       return base().with_relative_bias((*relative_bias)(queries, keys, starts));
     case Kind::relative_keys:
@@ -190,9 +199,10 @@ Tensor MultiHeadAttention::self_attend(const Tensor& x, Tensor q, Tensor k, Tens
     q = (*query_norm)(q);
     k = (*key_norm)(k);
   }
+  v = mixed_values(v, how);
   const KeyValueCache* const before = how.cache;
-  if (options_.positions.kind == Kind::rotary) {
-    RotaryOptions places = options_.positions.rotary_options;
+  if (options_->positions.kind == Kind::rotary) {
+    RotaryOptions places = options_->positions.rotary_options;
     if (before && before->starts().defined()) {
       places.positions = unsqueeze(before->places(), 1);  // [B, 1, T]
     } else if (before) {
@@ -202,7 +212,7 @@ Tensor MultiHeadAttention::self_attend(const Tensor& x, Tensor q, Tensor k, Tens
     k = rotary(k, places);
   }
   Mask mask = how.mask;
-  if (options_.window) mask = mask & Mask::window(*options_.window, *options_.window);
+  if (options_->window) mask = mask & Mask::window(*options_->window, *options_->window);
   Tensor starts;
   if (how.cache) {
     std::tie(k, v) = how.cache->extend(k, v);
@@ -219,14 +229,48 @@ Tensor MultiHeadAttention::attend(const Tensor& x, const Tensor& q, const Tensor
   const AttentionOptions options{.mask = mask,
                                  .score = score,
                                  .sink = sink,
-                                 .grouped = options_.key_value_heads != options_.heads,
+                                 .grouped = options_->key_value_heads != options_->heads,
                                  .dropout = dropout.probability(),
                                  .rng = &dropout.rng()};
   if (how.weights) *how.weights = attention_weights(q, k, options);
-  const Tensor heads = attention(q, k, v, options);  // [B, H, Tq, d]
-  const Tensor sides = transpose(heads, 1, 2);       // [B, Tq, H, d]
+  const Tensor y = ForwardHook::any() ? heads_through_hooks(q, k, v, options)
+                                      : attention(q, k, v, options);  // [B, H, Tq, d]
+  const Tensor sides = transpose(y, 1, 2);                            // [B, Tq, H, d]
   const Tensor joined = reshape(sides, {q.size(0), q.size(2), output.weight.size(1)});
   return output(gate ? joined * sigmoid((*gate)(x)) : joined);
+}
+
+/// As hooks see and leave it.
+Tensor MultiHeadAttention::heads_through_hooks(const Tensor& q, const Tensor& k, const Tensor& v,
+                                               const AttentionOptions& options) const {
+  Tensor other;  // the weights that hooks put in the place of the layer's
+  if (ForwardHook::any_for_attention_weights()) other = weights(attention_weights(q, k, options));
+  Tensor y;
+  if (other.defined()) {
+    const int64_t shared = options_->key_value_heads, by = options_->heads / shared;
+    const Tensor each = expand(unsqueeze(v, 2), {v.size(0), shared, by, v.size(2), v.size(3)});
+    y = matmul(dropout(other), reshape(each, {v.size(0), shared * by, v.size(2), v.size(3)}));
+  } else {
+    y = attention(q, k, v, options);
+  }
+  const Tensor changed = heads(y);
+  return changed.defined() ? changed : y;
+}
+
+Tensor MultiHeadAttention::mixed_values(const Tensor& v, const AttendOptions& how) const {
+  if (value_mix.defined() && !how.first_values) {
+    fail("MultiHeadAttention: wanted first_values, as it was built with value_residual");
+  }
+  if (!how.first_values) return v;
+  if (!how.first_values->defined()) *how.first_values = v;
+  if (!value_mix.defined()) return v;
+  const Tensor& first = *how.first_values;
+  if (first.shape() != v.shape()) {
+    fail("MultiHeadAttention: wanted first_values ", v.shape(), ", as its own; got ",
+         first.shape());
+  }
+  const Tensor own = v * select(value_mix, 0, 0);  // first, whatever the compiler
+  return own + first * select(value_mix, 0, 1);
 }
 
 }  // namespace rapt::nn

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <memory>
 #include <optional>
+#include <vector>
 
 #include "rapt/autograd/attention/mask.h"
 #include "rapt/autograd/attention/score.h"
@@ -9,6 +11,11 @@
 #include "rapt/nn/linear.h"
 #include "rapt/nn/normalization.h"
 #include "rapt/nn/position/attention_positions.h"
+#include "rapt/nn/probe.h"
+
+namespace rapt {
+struct AttentionOptions;
+}
 
 namespace rapt::nn {
 
@@ -22,8 +29,9 @@ struct MultiHeadAttentionOptions {
                                 ///< (arXiv:2305.13245; 1: arXiv:1911.02150); 0 stands for heads
   int64_t head_width = 0;       ///< 0 stands for width / heads, which is then whole
   int64_t memory_width = 0;     ///< of what keys and values are made from; 0 stands for width
-  double dropout = 0;           ///< probability of dropping a weight
-  bool bias = true;             ///< of the maps
+  std::optional<double> dropout = {};  ///< probability of dropping a weight; unset: 0, or that of
+                                       ///< the block it is in
+  bool bias = true;                    ///< of the maps
   ScoreKind score = ScoreKind::scaled_dot;
   std::optional<double> soft_cap = {};          ///< see ScoreOptions; of products
   std::optional<NormKind> query_key_norm = {};  ///< a norm of each head's queries and keys
@@ -32,6 +40,9 @@ struct MultiHeadAttentionOptions {
   bool sink = false;  ///< a trained one for each head: see AttentionOptions
   bool gate = false;  ///< what the heads give, times sigmoid(gate(x)), before `output`
                       ///< (arXiv:2505.06708)
+  /// a v + b v1 instead of v, where v1 are the values of the first layer and a, b are trained
+  /// (arXiv:2410.17897): AttendOptions::first_values.
+  bool value_residual = false;
 };
 
 /// How one call attends.
@@ -43,6 +54,8 @@ struct AttendOptions {
   /// What x's tokens come behind: they attend to those as well. x is then the tokens of the cache's
   /// CacheStep; memory has to be that of its first step.
   KeyValueCache* cache = nullptr;
+  /// The values of the first layer, [B, H, T, d]; if undefined, set to this one's.
+  Tensor* first_values = nullptr;
 };
 
 /// Multi-head attention (arXiv:1706.03762, section 3.2.2), batch first. Every head has head_width
@@ -59,7 +72,12 @@ class MultiHeadAttention : public Module {
   Tensor operator()(const Tensor& x, const Tensor& memory, const AttendOptions& how = {}) const;
 
   /// With what a 0 stands for in its place.
-  const MultiHeadAttentionOptions& options() const { return options_; }
+  const MultiHeadAttentionOptions& options() const { return *options_; }
+
+  /// Leaves only these heads, in this order: the layer gets smaller, in all its copies, and so does
+  /// what is saved. Heads that share keys and values are kept together. Gradients are dropped;
+  /// build the optimizer afterwards. See head_importance.
+  void keep_heads(const std::vector<int64_t>& heads);
 
   Linear query, key, value, output;
   Dropout dropout;
@@ -70,7 +88,10 @@ class MultiHeadAttention : public Module {
   /// Bilinear: [H, d, d], starts as the identity. Additive: [H, d], uniform in +-1 / sqrt(d).
   /// Cosine: the scale, [H, 1, 1], starts at 10. Else undefined.
   Tensor score_weight;
-  Tensor sink;  ///< [H], starts at 0; or undefined
+  Tensor sink;       ///< [H], starts at 0; or undefined
+  Tensor value_mix;  ///< a and b of value_residual, start at 0.5; or undefined
+  Probe heads;       ///< what hooks see as "heads": [B, H, Tq, d]
+  Probe weights;     ///< and, where they ask for it, as "weights": [B, H, Tq, Tk]
 
  private:
   struct Filled {
@@ -78,15 +99,20 @@ class MultiHeadAttention : public Module {
   };
   MultiHeadAttention(const Filled& filled, Rng& rng);
 
-  // [B, T, heads * d] -> a view, [B, heads, T, d]
+  // The maps query, key, value of x as heads, [B, heads, T, d].
   Tensor heads_of(const Tensor& x) const;
   Tensor self_attend(const Tensor& x, Tensor q, Tensor k, Tensor v, const AttendOptions& how) const;
   Tensor attend(const Tensor& x, const Tensor& q, const Tensor& k, const Tensor& v,
                 const Mask& mask, const Score& score, const AttendOptions& how) const;
   Score score_of(const Tensor& q, int64_t keys, const Tensor& starts) const;
 
-  MultiHeadAttentionOptions options_;
-  Tensor alibi_slopes_;  // [H]; or undefined
+  Tensor mixed_values(const Tensor& v, const AttendOptions& how) const;
+  Tensor heads_through_hooks(const Tensor& q, const Tensor& k, const Tensor& v,
+                             const AttentionOptions& options) const;
+
+  // Behind a pointer that copies share, as the tensors are: keep_heads changes them for all.
+  std::shared_ptr<MultiHeadAttentionOptions> options_;
+  Tensor alibi_heads_;  // i64 [H, 2], pairs (h, of) with slope 2^(-8 h / of); or undefined
 };
 
 }  // namespace rapt::nn

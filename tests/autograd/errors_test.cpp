@@ -100,16 +100,20 @@ TEST(Errors, NormsNameTheArgument) {
 
 TEST(Errors, OfWholeModelsSayWhatIsWrong) {
   Rng rng(1);
-  nn::Transformer model({.vocabulary = 5, .context = 4, .width = 8, .heads = 2}, rng);
+  nn::DecoderOnly model(
+      {.vocabulary = 5, .context = 4, .width = 8, .block = {.attention = {.heads = 2}}}, rng);
   EXPECT_NE(error_of([&] { model(zeros({1, 5}, Dtype::i64)); }).find("context"), std::string::npos);
   EXPECT_NE(error_of([&] {
               model(full({1, 2}, 7, Dtype::i64));
             }).find("[0, 5); got 7"),
             std::string::npos);
-  EXPECT_NE(error_of([&] {
-              nn::Transformer({.vocabulary = 5, .context = 4, .width = 10, .heads = 4}, rng);
-            }).find("heads"),
-            std::string::npos);
+  EXPECT_NE(
+      error_of([&] {
+        nn::DecoderOnly(
+            {.vocabulary = 5, .context = 4, .width = 10, .block = {.attention = {.heads = 4}}},
+            rng);
+      }).find("heads"),
+      std::string::npos);
 }
 
 // What a training loop gets wrong most often: the optimizer's step before the backward.

@@ -87,7 +87,11 @@ TEST(Lifetime, TrainingStepsLeaveNothingBehind) {
   // A thread of the pool keeps a workspace from the first piece on that it happens to get.
   const tests::WithThreads one(1);
   Rng rng(1);
-  nn::Transformer model({.vocabulary = 11, .context = 8, .width = 16, .heads = 2, .dropout = 0.1},
+  nn::DecoderOnly model({.vocabulary = 11,
+                         .context = 8,
+                         .width = 16,
+                         .block = {.attention = {.heads = 2}},
+                         .dropout = 0.1},
                         rng);
   optim::AdamW adam(optim::decay_groups(model.parameters(), 0.1));
   const auto step = [&] {

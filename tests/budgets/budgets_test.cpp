@@ -66,7 +66,7 @@ bool any_contains(const std::set<std::string>& paths, const std::string& part) {
 
 TEST(HeaderBudget, RaptStandsOnTheStandardLibraryAlone) {
   const std::set<std::string> headers = headers_behind("rapt/rapt.h");
-  ASSERT_TRUE(any_contains(headers, "/rapt/nn/transformer.h"));
+  ASSERT_TRUE(any_contains(headers, "/rapt/nn/models/decoder_only.h"));
   ASSERT_TRUE(any_contains(headers, "/vector"));
   for (const char* guest : {"/eigen3/", "/Eigen/", "/cereal/", "/nlohmann/", "blas", "/omp.h",
                             "/gtest/", "/gmock/", "/zlib.h", "/CLI/"}) {
@@ -106,7 +106,7 @@ TEST(HeaderBudget, LinesBehindRapt) {
   for (const std::string& name : own_headers_behind("rapt/rapt.h")) {
     own += lines_of(read_text(RAPT_BINARY_DIR "/include/" + name)).size();
   }
-  EXPECT_LE(own, 4'000u);
+  EXPECT_LE(own, 5'500u);
 }
 
 TEST(HeaderBudget, TensorIsLight) {
@@ -124,7 +124,7 @@ TEST(ProgramBudget, TheCopyTaskTakes45Lines) {
   const std::vector<std::string> lines = lines_of(program);
   EXPECT_LE(lines.size(), 45u);
   for (const std::string& line : lines) EXPECT_LE(line.size(), 100u) << line;
-  for (const char* part : {"data::Loader", "nn::Transformer", "optim::AdamW", "decay_groups",
+  for (const char* part : {"data::Loader", "nn::DecoderOnly", "optim::AdamW", "decay_groups",
                            "optim::Warmup", "clip_grad_norm", "accuracy", "data::save"}) {
     EXPECT_NE(program.find(part), std::string::npos) << part;
   }

@@ -38,11 +38,18 @@ TEST(FeedForward, IsDownOfTheActivationOfUp) {
         return t * 0.5 * (1.0 + tanh(std::sqrt(2 / M_PI) * (t + 0.044715 * t * t * t)));
       case Activation::silu:
         return t / (1.0 + exp(-t));
+      case Activation::relu_squared:
+        return maximum(t, 0) * maximum(t, 0);
+      case Activation::sigmoid:
+        return 1.0 / (1.0 + exp(-t));
+      case Activation::identity:
+        return t;
     }
     return Tensor();
   };
   for (const Activation activation :
-       {Activation::relu, Activation::gelu, Activation::gelu_tanh, Activation::silu}) {
+       {Activation::relu, Activation::gelu, Activation::gelu_tanh, Activation::silu,
+        Activation::relu_squared, Activation::sigmoid, Activation::identity}) {
     const FeedForward layer({.width = 4, .activation = activation}, rng);
     const Tensor hidden = matmul(x, transpose(layer.up.weight)) + layer.up.bias;
     const Tensor wanted =

@@ -10,7 +10,7 @@
 #include "../support/tensors.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/recompute.h"
-#include "rapt/nn/transformer.h"
+#include "rapt/nn/models/decoder_only.h"
 
 namespace rapt::nn {
 namespace {
@@ -20,7 +20,12 @@ using tests::same_bits;
 using Names = std::vector<std::string>;
 
 TransformerOptions small_model() {
-  return {.vocabulary = 11, .context = 8, .width = 8, .heads = 2, .layers = 2, .dropout = 0.1};
+  return {.vocabulary = 11,
+          .context = 8,
+          .width = 8,
+          .layers = 2,
+          .block = {.attention = {.heads = 2}},
+          .dropout = 0.1};
 }
 
 const Tensor ids = from_values<int64_t>({1, 2, 3, 4}, {1, 4});
@@ -37,12 +42,13 @@ Names watched_names(const Module& model, const std::function<void()>& run) {
 
 TEST(ForwardHook, SeesEachLayerByItsPathInnerOnesFirst) {
   Rng rng(1);
-  const Transformer model(small_model(), rng);
+  const DecoderOnly model(small_model(), rng);
   const Names names = watched_names(model, [&] { model(ids); });
-  const Names block = {
-      "norm1",        "attention.query", "attention.key", "attention.value", "attention.output",
-      "attention",    "dropout",         "norm2",         "feed_forward.up", "feed_forward.down",
-      "feed_forward", "dropout"};
+  const Names block = {"norm1",           "attention.query",   "attention.key",
+                       "attention.value", "attention.heads",   "attention.output",
+                       "attention",       "dropout",           "norm2",
+                       "feed_forward.up", "feed_forward.down", "feed_forward",
+                       "dropout"};
   Names wanted = {"tokens", "positions", "dropout"};
   for (const char* place : {"blocks.0", "blocks.1"}) {
     for (const std::string& name : block) wanted.push_back(text(place, ".", name));
@@ -54,8 +60,8 @@ TEST(ForwardHook, SeesEachLayerByItsPathInnerOnesFirst) {
 
 TEST(ForwardHook, OfAPartSeesThatPartByItsOwnPaths) {
   Rng rng(1);
-  const Transformer model(small_model(), rng);
-  EXPECT_EQ(watched_names(model.blocks[1].feed_forward, [&] { model(ids); }),
+  const DecoderOnly model(small_model(), rng);
+  EXPECT_EQ(watched_names(model.stack.blocks[1].feed_forward, [&] { model(ids); }),
             (Names{"up", "down", ""}));
 }
 
@@ -98,10 +104,10 @@ TEST(ForwardHook, ALayerWithoutCallHasNoNameButItsChildrenDo) {
 TEST(ForwardHook, WhatIsWatchedHasTheSameBits) {
   for (const bool gated : {false, true}) {
     TransformerOptions options = small_model();
-    options.gated = gated;
+    options.block.feed_forward.gated = gated;
     const auto run = [&](bool watched) {
       Rng rng(1);
-      const Transformer model(options, rng);
+      const DecoderOnly model(options, rng);
       const std::unique_ptr<ForwardHook> hook =
           watched ? std::make_unique<ForwardHook>(model, [](const LayerCall&) { return Tensor(); })
                   : nullptr;
@@ -230,7 +236,7 @@ TEST(ForwardHook, HasToBeThereWhenRecomputeRunsAgain) {
   Rng rng(1);
   TransformerOptions options = small_model();
   options.recompute = true;
-  const Transformer model(options, rng);
+  const DecoderOnly model(options, rng);
   int calls = 0;
   const auto watch = [&](const LayerCall& call) {
     calls += call.path == "blocks.0";
@@ -253,7 +259,7 @@ TEST(ForwardHook, OfAnotherModelIsNothingToRecompute) {
   Rng rng(1);
   TransformerOptions options = small_model();
   options.recompute = true;
-  const Transformer model(options, rng);
+  const DecoderOnly model(options, rng);
   const Outer another(rng);
   Tensor loss;
   {
@@ -267,12 +273,12 @@ TEST(ForwardHook, OfAnotherModelIsNothingToRecompute) {
 
 TEST(EvalMode, IsOfItsThreadAndEndsWithItsScope) {
   Rng rng(1);
-  const Transformer model(small_model(), rng);
+  const DecoderOnly model(small_model(), rng);
   {
     const EvalMode eval_mode;
     const EvalMode inner;
     EXPECT_FALSE(model.training());
-    EXPECT_EQ(model.dropout.probability(), 0);
+    EXPECT_EQ(model.embedding.dropout.probability(), 0);
     std::thread([&] { EXPECT_TRUE(model.training()); }).join();
   }
   EXPECT_TRUE(model.training());
@@ -280,7 +286,7 @@ TEST(EvalMode, IsOfItsThreadAndEndsWithItsScope) {
 
 TEST(EvalMode, ManyThreadsEvaluateOneModel) {
   Rng rng(1);
-  const Transformer model(small_model(), rng);
+  const DecoderOnly model(small_model(), rng);
   const NamedTensors before = model.state();
   std::vector<Tensor> found(4);
   std::vector<std::thread> threads;

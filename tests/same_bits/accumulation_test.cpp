@@ -195,7 +195,7 @@ class DecoderBatch {
 
   tests::DecoderShape shape_;
   Rng rng_;
-  nn::Transformer model_;
+  nn::DecoderOnly model_;
   Tensor ids_, targets_;
 };
 
@@ -223,7 +223,7 @@ TEST(Accumulation, OfDecoders) {
 // To 1e-6: a tied head's weight, which is used twice, and parts that end within a block.
 TEST(Accumulation, OutsideThePromiseIsClose) {
   Rng rng(10);
-  nn::Transformer model({.vocabulary = 29, .context = 20, .width = 32, .tie_weights = true}, rng);
+  nn::DecoderOnly model({.vocabulary = 29, .context = 20, .width = 32, .tie_weights = true}, rng);
   const Tensor ids = rng.integers(0, 29, {6, 20}), targets = rng.integers(0, 29, {6, 20});
   Tensors parameters;
   for (const auto& [name, p] : model.parameters()) parameters.push_back(p);

@@ -115,11 +115,11 @@ struct Training {
 /// The weights after 200 steps of AdamW on a small decoder, padded batches of 16 x 64 tokens.
 void train(const char* name, const Training& how) {
   Rng rng(4);
-  nn::Transformer model({.vocabulary = 40,
+  nn::DecoderOnly model({.vocabulary = 40,
                          .context = 64,
                          .width = 48,
-                         .heads = 4,
                          .layers = 2,
+                         .block = {.attention = {.heads = 4}},
                          .dropout = how.dropout},
                         rng);
   optim::AdamW adam(optim::decay_groups(model.parameters(), 0.1), {.lr = 3e-3});
@@ -153,7 +153,7 @@ void decoders() {
   for (int64_t i = 0; i < 30; ++i) {
     Rng rng(static_cast<uint64_t>(i));
     const tests::DecoderShape shape{1 + i % 5, 7 + 31 * (i % 6), 16 * (1 + i % 25), 4};
-    nn::Transformer model(tests::decoder_options(shape, i), rng);
+    nn::DecoderOnly model(tests::decoder_options(shape, i), rng);
     const Tensor logits = model(rng.integers(0, 29, {shape.batch, shape.context}));
     hash.add(logits);
     logits.backward(rng.normal(logits.shape()));

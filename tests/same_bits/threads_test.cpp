@@ -22,7 +22,7 @@ struct Batch {
 
 /// All that a training leaves behind: losses, norms, parameters, moments, streams.
 template <class Next>
-NamedTensors train(nn::Transformer model, int steps, Next next) {
+NamedTensors train(nn::DecoderOnly model, int steps, Next next) {
   optim::AdamW adam(optim::decay_groups(model.parameters(), 0.1), {.lr = 3e-3});
   std::vector<double> losses;
   for (int step = 0; step < steps; ++step) {
@@ -45,13 +45,13 @@ NamedTensors train_task(uint64_t seed, int steps) {
   Rng rng(seed);
   const data::TaskDataset dataset({.task = data::Task::reverse, .max_length = 12, .seed = seed});
   data::Loader loader(dataset, {.batch_size = 24, .seed = seed});
-  const nn::Transformer model({.vocabulary = dataset.vocabulary_size(),
-                               .context = dataset.context(),
-                               .width = 48,
-                               .heads = 3,
-                               .dropout = 0.1,
-                               .positions = nn::Positions::rotary},
-                              rng);
+  const nn::DecoderOnly model(
+      {.vocabulary = dataset.vocabulary_size(),
+       .context = dataset.context(),
+       .width = 48,
+       .block = {.attention = {.heads = 3, .positions = nn::AttentionPositions::rotary()}},
+       .dropout = 0.1},
+      rng);
   return train(model, steps, [&] {
     const NamedTensors batch = loader.next();
     return Batch{batch["tokens"], batch["targets"]};
@@ -62,7 +62,7 @@ NamedTensors train_task(uint64_t seed, int steps) {
 NamedTensors train_random(const nn::TransformerOptions& options, int64_t batch, int steps) {
   Rng rng(5);
   const auto draw = [&] { return rng.integers(0, options.vocabulary, {batch, options.context}); };
-  return train(nn::Transformer(options, rng), steps, [&] { return Batch{draw(), draw()}; });
+  return train(nn::DecoderOnly(options, rng), steps, [&] { return Batch{draw(), draw()}; });
 }
 
 void expect_same(const NamedTensors& a, const NamedTensors& b) {
@@ -99,10 +99,16 @@ void expect_fifty_equal_steps(const nn::TransformerOptions& options, int64_t bat
 }
 
 // The models of bench/, whose steps are cut into as many pieces as those of a real training.
-const nn::TransformerOptions tiny{
-    .vocabulary = 32, .context = 32, .width = 64, .heads = 4, .layers = 2};
-const nn::TransformerOptions small{
-    .vocabulary = 65, .context = 64, .width = 128, .heads = 4, .layers = 4};
+const nn::TransformerOptions tiny{.vocabulary = 32,
+                                  .context = 32,
+                                  .width = 64,
+                                  .layers = 2,
+                                  .block = {.attention = {.heads = 4}}};
+const nn::TransformerOptions small{.vocabulary = 65,
+                                   .context = 64,
+                                   .width = 128,
+                                   .layers = 4,
+                                   .block = {.attention = {.heads = 4}}};
 
 TEST(SameBitsOnAnyThreads, FiftyStepsOfTheTinyModel) { expect_fifty_equal_steps(tiny, 32); }
 
@@ -113,16 +119,17 @@ TEST(SameBitsOnAnyThreads, FiftyStepsWithTheOtherLayers) {
   nn::TransformerOptions options = tiny;
   options.layers = 1;
   options.dropout = 0.1;
-  options.activation = nn::Activation::silu;
-  options.gated = true;
-  options.norm = nn::NormKind::rms;
-  options.positions = nn::Positions::rotary;
+  options.block.feed_forward.activation = nn::Activation::silu;
+  options.block.feed_forward.gated = true;
+  options.block.norm = nn::NormKind::rms;
+  options.block.attention.positions = nn::AttentionPositions::rotary();
   options.tie_weights = true;
   expect_fifty_equal_steps(options, 16);
   options.recompute = true;
-  options.activation = nn::Activation::gelu;
-  options.norm = nn::NormKind::layer;
-  options.pre_norm = false;
+  options.block.feed_forward.activation = nn::Activation::gelu;
+  options.block.norm = nn::NormKind::layer;
+  options.block.pre_norm = false;
+  options.block.attention.positions = {};
   options.positions = nn::Positions::sinusoidal;
   expect_fifty_equal_steps(options, 16);
 }

@@ -31,21 +31,25 @@ Tensor rows_of(const Tensor& x, int64_t begin, int64_t count) {
   return begin == 0 && count == x.size(-2) ? x : slice(x, -2, begin, begin + count);
 }
 
+/// x, 0 where it is masked, in the shape of both.
+Tensor without_masked(const Tensor& x, const Tensor& masked) {
+  const Shape both = broadcast("attention", x.shape(), masked.shape());
+  return masked_fill(expand(x, both), expand(masked, both), 0);
+}
+
 /// a b, [..., m, k] x [..., k, n], where a masked element of a has no say, though it meets inf or
 /// NaN: 0 * NaN would be NaN. To the bit a b for the rows that see nothing of the kind. Those that
 /// do take m x k x n elements.
 Tensor product_of_seen(const Tensor& a, const Tensor& b, const Tensor& masked) {
   if (all_finite(a) && all_finite(b)) return matmul(a, b);
-  const Tensor hidden = expand(masked, broadcast("attention", masked.shape(), a.shape()));
-  const Tensor seen = masked_fill(a, hidden, 0);
+  const Tensor seen = without_masked(a, masked);
   const Tensor bad = logical_not(isfinite(b.detach()));  // [..., k, n]
   const Tensor plain = matmul(seen, masked_fill(b, bad, 0));
-  const Tensor meets_bad = logical_and(logical_not(hidden), unsqueeze(any(bad, {-1}), -2));
+  const Tensor meets_bad = logical_and(logical_not(masked), unsqueeze(any(bad, {-1}), -2));
   const Tensor rows = unsqueeze(any(meets_bad, {-1}), -1);  // [..., m, 1]
   if (all_true(logical_not(rows))) return plain;
-  const Tensor out = unsqueeze(hidden, -1), factors = unsqueeze(b, -3);  // [..., m or 1, k, n or 1]
-  const Shape each = broadcast("attention", factors.shape(), out.shape());
-  const Tensor products = unsqueeze(seen, -1) * masked_fill(expand(factors, each), out, 0);
+  const Tensor factors = without_masked(unsqueeze(b, -3), unsqueeze(masked, -1));
+  const Tensor products = unsqueeze(seen, -1) * factors;  // [..., m, k, n]
   return where(rows, sum(products, {-2}), plain);
 }
 
@@ -127,7 +131,7 @@ Tensor weigh(const char* op, const Tensor& weights, const Tensor& v, const Tenso
         Gradients all(2);
         if (b.needs(0)) {
           const Tensor dw = matmul(b.grad, transpose(v));
-          all[0] = all_finite(dw) ? dw : masked_fill(dw, expand(masked, dw.shape()), 0);
+          all[0] = all_finite(dw) ? dw : without_masked(dw, masked);
         }
         if (b.needs(1)) {
           all[1] = product_of_seen(transpose(weights), b.grad, transpose(masked));

@@ -208,9 +208,8 @@ TEST(MultiHeadAttention, RefusesWhatDoesNotFit) {
   EXPECT_EQ(
       error_of([&] { MultiHeadAttention({.width = 8, .heads = 3}, rng); }),
       "MultiHeadAttention: wanted a width that is divisible by heads; got width 8 and heads 3");
-  EXPECT_EQ(
-      error_of([&] { MultiHeadAttention({.width = 8, .heads = 0}, rng); }),
-      "MultiHeadAttention: wanted a width that is divisible by heads; got width 8 and heads 0");
+  EXPECT_EQ(error_of([&] { MultiHeadAttention({.width = 8, .heads = 0}, rng); }),
+            "MultiHeadAttention: wanted heads >= 1; got 0");
   EXPECT_EQ(error_of([&] {
               MultiHeadAttention(
                   {.width = 6, .heads = 2, .positions = AttentionPositions::rotary()}, rng);

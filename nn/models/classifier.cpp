@@ -1,0 +1,41 @@
+#include "rapt/nn/models/classifier.h"
+
+#include "rapt/autograd/error.h"
+#include "rapt/nn/models/detail/parts.h"
+
+namespace rapt::nn {
+
+Classifier::Classifier(const ClassifierOptions& o, Rng& rng)
+    : encoder(child("encoder", Encoder(o.encoder, rng))),
+      pooling(child("pooling", Pooling(o.pooling, o.encoder.width, rng))),
+      dropout(child("dropout", Dropout(o.encoder.dropout, rng))),
+      head(child("head", Linear(o.encoder.width, o.classes, rng))),
+      options_(o) {}
+
+Tensor Classifier::operator()(const Tensor& ids, const EncoderInputs& how) const {
+  return call(ids, [&] { return head(dropout(pooling(encoder(ids, how), how.lengths))); });
+}
+
+ClassifierOptions Classifier::options() const {
+  ClassifierOptions now = options_;
+  now.encoder = encoder.options();
+  return now;
+}
+
+Tagger::Tagger(const TaggerOptions& o, Rng& rng)
+    : encoder(child("encoder", Encoder(o.encoder, rng))),
+      dropout(child("dropout", Dropout(o.encoder.dropout, rng))),
+      head(child("head", Linear(o.encoder.width, o.tags, rng))),
+      options_(o) {}
+
+Tensor Tagger::operator()(const Tensor& ids, const EncoderInputs& how) const {
+  return call(ids, [&] { return head(dropout(encoder(ids, how))); });
+}
+
+TaggerOptions Tagger::options() const {
+  TaggerOptions now = options_;
+  now.encoder = encoder.options();
+  return now;
+}
+
+}  // namespace rapt::nn

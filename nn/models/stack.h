@@ -1,0 +1,49 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "rapt/nn/models/block.h"
+
+namespace rapt::nn {
+
+struct TransformerStackOptions {
+  int64_t width = 0;
+  int64_t layers = 2;
+  TransformerBlockOptions block = {};  ///< its width is the stack's
+  /// The windows of layer after layer, from the first again when they end; see
+  /// MultiHeadAttentionOptions::window: {64, 64, 64, std::nullopt}.
+  std::vector<std::optional<int64_t>> windows = {};
+  /// The heads of each layer where they differ, as after pruning: see
+  /// MultiHeadAttention::keep_heads.
+  std::vector<int64_t> heads = {}, cross_heads = {};
+  /// Keep only what enters each block, and run the blocks again in backward(): less memory, more
+  /// time, the same bits.
+  bool recompute = false;
+};
+
+/// Blocks, one after another; those with pre-norm end with a norm of their own.
+/// x [B, T, width] -> the same
+class TransformerStack : public Module {
+ public:
+  TransformerStack(const TransformerStackOptions& options, Rng& rng);
+  Tensor operator()(const Tensor& x, const TransformerInputs& how = {}) const;
+
+  /// As they are now: with the heads that are left.
+  TransformerStackOptions options() const;
+
+  /// GPT-2's start: maps are normal with that standard deviation, those that end a branch with it
+  /// divided by the root of the number of branches; biases are 0.
+  void initialize(double stddev, Rng& rng);
+
+  std::vector<TransformerBlock> blocks;
+  std::optional<Norm> norm;
+
+ private:
+  Tensor run(const TransformerBlock& block, const Tensor& x, const TransformerInputs& how,
+             bool again) const;
+
+  TransformerStackOptions options_;
+};
+
+}  // namespace rapt::nn
