@@ -21,6 +21,7 @@
 ///   ops/normalize.h         softmax, norms, dropout
 ///   attention/attention.h   attention, with masks and scores as values
 ///   ops/rotary.h            rotary positions
+///   ops/recurrent.h         rnn, lstm, gru: one layer over whole sequences
 ///   ops/loss.h              losses, as a sum and a count
 ///
 /// Unless a line says otherwise: arguments are f32 or f64, all of one dtype; shapes broadcast as in
@@ -48,6 +49,7 @@
 #include "rapt/autograd/ops/loss.h"
 #include "rapt/autograd/ops/normalize.h"
 #include "rapt/autograd/ops/products.h"
+#include "rapt/autograd/ops/recurrent.h"
 #include "rapt/autograd/ops/reduce.h"
 #include "rapt/autograd/ops/rotary.h"
 #include "rapt/autograd/ops/scan.h"

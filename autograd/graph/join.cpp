@@ -87,8 +87,12 @@ Tensor alias(const Tensor& x) {
 
 }  // namespace
 
-Gradients differentiate(FunctionRef<Tensor(const Tensors&)> definition, const Tensors& inputs,
-                        const Backward& b, const Tensor& cotangent) {
+namespace {
+
+/// The gradients of the inputs that are wanted; `of(own)` takes them of inputs under handles of
+/// their own.
+template <class F>
+Gradients of_own_inputs(const Tensors& inputs, const Backward& b, F of) {
   Tensors own;
   Tensors wanted;
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -96,15 +100,39 @@ Gradients differentiate(FunctionRef<Tensor(const Tensors&)> definition, const Te
     own.push_back(differentiable ? alias(inputs[i]) : inputs[i]);
     if (differentiable) wanted.push_back(own.back());
   }
-  const Tensors found = grad({definition(own)}, wanted,
-                             {.create_graph = true,
-                              .allow_unused = true,
-                              .cotangents = {cotangent.defined() ? cotangent : b.grad}});
+  const Tensors found = of(own, wanted);
   Gradients out(inputs.size());
   for (size_t i = 0, next = 0; i < inputs.size(); ++i) {
     if (inputs[i].defined() && b.needs(i)) out[i] = found[next++];
   }
   return out;
+}
+
+}  // namespace
+
+Gradients differentiate(FunctionRef<Tensor(const Tensors&)> definition, const Tensors& inputs,
+                        const Backward& b, const Tensor& cotangent) {
+  return of_own_inputs(inputs, b, [&](const Tensors& own, const Tensors& wanted) {
+    return grad({definition(own)}, wanted,
+                {.create_graph = true,
+                 .allow_unused = true,
+                 .cotangents = {cotangent.defined() ? cotangent : b.grad}});
+  });
+}
+
+Gradients differentiate_each(FunctionRef<Tensors(const Tensors&)> definition, const Tensors& inputs,
+                             const Backward& b) {
+  return of_own_inputs(inputs, b, [&](const Tensors& own, const Tensors& wanted) {
+    const Tensors all = definition(own);
+    Tensors outputs, cotangents;
+    for (size_t i = 0; i < all.size(); ++i) {
+      if (!b.grad_of(i).defined()) continue;
+      outputs.push_back(all[i]);
+      cotangents.push_back(b.grad_of(i));
+    }
+    return grad(outputs, wanted,
+                {.create_graph = true, .allow_unused = true, .cotangents = cotangents});
+  });
 }
 
 }  // namespace rapt

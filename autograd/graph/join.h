@@ -37,6 +37,10 @@ Tensors join_graph(const char* op, TensorList inputs, Tensors values, F&& rule,
 Gradients differentiate(FunctionRef<Tensor(const Tensors&)> definition, const Tensors& inputs,
                         const Backward& b, const Tensor& cotangent = {});
 
+/// The same for a definition of several outputs, along what has arrived of each.
+Gradients differentiate_each(FunctionRef<Tensors(const Tensors&)> definition, const Tensors& inputs,
+                             const Backward& b);
+
 /// Like join_graph, for an op whose gradient comes from a kernel of its own. `definition` is the
 /// same function in plain ops: it is differentiated when a graph of the gradient is wanted, and
 /// tests compare the kernels with it.

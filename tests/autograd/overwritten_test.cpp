@@ -25,6 +25,10 @@ Tensor leaf(const Shape& shape, uint64_t seed = 1) {
 Tensor ids(const std::vector<int64_t>& values) { return from_values(values); }
 Tensor mask(const std::vector<bool>& values) { return from_values(values); }
 
+RecurrentWeights weights_of(int64_t gates) {
+  return {leaf({gates * 2, 3}, 2), leaf({gates * 2, 2}, 3)};
+}
+
 /// A function with a side argument that its gradient needs: what is overwritten, and the loss.
 struct Case {
   std::string function;  // "name.argument", as in ops.h, or "name.Struct.member"
@@ -149,6 +153,21 @@ std::vector<Case> cases() {
          return sum(rotary(leaf({2, 4}), {.positions = at}) * leaf({2, 4}, 2));
        },
        true},
+      {"rnn.RecurrentOptions.lengths", ids({1, 2}),
+       [](auto& n) {
+         return sum(rnn(leaf({2, 2, 3}), weights_of(1), {}, {.lengths = n}).output);
+       },
+       true},
+      {"lstm.RecurrentOptions.lengths", ids({1, 2}),
+       [](auto& n) {
+         return sum(lstm(leaf({2, 2, 3}), weights_of(4), {}, {.lengths = n}).output);
+       },
+       true},
+      {"gru.RecurrentOptions.lengths", ids({1, 2}),
+       [](auto& n) {
+         return sum(gru(leaf({2, 2, 3}), weights_of(3), {}, {.lengths = n}).output);
+       },
+       true},
       // An additive mask, one that requires a gradient, one that is broadcast.
       {"", tensor({{0, -1, 0}, {0, 0, 0}, {1, 2, 3}}, f64), attend},
       {"", mask({true, false, true}), attend},
@@ -266,6 +285,7 @@ std::set<std::string> side_arguments(const std::string& header) {
       "binary_cross_entropy_with_logits.targets", "binary_cross_entropy_with_logits_each.targets",
       // no gradient at all:
       "one_hot.ids", "count_targets.targets", "count_targets.ClassificationOptions.class_weights"};
+  const std::set<std::string> differentiable_structs = {"RecurrentWeights", "RecurrentState"};
   std::set<std::pair<std::string, std::string>> members;  // struct, tensor member
   const std::regex of_struct(R"(struct (\w+) \{((?:\{\}|[^}])*)\};)");
   for (std::sregex_iterator s(header.begin(), header.end(), of_struct), end; s != end; ++s) {
@@ -276,7 +296,8 @@ std::set<std::string> side_arguments(const std::string& header) {
     }
   }
   std::set<std::string> out;
-  const std::regex function(R"(\n(?:Tensor|Tensors|Loss|double) (\w+)\(([^;]*)\);)");
+  const std::regex function(
+      R"(\n(?:Tensor|Tensors|Loss|double|RecurrentResult) (\w+)\(([^;]*)\);)");
   const std::regex argument(R"(const (\w+)& (\w+))");
   for (std::sregex_iterator f(header.begin(), header.end(), function), end; f != end; ++f) {
     const std::string name = (*f)[1], arguments = (*f)[2];
@@ -284,7 +305,8 @@ std::set<std::string> side_arguments(const std::string& header) {
       const std::string type = (*a)[1], word = (*a)[2];
       if (type == "Tensor" && !differentiable.contains(word)) out.insert(name + "." + word);
       for (const auto& [of, member] : members) {
-        if (type == of) out.insert(name + "." + of + "." + member);
+        if (type == of && !differentiable_structs.contains(type))
+          out.insert(name + "." + of + "." + member);
       }
     }
   }

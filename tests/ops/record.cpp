@@ -39,6 +39,7 @@ const std::deque<OpRecord>& op_records() {
     add_products(ops);
     add_normalization(ops);
     add_attention(ops);
+    add_recurrent(ops);
     add_losses(ops);
     return ops.all();
   }();

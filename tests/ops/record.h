@@ -98,6 +98,7 @@ void add_scatters(Ops& ops);
 void add_products(Ops& ops);
 void add_normalization(Ops& ops);
 void add_attention(Ops& ops);
+void add_recurrent(Ops& ops);
 void add_losses(Ops& ops);
 
 /// All of them.

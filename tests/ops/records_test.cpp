@@ -50,6 +50,7 @@ TEST(OpGradients, OfScatters) { check_family(tests::add_scatters); }
 TEST(OpGradients, OfProducts) { check_family(tests::add_products); }
 TEST(OpGradients, OfNormalization) { check_family(tests::add_normalization); }
 TEST(OpGradients, OfAttention) { check_family(tests::add_attention); }
+TEST(OpGradients, OfRecurrentLayers) { check_family(tests::add_recurrent); }
 TEST(OpGradients, OfLosses) { check_family(tests::add_losses); }
 
 // A sample that asked for no gradient at all would pass every check.

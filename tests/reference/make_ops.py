@@ -32,6 +32,7 @@ from cases.scatters import scatters
 from cases.products import products
 from cases.normalization import normalization
 from cases.attention import attentions
+from cases.recurrent import recurrent
 from cases.losses import losses
 
 FAMILIES = (
@@ -48,6 +49,7 @@ FAMILIES = (
     products,
     normalization,
     attentions,
+    recurrent,
     losses,
 )
 

@@ -14,7 +14,7 @@
 
 namespace rapt::reference {
 
-/// "layers" or "optim".
+/// "layers", "recurrent" or "optim".
 inline NamedTensors file(const std::string& name) {
   return data::load_safetensors(std::string(RAPT_REFERENCE_DIR) + "/" + name + ".safetensors");
 }
@@ -69,12 +69,13 @@ inline Tensor cotangent(const Tensor& y) {
   return reshape(cos(arange(y.numel(), Dtype::f64)), y.shape()).to(y.dtype());
 }
 
-/// Runs one case of layers.safetensors in f32 and in f64: the layer takes the case's parameters
-/// (all of them, and no others), and its outputs and gradients must be PyTorch's.
+/// Runs one case of layers.safetensors, or of another file, in f32 and in f64: the layer takes the
+/// case's parameters (all of them, and no others), and its outputs and gradients must be PyTorch's.
 /// make() gives the layer, run(layer, inputs) the outputs by name, among them "y".
 template <class Make, class Run>
-void expect_as_pytorch(const std::string& name, Make make, Run run) {
-  const NamedTensors wanted = file("layers").with_prefix(name + "/");
+void expect_as_pytorch(const std::string& name, Make make, Run run,
+                       const std::string& from = "layers") {
+  const NamedTensors wanted = file(from).with_prefix(name + "/");
   ASSERT_FALSE(wanted.empty()) << name;
   for (const Dtype dtype : {Dtype::f32, Dtype::f64}) {
     SCOPED_TRACE(name + " in " + std::string(name_of(dtype)));

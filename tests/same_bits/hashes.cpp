@@ -100,6 +100,17 @@ void ops() {
     const Tensor heads = transpose(reshape(concat({x, x * 0.5, x, x, x}), {185, 5, 26}), 0, 1);
     return attention(heads, heads, heads, {.mask = Mask::causal(), .dropout = 0.1, .rng = &rng});
   });
+  op("rnn, lstm and gru", 1, [](auto& x) {
+    Rng rng(2);
+    const auto weights = [&rng](int64_t gates, int64_t in) {
+      return RecurrentWeights{rng.normal({gates * 21, in}, 0, 0.3),
+                              rng.normal({gates * 21, 21}, 0, 0.3), rng.normal({gates * 21}),
+                              rng.normal({gates * 21})};
+    };
+    const RecurrentOptions options{.lengths = remainder(arange(37), 14), .reverse = true};
+    const Tensor y = rnn(reshape(x, {37, 13, 10}), weights(1, 10), {}, options).output;
+    return gru(lstm(y, weights(4, 21), {}, options).output, weights(3, 21), {}, options).output;
+  });
   Hash draws;
   Rng rng(3);
   draws.add(rng.normal({1000}));
