@@ -31,3 +31,8 @@
 #include "rapt/nn/position/relative.h"
 #include "rapt/nn/position/sinusoidal.h"
 #include "rapt/nn/probe.h"
+#include "rapt/nn/recurrent/encoder_decoder.h"
+#include "rapt/nn/recurrent/gru.h"
+#include "rapt/nn/recurrent/lstm.h"
+#include "rapt/nn/recurrent/pytorch_state.h"
+#include "rapt/nn/recurrent/rnn.h"
