@@ -4,7 +4,7 @@
 #include <cstdio>
 
 #include "rapt/autograd/error.h"
-#include "rapt/nn/generate.h"
+#include "rapt/nn/decoding/generate.h"
 
 namespace rapt::cli {
 namespace {
@@ -39,7 +39,7 @@ std::string task_samples(Run& run, const SampleFlags& flags) {
                      {.max_tokens = run.options.max_length + 1,
                       .temperature = flags.temperature.value_or(0),
                       .top_k = flags.top_k,
-                      .stop = task.end()},
+                      .stop = {task.end()}},
                      rng);
     if (!answer.empty() && answer.back() == task.end()) answer.pop_back();
     const std::string given = task.decode(answer), wanted = task.answer(input);

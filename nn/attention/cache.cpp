@@ -89,12 +89,14 @@ struct KeyValueCache::Body {
   }
   static Tensor select_row(const Tensor& x, int64_t row) { return rapt::select(x, 0, row); }
 
+  void select_memories(const std::vector<int64_t>& from);
   void select_layers(const std::vector<int64_t>& from);
   void move_rows(const std::vector<int64_t>& from);
 
   std::vector<Layer> layers;
   std::vector<int64_t> lengths;
   std::vector<std::shared_ptr<const Branch>> branches;  // one for each sequence
+  std::vector<int64_t> memories;  // the row of the first step's memory that each attends to
   WeightLayouts weights;
 
   bool is_open = false;
@@ -119,6 +121,7 @@ void KeyValueCache::clear() {
   body_->layers.clear();
   body_->lengths.clear();
   body_->branches.clear();
+  body_->memories.clear();
 }
 
 void KeyValueCache::truncate(const std::vector<int64_t>& lengths) {
@@ -146,6 +149,7 @@ void KeyValueCache::select(const std::vector<int64_t>& rows) {
     }
   }
   const auto count = static_cast<int64_t>(rows.size());
+  body.select_memories(rows);
   if (count == body.rows()) {
     body.move_rows(rows);
   } else {
@@ -164,18 +168,31 @@ void KeyValueCache::select(const std::vector<int64_t>& rows) {
   body.branches = std::move(branches);
 }
 
+/// Beams of one source attend to one memory: then nothing is to be done.
+void KeyValueCache::Body::select_memories(const std::vector<int64_t>& from) {
+  std::vector<int64_t> now;
+  for (const int64_t row : from) now.push_back(memories[index(row)]);
+  if (now == memories) return;
+  memories = std::move(now);
+  for (Layer& layer : layers) {
+    if (!layer.is_memory) continue;
+    layer.memory = {};
+    layer.keys = index_select(layer.keys, 0, as_tensor(from));
+    layer.values = index_select(layer.values, 0, as_tensor(from));
+  }
+}
+
 /// By copies of all that is there.
 void KeyValueCache::Body::select_layers(const std::vector<int64_t>& from) {
   const Tensor rows = as_tensor(from);
   int64_t there = 0;
   for (const int64_t row : from) there = std::max(there, lengths[index(row)]);
   for (Layer& layer : layers) {
-    layer.memory = {};
+    if (layer.is_memory) continue;
     for (Tensor* all : {&layer.keys, &layer.values}) {
-      const int64_t used = layer.is_memory ? all->size(2) : there;
-      const Tensor taken = index_select(slice(*all, 2, 0, used), 0, rows);
-      *all = layer.is_memory ? taken : with_room({}, taken, used);
-      if (!layer.is_memory) copy_elements(slice(*all, 2, 0, used), taken);
+      const Tensor taken = index_select(slice(*all, 2, 0, there), 0, rows);
+      *all = with_room({}, taken, there);
+      copy_elements(slice(*all, 2, 0, there), taken);
     }
   }
 }
@@ -186,22 +203,15 @@ void KeyValueCache::Body::move_rows(const std::vector<int64_t>& from) {
     int64_t to, from, begin, end;
   };
   std::vector<Move> moves;
-  bool all_stay = true;
   for (int64_t to = 0; to < rows(); ++to) {
     const int64_t row = from[index(to)];
-    all_stay = all_stay && row == to;
     const int64_t begin = shared_tokens(branches[index(to)].get(), branches[index(row)].get());
     const int64_t end = lengths[index(row)];
     if (row != to && begin < end) moves.push_back({to, row, begin, end});
   }
-  if (all_stay) return;
   for (Layer& layer : layers) {
-    layer.memory = {};
+    if (layer.is_memory || moves.empty()) continue;
     for (Tensor* all : {&layer.keys, &layer.values}) {
-      if (layer.is_memory) {
-        *all = index_select(*all, 0, as_tensor(from));
-        continue;
-      }
       Tensors parts;  // all are read before one is overwritten
       for (const Move& m : moves) {
         parts.push_back(slice(select_row(*all, m.from), 1, m.begin, m.end).clone());
@@ -307,6 +317,7 @@ CacheStep::CacheStep(KeyValueCache& cache, int64_t rows, int64_t tokens, const T
     body.lengths.assign(index(rows), 0);
     for (int64_t b = 0; b < rows; ++b) {
       body.branches.push_back(std::make_shared<const Branch>(Branch{nullptr, 0}));
+      body.memories.push_back(b);
     }
   }
   const bool starts_differ = !all_equal(body.lengths);

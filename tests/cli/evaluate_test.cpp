@@ -42,7 +42,7 @@ TEST(Evaluate, AgreesWithGenerationAndWithOneExampleAtATime) {
     answer.push_back(test.end());
     const auto generated =
         nn::generate(*run.model, test.prompt(test.decode(test.sequence(i))),
-                     {.max_tokens = 5, .temperature = 0, .stop = test.end()}, rng);
+                     {.max_tokens = 5, .temperature = 0, .stop = {test.end()}}, rng);
     exact += generated == answer;
   }
   ASSERT_GT(exact, 0);
