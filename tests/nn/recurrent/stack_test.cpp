@@ -133,9 +133,8 @@ TEST(RecurrentStack, NamesItsParameters) {
 
 TEST(RecurrentStack, WeightsStartUniform) {
   Rng rng(4);
-  const GRU layer({.input = 30, .hidden = 25}, rng);
+  const GRU layer({.input = 9, .hidden = 25}, rng);
   for (const auto& [name, p] : layer.parameters()) {
-    EXPECT_LE(max(abs(p), {}).numel(), p.numel());
     const double top = max(reshape(abs(p.detach()), {-1}), 0).item();
     EXPECT_LE(top, 0.2) << name;
     EXPECT_GT(top, 0.17) << name;
@@ -168,7 +167,8 @@ TEST(RecurrentStack, HasTheSameBitsOnAnyNumberOfThreads) {
   Rng rng(5);
   for (const RecurrentKind kind : kinds) {
     const RecurrentStack layer = wide(kind, rng);
-    const Tensor x = rng.normal({35, 8, 20}), lengths = rng.integers(0, 9, {35});
+    // Long enough for every thread to have its part.
+    const Tensor x = rng.normal({150, 16, 20}), lengths = rng.integers(0, 17, {150});
     const WithThreads one(1);
     const Outcome wanted = outcome(layer, x, lengths);
     for (const int threads : {2, 4}) {
