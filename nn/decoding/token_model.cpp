@@ -62,7 +62,8 @@ void check_logits(const Tensor& logits, const Tensor& ids) {
 /// All tokens are computed again for each new one.
 class Recomputed final : public TokenSession {
  public:
-  explicit Recomputed(std::function<Tensor(const Tensor&)> logits) : logits_(std::move(logits)) {}
+  using Logits = OwnedFunction<Tensor(const Tensor&)>;
+  explicit Recomputed(std::shared_ptr<const Logits> logits) : logits_(std::move(logits)) {}
 
   Tensor extend(const std::vector<TokenSequence>& tokens) override {
     rows_.resize(tokens.size());
@@ -70,14 +71,14 @@ class Recomputed final : public TokenSession {
       rows_[i].insert(rows_[i].end(), tokens[i].begin(), tokens[i].end());
     }
     const Padded all = padded(rows_);
-    const Tensor logits = logits_(all.ids);
+    const Tensor logits = (*logits_)(all.ids);
     check_logits(logits, all.ids);
     return last_of(logits, all);
   }
   void select(const std::vector<int64_t>& rows) override { rows_ = taken(rows_, rows); }
 
  private:
-  std::function<Tensor(const Tensor&)> logits_;
+  const std::shared_ptr<const Logits> logits_;
   std::vector<TokenSequence> rows_;
 };
 
@@ -212,6 +213,8 @@ TokenModel::TokenModel(const RecurrentEncoderDecoder& model, RecurrentEncoderDec
       }) {}
 
 TokenModel::TokenModel(Logits logits)
-    : make_([logits = std::move(logits)] { return std::make_unique<Recomputed>(logits); }) {}
+    : make_([shared = std::make_shared<const Logits>(std::move(logits))] {
+        return std::make_unique<Recomputed>(shared);
+      }) {}
 
 }  // namespace rapt::nn

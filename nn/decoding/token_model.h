@@ -1,11 +1,11 @@
 #pragma once
 
 #include <concepts>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
 
+#include "rapt/autograd/owned_function.h"
 #include "rapt/nn/decoding/token_rules.h"
 #include "rapt/nn/models/encoder_decoder.h"
 #include "rapt/nn/recurrent/encoder_decoder.h"
@@ -47,13 +47,13 @@ class TokenModel {
   requires(!std::derived_from<F, Module>) TokenModel(F logits)
       : TokenModel(Logits(std::move(logits))) {}
   /// Anything else: a function that makes a session.
-  using MakeSession = std::function<std::unique_ptr<TokenSession>()>;
+  using MakeSession = OwnedFunction<std::unique_ptr<TokenSession>()>;
   static TokenModel of(MakeSession make) { return TokenModel(Sessions{std::move(make)}); }
 
   std::unique_ptr<TokenSession> begin() const { return make_(); }
 
  private:
-  using Logits = std::function<Tensor(const Tensor& ids)>;
+  using Logits = OwnedFunction<Tensor(const Tensor& ids)>;
   struct Sessions {
     MakeSession make;
   };

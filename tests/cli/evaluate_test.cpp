@@ -3,7 +3,7 @@
 #include "cli/evaluate.h"
 #include "cli/run.h"
 #include "rapt/autograd/ops.h"
-#include "rapt/nn/generate.h"
+#include "rapt/nn/decoding/generate.h"
 #include "runs.h"
 
 namespace rapt::cli {
