@@ -42,7 +42,13 @@ MultiHeadAttentionOptions with_heads(MultiHeadAttentionOptions o, int64_t heads)
   const int64_t before = o.heads;
   if (heads == before || before < 1) return o;
   if (o.head_width == 0) o.head_width = o.width / before;
-  if (o.key_value_heads > 0) o.key_value_heads = o.key_value_heads * heads / before;
+  if (o.key_value_heads > 0) {
+    if (o.key_value_heads * heads % before != 0) {
+      fail("TransformerBlock: wanted heads of which ", before / o.key_value_heads,
+           " share a head of keys and values, as in attention; got ", heads);
+    }
+    o.key_value_heads = o.key_value_heads * heads / before;
+  }
   o.heads = heads;
   return o;
 }
@@ -65,6 +71,13 @@ TransformerBlock::TransformerBlock(const Filled& filled, Rng& rng)
   child("norm2", norm2);
   child("feed_forward", feed_forward);
   child("dropout", dropout);
+}
+
+TransformerBlockOptions TransformerBlock::options() const {
+  TransformerBlockOptions now = options_;
+  now.attention = attention.options();
+  if (cross_attention) now.cross_heads = cross_attention->options().heads;
+  return now;
 }
 
 Tensor TransformerBlock::branch(const Tensor& x, const Norm& norm,

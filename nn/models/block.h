@@ -42,8 +42,8 @@ class TransformerBlock : public Module {
   TransformerBlock(const TransformerBlockOptions& options, Rng& rng);
   Tensor operator()(const Tensor& x, const TransformerInputs& how = {}) const;
 
-  /// With what a 0 stands for in its place.
-  const TransformerBlockOptions& options() const { return options_; }
+  /// As it is now: with the heads that are left, and with what a 0 stands for in its place.
+  TransformerBlockOptions options() const;
 
   Norm norm1;
   MultiHeadAttention attention;

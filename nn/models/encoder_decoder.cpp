@@ -17,6 +17,7 @@ TransformerOptions of_side(const EncoderDecoderOptions& o, bool is_target) {
           .dropout = o.dropout,
           .positions = o.positions,
           .heads = is_target ? o.heads : o.encoder_heads,
+          .final_norm = o.final_norm,
           .recompute = o.recompute};
 }
 

@@ -27,16 +27,17 @@ struct EncoderDecoderOptions {
   std::optional<Positions> positions = {};
   /// The heads that are left of each layer: see TransformerStackOptions.
   std::vector<int64_t> encoder_heads = {}, heads = {}, cross_heads = {};
-  bool share_embeddings = false;  ///< one vocabulary and table for both sides (section 3.4)
-  bool tie_weights = false;       ///< the head uses the embedding of the target's tokens
-  double stddev = 0.02;           ///< of the initial weights: see TransformerStack::initialize
-  bool recompute = false;         ///< see TransformerStackOptions
+  std::optional<bool> final_norm = {};  ///< of both: see TransformerStackOptions
+  bool share_embeddings = false;        ///< one vocabulary and table for both sides (section 3.4)
+  bool tie_weights = false;             ///< the head uses the embedding of the target's tokens
+  double stddev = 0.02;    ///< of the initial weights: see TransformerStack::initialize
+  bool recompute = false;  ///< see TransformerStackOptions
 };
 
 /// What the encoder has made of the source.
 struct EncodedSource {
-  Tensor memory;   ///< [B, S, width]
-  Tensor lengths;  ///< i64 [B]; undefined if nothing is padding
+  Tensor memory = {};   ///< [B, S, width]
+  Tensor lengths = {};  ///< i64 [B]; undefined if nothing is padding
 };
 
 /// The Transformer of "Attention is all you need" (arXiv:1706.03762): an encoder reads the source,

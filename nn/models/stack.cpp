@@ -24,15 +24,17 @@ void check(const TransformerStackOptions& o) {
   }
 }
 
+int64_t cross_heads_of(const TransformerBlockOptions& o) {
+  return o.cross_heads > 0 ? o.cross_heads : o.attention.heads;
+}
+
 TransformerBlockOptions of_layer(const TransformerStackOptions& o, int64_t layer) {
   const auto at = static_cast<size_t>(layer);
   TransformerBlockOptions block = o.block;
   block.width = o.width;
   block.attention.width = o.width;
   if (!o.windows.empty()) block.attention.window = o.windows[at % o.windows.size()];
-  const int64_t cross_heads =
-      o.block.cross_heads > 0 ? o.block.cross_heads : o.block.attention.heads;
-  block.cross_heads = o.cross_heads.empty() ? cross_heads : o.cross_heads[at];
+  block.cross_heads = o.cross_heads.empty() ? cross_heads_of(o.block) : o.cross_heads[at];
   if (!o.heads.empty()) block.attention = with_heads(block.attention, o.heads[at]);
   // The first layer's values are what the others add to theirs.
   block.attention.value_residual = block.attention.value_residual && layer > 0;
@@ -47,7 +49,9 @@ TransformerStack::TransformerStack(const TransformerStackOptions& options, Rng& 
   for (int64_t i = 0; i < options.layers; ++i) {
     blocks.push_back(child(text("blocks.", i), TransformerBlock(of_layer(options, i), rng)));
   }
-  if (options.block.pre_norm) norm = child("norm", Norm(options.block.norm, options.width));
+  if (options.final_norm.value_or(options.block.pre_norm)) {
+    norm = child("norm", Norm(options.block.norm, options.width));
+  }
 }
 
 TransformerStackOptions TransformerStack::options() const {
@@ -60,12 +64,11 @@ TransformerStackOptions TransformerStack::options() const {
       now.cross_heads.push_back(block.cross_attention->options().heads);
     }
   }
-  for (std::vector<int64_t>* heads : {&now.heads, &now.cross_heads}) {
-    const bool as_built = std::all_of(heads->begin(), heads->end(), [&](int64_t h) {
-      return h == options_.block.attention.heads;
-    });
-    if (as_built) heads->clear();
-  }
+  const auto clear_if_all = [](std::vector<int64_t>& heads, int64_t as_built) {
+    if (std::ranges::all_of(heads, [=](int64_t h) { return h == as_built; })) heads.clear();
+  };
+  clear_if_all(now.heads, options_.block.attention.heads);
+  clear_if_all(now.cross_heads, cross_heads_of(options_.block));
   return now;
 }
 

@@ -17,12 +17,13 @@ struct TransformerStackOptions {
   /// The heads of each layer where they differ, as after pruning: see
   /// MultiHeadAttention::keep_heads.
   std::vector<int64_t> heads = {}, cross_heads = {};
+  std::optional<bool> final_norm = {};  ///< a norm behind the last block; unset: as block.pre_norm
   /// Keep only what enters each block, and run the blocks again in backward(): less memory, more
   /// time, the same bits.
   bool recompute = false;
 };
 
-/// Blocks, one after another; those with pre-norm end with a norm of their own.
+/// Blocks, one after another; behind those with pre-norm comes a norm of their own.
 /// x [B, T, width] -> the same
 class TransformerStack : public Module {
  public:

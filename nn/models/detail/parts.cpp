@@ -20,6 +20,7 @@ TransformerStackOptions stack_options(const TransformerOptions& o) {
                                 .block = o.block,
                                 .windows = o.windows,
                                 .heads = o.heads,
+                                .final_norm = o.final_norm,
                                 .recompute = o.recompute};
   if (!stack.block.dropout) stack.block.dropout = o.dropout;
   return stack;
