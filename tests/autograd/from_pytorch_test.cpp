@@ -55,7 +55,9 @@ TEST(FromPyTorch, NamesEveryFunctionAndNoOther) {
                        "hvp",
                        "jacobian",
                        "hessian",
-                       "per_sample_gradients"};
+                       "per_sample_gradients",
+                       "nn::pytorch_state",
+                       "nn::load_pytorch_state"};
   for (const std::string& name : found) {
     EXPECT_TRUE(known.contains(name) || words.contains(name)) << name << " is no function";
   }

@@ -14,7 +14,7 @@
 
 namespace rapt::reference {
 
-/// "layers", "recurrent" or "optim".
+/// "layers", "recurrent", "models" or "optim".
 inline NamedTensors file(const std::string& name) {
   return data::load_safetensors(std::string(RAPT_REFERENCE_DIR) + "/" + name + ".safetensors");
 }
