@@ -4,12 +4,21 @@
 #include "rapt/nn/models/detail/parts.h"
 
 namespace rapt::nn {
+namespace {
+
+int64_t at_least_1(const char* what, int64_t value) {
+  if (value < 1) fail(what, " >= 1; got ", value);
+  return value;
+}
+
+}  // namespace
 
 Classifier::Classifier(const ClassifierOptions& o, Rng& rng)
     : encoder(child("encoder", Encoder(o.encoder, rng))),
       pooling(child("pooling", Pooling(o.pooling, o.encoder.width, rng))),
       dropout(child("dropout", Dropout(o.encoder.dropout, rng))),
-      head(child("head", Linear(o.encoder.width, o.classes, rng))),
+      head(child("head", Linear(o.encoder.width,
+                                at_least_1("Classifier: wanted classes", o.classes), rng))),
       options_(o) {}
 
 Tensor Classifier::operator()(const Tensor& ids, const EncoderInputs& how) const {
@@ -25,7 +34,7 @@ ClassifierOptions Classifier::options() const {
 Tagger::Tagger(const TaggerOptions& o, Rng& rng)
     : encoder(child("encoder", Encoder(o.encoder, rng))),
       dropout(child("dropout", Dropout(o.encoder.dropout, rng))),
-      head(child("head", Linear(o.encoder.width, o.tags, rng))),
+      head(child("head", Linear(o.encoder.width, at_least_1("Tagger: wanted tags", o.tags), rng))),
       options_(o) {}
 
 Tensor Tagger::operator()(const Tensor& ids, const EncoderInputs& how) const {

@@ -17,7 +17,7 @@ Tensor counting(const Tensor& lengths, int64_t tokens) {
 
 }  // namespace
 
-Pooling::Pooling(PoolingKind kind, int64_t width, Rng& rng) : kind_(kind) {
+Pooling::Pooling(PoolingKind kind, int64_t width, Rng& rng) : kind_(kind), width_(width) {
   if (width < 1) fail("Pooling: wanted width >= 1; got ", width);
   if (kind != PoolingKind::attention) return;
   const double bound = 1 / std::sqrt(static_cast<double>(width));
@@ -28,12 +28,19 @@ Pooling::Pooling(PoolingKind kind, int64_t width, Rng& rng) : kind_(kind) {
 
 Tensor Pooling::operator()(const Tensor& x, const Tensor& lengths) const {
   return call(x, [&] {
-    if (x.rank() != 3) fail("Pooling: wanted x [B, T, width]; got ", x.shape());
+    if (x.rank() != 3 || x.size(2) != width_) {
+      fail("Pooling: wanted x [B, T, ", width_, "]; got ", x.shape());
+    }
     const int64_t batch = x.size(0), tokens = x.size(1);
     Tensor own =
         lengths.defined() ? lengths : full({batch}, static_cast<double>(tokens), Dtype::i64);
     if (own.dtype() != Dtype::i64 || own.shape() != Shape{batch}) {
       fail("Pooling: wanted lengths i64 [", batch, "]; got ", own.dtype(), own.shape());
+    }
+    for (const int64_t length : own.values<int64_t>()) {
+      if (length < 0 || length > tokens) {
+        fail("Pooling: wanted lengths in [0, ", tokens, "], of the tokens given; got ", length);
+      }
     }
     const Tensor counts = counting(own, tokens);
     const Tensor seen = lengths.defined() ? where(counts, x, 0) : x;  // NaN of padding ends here

@@ -26,6 +26,7 @@ class Pooling : public Module {
 
  private:
   PoolingKind kind_;
+  int64_t width_;
 };
 
 }  // namespace rapt::nn
