@@ -154,6 +154,17 @@ NamedTensors Module::parameters() const {
   return std::move(found.list);
 }
 
+std::vector<std::string> Module::layer_paths() const {
+  std::vector<std::string> paths;
+  std::vector<const void*> seen = {registry_.get()};
+  visit_layers([&](const std::string& path, const void* layer) {
+    if (std::ranges::find(seen, layer) != seen.end()) return;
+    seen.push_back(layer);
+    paths.push_back(path);
+  });
+  return paths;
+}
+
 int64_t Module::parameter_count() const {
   int64_t count = 0;
   for (const auto& [name, tensor] : parameters()) count += tensor.numel();

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "rapt/autograd/function_ref.h"
 #include "rapt/autograd/named_tensors.h"
@@ -39,6 +40,10 @@ class Module {
   NamedTensors parameters() const;
   /// Elements of all parameters together.
   int64_t parameter_count() const;
+
+  /// The layers below this one by path, in the order in which they were noted: those that
+  /// ForwardHooks see, one that is reached by several paths under the first.
+  std::vector<std::string> layer_paths() const;
 
   /// All that a later run needs to go on from here: parameters, buffers (both as handles, not
   /// copies) and the streams of random numbers (each as i64 [2], see Rng::state).

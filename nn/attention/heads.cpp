@@ -23,6 +23,31 @@ bool is_probe(const std::string& path, std::string_view probe) {
   return path == probe || path.ends_with(text(".", probe));
 }
 
+/// The layers of attention: those with both of its probes.
+std::vector<std::string> attention_paths(const Module& model) {
+  const std::vector<std::string> all = model.layer_paths();
+  std::vector<std::string> out;
+  for (const std::string& path : all) {
+    if (!is_probe(path, "heads")) continue;
+    const std::string layer = layer_of(path, "heads");
+    const std::string weights = layer.empty() ? "weights" : layer + ".weights";
+    if (std::ranges::find(all, weights) != all.end()) out.push_back(layer);
+  }
+  return out;
+}
+
+NamedTensors checked(const Module& model, NamedTensors masks) {
+  const std::vector<std::string> paths = attention_paths(model);
+  for (const auto& [path, mask] : masks) {
+    if (std::ranges::find(paths, path) != paths.end()) continue;
+    std::string there;
+    for (const std::string& known : paths) there += (there.empty() ? "" : ", ") + known;
+    fail("mask_heads: wanted paths of layers of attention; got \"", path, "\"; there are ",
+         there.empty() ? "none" : there);
+  }
+  return masks;
+}
+
 /// [H] as [1, H, 1, 1].
 Tensor for_each_head(const Tensor& mask) { return reshape(mask, {1, mask.numel(), 1, 1}); }
 
@@ -69,14 +94,14 @@ NamedTensors head_importance(const Module& model, FunctionRef<Tensor()> loss) {
 }
 
 ForwardHook mask_heads(const Module& model, NamedTensors masks) {
-  return ForwardHook(model, [masks = std::move(masks)](const LayerCall& call) {
+  return ForwardHook(model, [masks = checked(model, std::move(masks))](const LayerCall& call) {
     if (!is_probe(call.path, "heads")) return Tensor();
     const std::string layer = layer_of(call.path, "heads");
     if (!masks.contains(layer)) return Tensor();
     const Tensor& mask = masks[layer];
     if (mask.shape() != Shape{call.output.size(1)}) {
-      fail("mask_heads: wanted a mask [", call.output.size(1), "] for ", layer, "; got ",
-           mask.shape());
+      fail("mask_heads: wanted a mask [", call.output.size(1), "] for ",
+           layer.empty() ? "the layer" : layer, "; got ", mask.shape());
     }
     return call.output * for_each_head(mask.to(call.output.dtype()));
   });

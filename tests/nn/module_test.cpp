@@ -76,6 +76,23 @@ TEST(Module, ATensorUnderTwoNamesIsListedOnce) {
   EXPECT_EQ(tied.parameter_count(), 4);
 }
 
+/// A part, whose layers go by the name of what has it, and a layer under two names.
+class Shared : public Module {
+ public:
+  explicit Shared(Rng& rng)
+      : outer(part(Outer())),
+        first(child("first", Linear(2, 2, rng))),
+        second(child("second", first)) {}
+  Outer outer;
+  Linear first, second;
+};
+
+TEST(Module, ListsTheLayersBelowIt) {
+  Rng rng(1);
+  EXPECT_EQ(Shared(rng).layer_paths(), (std::vector<std::string>{"blocks.0", "blocks.1", "first"}));
+  EXPECT_EQ(Linear(2, 2, rng).layer_paths(), std::vector<std::string>{});
+}
+
 TEST(Module, RefusesANameTwice) {
   Open module;
   module.parameter("a", ones({1}));
