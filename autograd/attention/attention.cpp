@@ -177,7 +177,8 @@ struct Kept {
     Shape rows = p.batch;
     rows.push_back(p.queries);
     const Tensor to_sink = exp(unsqueeze(p.sink.detach(), -1) - reshape(shift, rows));
-    return -sum(to_sink * reshape(factor, rows) * sum(g * out, -1), -1);
+    const Tensor each = to_sink * reshape(factor, rows) * sum(g * out, -1);
+    return -sum(where(equal(reshape(factor, rows), 0), 0, each), -1);  // 0 * NaN is NaN
   }
 };
 

@@ -125,10 +125,20 @@ class Attend {
     gemm<T>(product, v, head_.band(Band::Operand::a, row, column));
   }
 
+  /// True for a query that may attend to nothing: its sink then has no gradient, whatever arrives.
+  bool is_sink_alone(int64_t row, const OnlineSoftmax<T>& seen) const {
+    if (!a_.sink || seen.top != head_.sink() || seen.sum != T(1)) return false;
+    const KeySpan span = head_.keys_of(row);
+    for (int64_t key = span.begin; key < span.end; ++key) {
+      if (!head_.is_masked(row, key)) return false;  // a weight that is too small to be seen
+    }
+    return true;
+  }
+
   void finish(int64_t row) {
     const OnlineSoftmax<T>& seen = seen_[row - first_];
     T* const out = out_.at(row, 0).data;
-    const bool none = seen.sum == 0;
+    const bool none = seen.sum == 0 || is_sink_alone(row, seen);
     const T factor = none ? T(0) : T(1) / seen.sum;
     if (none || !started_[(row - first_) / queries_per_block]) {
       std::fill_n(out, a_.value_width, T(0));

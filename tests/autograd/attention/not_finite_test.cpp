@@ -126,6 +126,24 @@ TEST(AttentionMasks, WhatComesLaterHasNoSay) {
       Score().then([](const Tensor& s, const AttentionBlock&) { return s * 2.0; }));
 }
 
+// A query that may attend to nothing gives 0, whatever its sink is: no gradient reaches that.
+TEST(AttentionMasks, ASinkAloneHasNoGradient) {
+  for (const int64_t keys : {0, 5, 200}) {
+    SCOPED_TRACE(keys);
+    const Tensors in = qkv({2}, 3, keys);
+    const Tensor cotangent = with_row(normal({2, 3, 8}, 4), 1, std::nan(""));
+    const Tensor may = expand(unsqueeze(not_equal(arange(3), 1), 1), {3, keys});
+    const auto gradients = [&](const Tensor& g, bool create_graph) {
+      const Tensor sink = tensor({0.5, -1.0}, Dtype::f64).set_requires_grad();
+      const Tensor y = attention(in[0], in[1], in[2], {.mask = may, .sink = sink});
+      return grad({y}, {sink}, {.create_graph = create_graph, .cotangents = {g}})[0].detach();
+    };
+    const Tensor wanted = gradients(with_row(cotangent, 1, 0), true);
+    EXPECT_TRUE(close(gradients(cotangent, false), wanted, 1e-12));
+    EXPECT_TRUE(close(gradients(cotangent, true), wanted, 1e-12));
+  }
+}
+
 TEST(AttentionMasks, WhatComesLaterHasNoSayInAdditiveScores) {
   expect_no_say_of_later(Score::additive(normal({8}, 5).to(Dtype::f32)));
 }
