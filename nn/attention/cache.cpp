@@ -41,7 +41,7 @@ int64_t shared_tokens(const Branch* a, const Branch* b) {
     shared = std::min(shared, younger->begin);
     younger = younger->trunk.get();
   }
-  return a == nullptr ? 0 : shared;
+  return shared;  // roots begin at 0
 }
 
 }  // namespace
@@ -50,6 +50,7 @@ int64_t shared_tokens(const Branch* a, const Branch* b) {
 /// tokens are set.
 struct KeyValueCache::Body {
   struct Layer {
+    std::shared_ptr<const void> of;  // tells which layer it is
     Tensor keys, values;
     Tensor memory;  // what they were made from, of cross-attention, as long as rows are as then
     bool is_memory = false;
@@ -60,9 +61,14 @@ struct KeyValueCache::Body {
     return lengths.empty() ? 0 : *std::max_element(lengths.begin(), lengths.end());
   }
 
-  Layer& next_layer() {
-    if (at == layers.size()) layers.emplace_back();
-    return layers[at++];
+  Layer& next_layer(const std::shared_ptr<const void>& of) {
+    if (at == layers.size()) layers.emplace_back().of = of;
+    Layer& layer = layers[at++];
+    if (layer.of != of) {
+      fail("KeyValueCache: wanted the layers of the steps before, in their order; got another as ",
+           at == 1 ? "the first" : text("number ", at));
+    }
+    return layer;
   }
 
   /// Room for so many tokens, with those that are there.
@@ -242,7 +248,8 @@ Tensor KeyValueCache::places() const {
   return body.starts.defined() ? unsqueeze(body.starts, 1) + along : along;
 }
 
-KeyValueCache::KeysAndValues KeyValueCache::extend(const Tensor& keys, const Tensor& values) {
+KeyValueCache::KeysAndValues KeyValueCache::extend(const std::shared_ptr<const void>& layer_of,
+                                                   const Tensor& keys, const Tensor& values) {
   Body& body = open();
   for (const Tensor* x : {&keys, &values}) {
     if (x->rank() != 4 || x->size(0) != body.rows() || x->size(2) != body.tokens) {
@@ -251,12 +258,12 @@ KeyValueCache::KeysAndValues KeyValueCache::extend(const Tensor& keys, const Ten
     }
   }
   const int64_t end = body.longest() + body.tokens;
-  Body::Layer& layer = body.next_layer();
+  Body::Layer& layer = body.next_layer(layer_of);
   const auto all_of = [&](Tensor& all, const Tensor& added) {
     if (all.defined() && (layer.is_memory || all.dtype() != added.dtype() ||
                           all.size(1) != added.size(1) || all.size(3) != added.size(3))) {
-      fail("KeyValueCache: wanted the layers of the steps before, in their order: heads ",
-           all.dtype(), all.shape(), "; got ", added.dtype(), added.shape());
+      fail("KeyValueCache: wanted heads as in the steps before, ", all.dtype(), all.shape(),
+           "; got ", added.dtype(), added.shape());
     }
     all = body.with_room(all, added, end);
     body.append(all, added);
@@ -266,15 +273,17 @@ KeyValueCache::KeysAndValues KeyValueCache::extend(const Tensor& keys, const Ten
   return {all_keys, all_of(layer.values, values)};
 }
 
-KeyValueCache::KeysAndValues KeyValueCache::of_memory(const Tensor& memory,
+KeyValueCache::KeysAndValues KeyValueCache::of_memory(const std::shared_ptr<const void>& layer_of,
+                                                      const Tensor& memory,
                                                       FunctionRef<KeysAndValues()> make) {
-  Body::Layer& layer = open().next_layer();
+  Body::Layer& layer = open().next_layer(layer_of);
   if (!layer.keys.defined()) {
     auto [keys, values] = make();
-    layer = {keys, values, memory, true};
+    layer = {layer_of, keys, values, memory, true};
   }
-  if (!layer.is_memory)
-    fail("KeyValueCache: wanted the layers of the steps before, in their order");
+  if (!layer.is_memory) {
+    fail("KeyValueCache: wanted a layer that attends to itself, as in the steps before");
+  }
   if (!layer.memory.defined()) layer.memory = memory;  // its rows were selected as the cache's were
   if (!layer.memory.same_as(memory) || memory.size(0) != layer.keys.size(0)) {
     fail(
@@ -313,7 +322,8 @@ CacheStep::CacheStep(KeyValueCache& cache, int64_t rows, int64_t tokens, const T
       }
     }
   }
-  if (body.lengths.empty()) {
+  begins_ = body.lengths.empty();
+  if (begins_) {
     body.lengths.assign(index(rows), 0);
     for (int64_t b = 0; b < rows; ++b) {
       body.branches.push_back(std::make_shared<const Branch>(Branch{nullptr, 0}));
@@ -338,7 +348,10 @@ CacheStep::CacheStep(KeyValueCache& cache, int64_t rows, int64_t tokens, const T
 CacheStep::~CacheStep() {
   KeyValueCache::Body& body = *cache_.body_;
   body.is_open = false;
-  if (std::uncaught_exceptions() > exceptions_) return;
+  if (std::uncaught_exceptions() > exceptions_) {
+    if (begins_) cache_.clear();
+    return;
+  }
   for (int64_t b = 0; b < body.rows(); ++b) {
     body.lengths[index(b)] += body.counting[index(b)];
   }

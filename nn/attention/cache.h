@@ -20,8 +20,8 @@ namespace rapt::nn {
 ///   logits = model(next, {.cache = &cache});  // next [B, 1], behind the tokens of each sequence
 ///
 /// In f32 the results have the bits of those of the whole sequences. A cache serves one model,
-/// whose weights stay as they are; it also keeps them laid out for products with few rows, in as
-/// much memory as they take themselves. Nothing is recorded for backward().
+/// another is refused, whose weights stay as they are; it also keeps them laid out for products
+/// with few rows, in as much memory as they take themselves. Nothing is recorded for backward().
 class KeyValueCache {
  public:
   KeyValueCache();
@@ -55,11 +55,14 @@ class KeyValueCache {
 
   using KeysAndValues = std::pair<Tensor, Tensor>;
   /// Adds those of the step's tokens, [B, H, T, d], behind those of the sequences so far: all of
-  /// them, [B, H, longest, d]. Layers call it in the same order in each step.
-  KeysAndValues extend(const Tensor& keys, const Tensor& values);
+  /// them, [B, H, longest, d]. Layers call it in the same order in each step; throws when another
+  /// layer calls than in the steps before. `layer`: what tells it from others, copies being one.
+  KeysAndValues extend(const std::shared_ptr<const void>& layer, const Tensor& keys,
+                       const Tensor& values);
   /// Those of a memory, [B, H, S, d], which are made once, in the first step. Throws when `memory`
   /// is another tensor than then.
-  KeysAndValues of_memory(const Tensor& memory, FunctionRef<KeysAndValues()> make);
+  KeysAndValues of_memory(const std::shared_ptr<const void>& layer, const Tensor& memory,
+                          FunctionRef<KeysAndValues()> make);
 
  private:
   friend class CacheStep;
@@ -86,7 +89,8 @@ class CacheStep {
   struct Use;  // of the weights that are laid out
   KeyValueCache& cache_;
   std::unique_ptr<Use> use_;
-  int exceptions_;  // in flight when it began
+  int exceptions_;       // in flight when it began
+  bool begins_ = false;  // the cache was empty
 };
 
 }  // namespace rapt::nn

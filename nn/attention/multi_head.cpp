@@ -156,7 +156,7 @@ Tensor MultiHeadAttention::operator()(const Tensor& x, const Tensor& memory,
     Tensor q = heads_of(query(x));
     if (query_norm) q = (*query_norm)(q);
     const auto [k, v] =
-        how.cache ? how.cache->of_memory(memory, keys_and_values) : keys_and_values();
+        how.cache ? how.cache->of_memory(options_, memory, keys_and_values) : keys_and_values();
     return attend(x, q, k, v, how.mask, score_of(q, k.size(2), {}), how);
   });
 }
@@ -215,7 +215,7 @@ Tensor MultiHeadAttention::self_attend(const Tensor& x, Tensor q, Tensor k, Tens
   if (options_->window) mask = mask & Mask::window(*options_->window, *options_->window);
   Tensor starts;
   if (how.cache) {
-    std::tie(k, v) = how.cache->extend(k, v);
+    std::tie(k, v) = how.cache->extend(options_, k, v);
     starts = before->starts();
     if (starts.defined()) mask = mask.at(starts);
     if (before->ends().defined()) mask = mask & Mask::lengths(before->ends());

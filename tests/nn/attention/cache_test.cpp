@@ -252,6 +252,37 @@ TEST(KeyValueCache, AStepThatFailsChangesNothing) {
   EXPECT_TRUE(same_bits(layers(tokens(x, 4, 6), cache), tokens(layers(x), 4, 6)));
 }
 
+TEST(KeyValueCache, AFirstStepThatFailsLeavesItEmpty) {
+  const NoGrad no_grad;
+  Rng rng(12);
+  const Layers layers({.width = 24, .heads = 4}, rng);
+  KeyValueCache cache;
+  EXPECT_NE(error_of([&] {
+              const CacheStep step(cache, 1, 2);
+              layers.first(rng.normal({1, 2, 24}), {.cache = &cache});
+              fail("in the middle");
+            }),
+            "");
+  EXPECT_TRUE(cache.lengths().empty());
+  const Tensor x = rng.normal({3, 4, 24});  // another number of sequences
+  EXPECT_TRUE(same_bits(layers(x, cache), layers(x)));
+}
+
+TEST(KeyValueCache, ServesOneModel) {
+  const NoGrad no_grad;
+  Rng rng(13);
+  const Layers layers({.width = 24, .heads = 4}, rng), others({.width = 24, .heads = 4}, rng);
+  const Layers copy = layers;
+  const Tensor x = rng.normal({1, 3, 24});
+  KeyValueCache cache;
+  (void)layers(tokens(x, 0, 1), cache);
+  (void)copy(tokens(x, 1, 2), cache);  // one model with it
+  EXPECT_EQ(error_of([&] { others(tokens(x, 2, 3), cache); }),
+            "KeyValueCache: wanted the layers of the steps before, in their order; got another as "
+            "the first");
+  EXPECT_TRUE(same_bits(layers(tokens(x, 2, 3), cache), tokens(layers(x), 2, 3)));
+}
+
 TEST(KeyValueCacheErrors, SayWhatWasWanted) {
   Rng rng(1);
   const Layers layers({.width = 24, .heads = 4}, rng);
