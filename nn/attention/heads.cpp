@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "rapt/autograd/gradient.h"
 #include "rapt/autograd/graph/storage.h"
@@ -12,15 +13,12 @@
 namespace rapt::nn {
 namespace {
 
-/// "blocks.0.attention" of "blocks.0.attention.heads"; empty if the path ends otherwise.
-std::string layer_of(const std::string& path, std::string_view probe) {
+/// "blocks.0.attention" of "blocks.0.attention.heads"; nothing if the path ends otherwise.
+std::optional<std::string> layer_with(std::string_view probe, const std::string& path) {
   if (path == probe) return "";
   const std::string end = text(".", probe);
-  return path.ends_with(end) ? path.substr(0, path.size() - end.size()) : "";
-}
-
-bool is_probe(const std::string& path, std::string_view probe) {
-  return path == probe || path.ends_with(text(".", probe));
+  if (!path.ends_with(end)) return std::nullopt;
+  return path.substr(0, path.size() - end.size());
 }
 
 /// The layers of attention: those with both of its probes.
@@ -28,10 +26,10 @@ std::vector<std::string> attention_paths(const Module& model) {
   const std::vector<std::string> all = model.layer_paths();
   std::vector<std::string> out;
   for (const std::string& path : all) {
-    if (!is_probe(path, "heads")) continue;
-    const std::string layer = layer_of(path, "heads");
-    const std::string weights = layer.empty() ? "weights" : layer + ".weights";
-    if (std::ranges::find(all, weights) != all.end()) out.push_back(layer);
+    const auto layer = layer_with("heads", path);
+    if (!layer) continue;
+    const std::string weights = layer->empty() ? "weights" : *layer + ".weights";
+    if (std::ranges::find(all, weights) != all.end()) out.push_back(*layer);
   }
   return out;
 }
@@ -58,10 +56,10 @@ NamedTensors attention_maps(const Module& model, FunctionRef<void()> run) {
   std::map<std::string, Tensor> maps;
   const ForwardHook hook(model,
                          [&](const LayerCall& call) {
-                           if (!is_probe(call.path, "weights")) return Tensor();
-                           const std::string layer = layer_of(call.path, "weights");
-                           if (!maps.contains(layer)) order.push_back(layer);
-                           maps[layer] = call.output;
+                           const auto layer = layer_with("weights", call.path);
+                           if (!layer) return Tensor();
+                           if (!maps.contains(*layer)) order.push_back(*layer);
+                           maps[*layer] = call.output;
                            return Tensor();
                          },
                          {.attention_weights = true});
@@ -74,12 +72,12 @@ NamedTensors attention_maps(const Module& model, FunctionRef<void()> run) {
 NamedTensors head_importance(const Module& model, FunctionRef<Tensor()> loss) {
   NamedTensors masks;
   const ForwardHook hook(model, [&](const LayerCall& call) {
-    if (!is_probe(call.path, "heads")) return Tensor();
-    const std::string layer = layer_of(call.path, "heads");
-    if (!masks.contains(layer)) {
-      masks.add(layer, ones({call.output.size(1)}, call.output.dtype()).set_requires_grad());
+    const auto layer = layer_with("heads", call.path);
+    if (!layer) return Tensor();
+    if (!masks.contains(*layer)) {
+      masks.add(*layer, ones({call.output.size(1)}, call.output.dtype()).set_requires_grad());
     }
-    return call.output * for_each_head(masks[layer]);
+    return call.output * for_each_head(masks[*layer]);
   });
   const Tensor y = loss();
   Tensors leaves;
@@ -95,13 +93,12 @@ NamedTensors head_importance(const Module& model, FunctionRef<Tensor()> loss) {
 
 ForwardHook mask_heads(const Module& model, NamedTensors masks) {
   return ForwardHook(model, [masks = checked(model, std::move(masks))](const LayerCall& call) {
-    if (!is_probe(call.path, "heads")) return Tensor();
-    const std::string layer = layer_of(call.path, "heads");
-    if (!masks.contains(layer)) return Tensor();
-    const Tensor& mask = masks[layer];
+    const auto layer = layer_with("heads", call.path);
+    if (!layer || !masks.contains(*layer)) return Tensor();
+    const Tensor& mask = masks[*layer];
     if (mask.shape() != Shape{call.output.size(1)}) {
       fail("mask_heads: wanted a mask [", call.output.size(1), "] for ",
-           layer.empty() ? "the layer" : layer, "; got ", mask.shape());
+           layer->empty() ? "the layer" : *layer, "; got ", mask.shape());
     }
     return call.output * for_each_head(mask.to(call.output.dtype()));
   });

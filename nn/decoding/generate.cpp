@@ -122,7 +122,7 @@ std::vector<Generated> run(const char* function, const TokenModel& model,
     const Tensor logits = session->extend(next);
     check_rules(function, o.rules, stop, logits.size(1));
     std::vector<std::vector<double>> rows = nn::rows_of(function, logits);
-    const std::vector<std::vector<double>> log_p = nn::rows_of(function, log_softmax(logits));
+    const std::vector<double> log_p = log_softmax(logits).to(Dtype::f64).values<double>();
     std::vector<int64_t> left;
     next.clear();
     for (size_t i = 0; i < rows.size(); ++i) {
@@ -131,7 +131,7 @@ std::vector<Generated> run(const char* function, const TokenModel& model,
       apply_rules(function, o.rules, stop, prompts[at], sequence.tokens, rows[i]);
       const int64_t token = chosen(rows[i], o, streams[at]);
       sequence.tokens.push_back(token);
-      sequence.log_probability += log_p[i][static_cast<size_t>(token)];
+      sequence.log_probability += log_p[i * rows[i].size() + static_cast<size_t>(token)];
       sequence.is_stopped = is_stopped(stop, sequence.tokens);
       const auto count = static_cast<int64_t>(sequence.tokens.size());
       const auto length = static_cast<int64_t>(prompts[at].size()) + count;

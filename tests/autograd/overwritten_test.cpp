@@ -25,8 +25,13 @@ Tensor leaf(const Shape& shape, uint64_t seed = 1) {
 Tensor ids(const std::vector<int64_t>& values) { return from_values(values); }
 Tensor mask(const std::vector<bool>& values) { return from_values(values); }
 
-RecurrentWeights weights_of(int64_t gates) {
-  return {leaf({gates * 2, 3}, 2), leaf({gates * 2, 2}, 3)};
+/// The loss of rnn, lstm or gru as a function of the lengths.
+template <class Op>
+auto of_lengths(Op op, int64_t gates) {
+  return [=](const Tensor& n) {
+    const RecurrentWeights weights{leaf({gates * 2, 3}, 2), leaf({gates * 2, 2}, 3)};
+    return sum(op(leaf({2, 2, 3}), weights, {}, {.lengths = n}).output);
+  };
 }
 
 /// A function with a side argument that its gradient needs: what is overwritten, and the loss.
@@ -153,21 +158,9 @@ std::vector<Case> cases() {
          return sum(rotary(leaf({2, 4}), {.positions = at}) * leaf({2, 4}, 2));
        },
        true},
-      {"rnn.RecurrentOptions.lengths", ids({1, 2}),
-       [](auto& n) {
-         return sum(rnn(leaf({2, 2, 3}), weights_of(1), {}, {.lengths = n}).output);
-       },
-       true},
-      {"lstm.RecurrentOptions.lengths", ids({1, 2}),
-       [](auto& n) {
-         return sum(lstm(leaf({2, 2, 3}), weights_of(4), {}, {.lengths = n}).output);
-       },
-       true},
-      {"gru.RecurrentOptions.lengths", ids({1, 2}),
-       [](auto& n) {
-         return sum(gru(leaf({2, 2, 3}), weights_of(3), {}, {.lengths = n}).output);
-       },
-       true},
+      {"rnn.RecurrentOptions.lengths", ids({1, 2}), of_lengths(rnn, 1), true},
+      {"lstm.RecurrentOptions.lengths", ids({1, 2}), of_lengths(lstm, 4), true},
+      {"gru.RecurrentOptions.lengths", ids({1, 2}), of_lengths(gru, 3), true},
       // An additive mask, one that requires a gradient, one that is broadcast.
       {"", tensor({{0, -1, 0}, {0, 0, 0}, {1, 2, 3}}, f64), attend},
       {"", mask({true, false, true}), attend},

@@ -258,8 +258,9 @@ void gemms(std::span<const Product<T>> products) {
 void gemm_of_few_rows(const Product<float>& p, const PackedB<float>& b) {
   if constexpr (has_tiles<float>) {
     check_lengths(p);
-    // Bound by the memory that holds b: a flop costs some 16 times what it does in a large product.
-    const double work = 16 * flops(std::max<int64_t>(p.m, 1), columns_per_block, p.k);
+    // A few rows wait for b: for one, a flop takes 3 to 10 times what it does in a large product.
+    const double work =
+        std::max(8 * flops(1, columns_per_block, p.k), flops(p.m, columns_per_block, p.k));
     const auto grain = std::max<int64_t>(1, static_cast<int64_t>(flops_per_piece / work));
     parallel_for(ceil_div(p.n, columns_per_block), grain, [&](int64_t begin, int64_t end) {
       const int64_t column = begin * columns_per_block;

@@ -105,7 +105,10 @@ TEST(Generate, CachedModelsAreAsRecomputed) {
       generate_each({recurrent, recurrent.encode(source, lengths)}, ragged, options, rng);
   const auto whole = generate_each(
       [&](const Tensor& ids) { return recurrent(source, ids, lengths); }, ragged, options, rng);
-  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(by_steps[i].tokens, whole[i].tokens) << i;
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(by_steps[i].tokens, whole[i].tokens) << i;
+    EXPECT_EQ(by_steps[i].log_probability, whole[i].log_probability) << i;
+  }
 }
 
 // ---- what may be drawn -------------------------------------------------------------------------

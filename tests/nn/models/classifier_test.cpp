@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "../../reference/reference.h"
+#include "../../support/going_on.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/nn/gradient_flow.h"
 
@@ -111,16 +112,9 @@ TEST(Classifier, HasTheRightGradients) {
 template <class Model, class Options>
 void expect_going_on(const Options& options) {
   Rng rng(5), other(6);
-  Model model(options, rng), resumed(options, other);
   const Tensor ids = rng.integers(0, 11, {2, 6});
-  model(ids);
-  resumed.load_state(model.state());
-  const Tensor a = model(ids), b = model(ids);
-  EXPECT_FALSE(close(a, b, 1e-4));
-  EXPECT_TRUE(same_bits(resumed(ids), a));
-  EXPECT_TRUE(same_bits(resumed(ids), b));
-  model.eval();
-  EXPECT_TRUE(same_bits(model(ids), model(ids)));
+  tests::expect_going_on_from_state(Model(options, rng), Model(options, other),
+                                    [&](const Model& model) { return model(ids); });
 }
 
 TEST(Classifier, GoesOnFromItsState) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "../../reference/reference.h"
+#include "../../support/going_on.h"
 #include "rapt/autograd/kernels/runtime/allocator.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/nn/attention/heads.h"
@@ -189,16 +190,10 @@ TEST(DecoderOnly, ScalesEmbeddingsBesideSinusoidalPositions) {
 
 TEST(DecoderOnly, GoesOnFromItsState) {
   Rng rng(14), other(15);
-  DecoderOnly model(small({.dropout = 0.3}), rng), resumed(small({.dropout = 0.3}), other);
+  const TransformerOptions options = small({.dropout = 0.3});
   const Tensor ids = rng.integers(0, 11, {2, 6});
-  model(ids);
-  resumed.load_state(model.state());
-  const Tensor a = model(ids), b = model(ids);
-  EXPECT_FALSE(close(a, b, 1e-4)) << "dropout is on";
-  EXPECT_TRUE(close(resumed(ids), a, 0));
-  EXPECT_TRUE(close(resumed(ids), b, 0));
-  model.eval();
-  EXPECT_TRUE(close(model(ids), model(ids), 0));
+  tests::expect_going_on_from_state(DecoderOnly(options, rng), DecoderOnly(options, other),
+                                    [&](const DecoderOnly& model) { return model(ids); });
 }
 
 TEST(DecoderOnly, DropsPartsOfTheEmbeddings) {

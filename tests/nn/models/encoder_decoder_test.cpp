@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "../../reference/reference.h"
+#include "../../support/going_on.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/nn/gradient_flow.h"
 #include "rapt/optim/adam.h"
@@ -174,16 +175,11 @@ TEST(EncoderDecoder, LearnsToTurnASequenceAround) {
 
 TEST(EncoderDecoder, GoesOnFromItsState) {
   Rng rng(8), other(9);
-  EncoderDecoder model(small({.dropout = 0.3}), rng), resumed(small({.dropout = 0.3}), other);
+  const EncoderDecoderOptions options = small({.dropout = 0.3});
   const Tensor source = rng.integers(0, 11, {2, 6}), target = rng.integers(0, 9, {2, 5});
-  model(source, target);
-  resumed.load_state(model.state());
-  const Tensor a = model(source, target), b = model(source, target);
-  EXPECT_FALSE(close(a, b, 1e-4));
-  EXPECT_TRUE(same_bits(resumed(source, target), a));
-  EXPECT_TRUE(same_bits(resumed(source, target), b));
-  model.eval();
-  EXPECT_TRUE(same_bits(model(source, target), model(source, target)));
+  tests::expect_going_on_from_state(
+      EncoderDecoder(options, rng), EncoderDecoder(options, other),
+      [&](const EncoderDecoder& model) { return model(source, target); });
 }
 
 TEST(EncoderDecoder, RecomputedBlocksGiveTheSameBits) {

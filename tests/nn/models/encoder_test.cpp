@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "../../reference/reference.h"
+#include "../../support/going_on.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/nn/gradient_flow.h"
 
@@ -147,16 +148,10 @@ TEST(Encoder, HasTheRightGradients) {
 
 TEST(Encoder, GoesOnFromItsState) {
   Rng rng(6), other(7);
-  Encoder model(small({.dropout = 0.3}), rng), resumed(small({.dropout = 0.3}), other);
+  const TransformerOptions options = small({.dropout = 0.3});
   const Tensor ids = rng.integers(0, 11, {2, 6});
-  model(ids);
-  resumed.load_state(model.state());
-  const Tensor a = model(ids), b = model(ids);
-  EXPECT_FALSE(close(a, b, 1e-4));
-  EXPECT_TRUE(same_bits(resumed(ids), a));
-  EXPECT_TRUE(same_bits(resumed(ids), b));
-  model.eval();
-  EXPECT_TRUE(same_bits(model(ids), model(ids)));
+  tests::expect_going_on_from_state(Encoder(options, rng), Encoder(options, other),
+                                    [&](const Encoder& model) { return model(ids); });
 }
 
 TEST(Encoder, OfNoTokens) {
