@@ -31,7 +31,7 @@ class Program:
         command += ["--tied-head"] if config.endswith("-tied") else []
         command += ["--steps", str(steps or STEPS[config])]
         command += ["--warmup", str(WARMUP.get(config, 3)), *self.flags, *extra]
-        done = subprocess.run(command, env=environment(), text=True, capture_output=True)
+        done = subprocess.run(command, env=environment(threads), text=True, capture_output=True)
         if done.returncode != 0:
             sys.exit(f"{' '.join(command)}: exit status {done.returncode}\n{done.stderr.strip()}")
         return json.loads(done.stdout)
@@ -39,7 +39,7 @@ class Program:
     def offers_fused(self):
         """Whether it knows fused attention: one built on an old libtorch refuses the flag."""
         command = [*self.command, "train", "--config", "tiny", "--steps", "1", "--fused"]
-        return subprocess.run(command, env=environment(), capture_output=True).returncode == 0
+        return subprocess.run(command, env=environment(1), capture_output=True).returncode == 0
 
 
 def rapt(build):
@@ -78,10 +78,12 @@ def openmp_blas():
     return os.path.dirname(found[0]) if found else None
 
 
-def environment():
+def environment(threads):
     """libtorch runs loops of its own in OpenMP: with another build of OpenBLAS it has two sets of
-    threads and takes up to twice as long. Both sides get the same one."""
-    env = dict(os.environ)
+    threads and takes up to twice as long. Both sides get the same one. And the number of threads
+    that libtorch is told does not reach the OpenMP loops of its backward passes, which took part of
+    a second core where one was asked for; the variable does."""
+    env = dict(os.environ, OMP_NUM_THREADS=str(threads))
     if openmp_blas():
         env["LD_LIBRARY_PATH"] = ":".join(filter(None, [openmp_blas(), env.get("LD_LIBRARY_PATH")]))
     return env
