@@ -89,7 +89,7 @@ kernels::Matrices<T> along_scores(T* data, const Tensor& x, const AttentionProbl
 /// Of one call: what its kernels read.
 struct Inputs {
   std::shared_ptr<const AttentionProblem> problem;
-  Tensor q, k, v;  // with dense columns
+  Tensor q, k, v;  // with dense columns; k perhaps with dense rows
   WeightDropout dropout;
 
   template <class T>
@@ -208,7 +208,7 @@ Tensor attention(const Tensor& given_q, const Tensor& given_k, const Tensor& v,
   const Tensors inputs = p->inputs(q, k, v);
   if (p->needs_ops()) return attention_in_ops(p, inputs, dropout);
 
-  Kept kept{{p, with_dense_columns(q), with_dense_columns(k), with_dense_columns(v), dropout},
+  Kept kept{{p, with_dense_columns(q), with_dense_keys(k), with_dense_columns(v), dropout},
             empty({entries, p->queries}, q.dtype()),
             empty({entries, p->queries}, q.dtype())};
   const Tensor y = empty_matrices(q, p->batch, p->queries, v.size(-1));

@@ -26,6 +26,22 @@ Tensor as_tensor(const std::vector<int64_t>& x) {
 
 size_t index(int64_t i) { return static_cast<size_t>(i); }
 
+/// Room for `length` tokens' values, [B, H, length, d].
+Tensor empty_values(const Tensor& like, int64_t length) {
+  return empty({like.size(0), like.size(1), length, like.size(3)}, like.dtype());
+}
+
+/// The same of keys. Each column of a head is dense: so the product of a query with them reads
+/// them, and need not transpose all of them for each new token. (f64 runs on OpenBLAS.) Columns
+/// that lie a multiple of 4 KiB apart would share a place in the caches.
+Tensor empty_keys(const Tensor& like, int64_t length) {
+  if (like.dtype() != Dtype::f32) return empty_values(like, length);
+  constexpr int64_t apart = 16;
+  const Tensor all =
+      empty({like.size(0), like.size(1), like.size(3), length + apart}, like.dtype());
+  return slice(transpose(all, 2, 3), 2, 0, length);
+}
+
 /// How sequences came from one another: the tokens before `begin` lie in memory as those of the
 /// trunk do, the others are of this branch alone.
 struct Branch {
@@ -71,12 +87,13 @@ struct KeyValueCache::Body {
     return layer;
   }
 
-  /// Room for so many tokens, with those that are there.
-  Tensor with_room(const Tensor& old, const Tensor& like, int64_t wanted) const {
+  /// Room for so many tokens, with those that are there. make_room: empty_keys or empty_values
+  template <class MakeRoom>
+  Tensor with_room(MakeRoom make_room, const Tensor& old, const Tensor& like,
+                   int64_t wanted) const {
     if (old.defined() && old.size(2) >= wanted) return old;
     const auto room = std::bit_ceil(static_cast<uint64_t>(std::max(wanted, least_room)));
-    const Tensor all =
-        empty({like.size(0), like.size(1), static_cast<int64_t>(room), like.size(3)}, like.dtype());
+    const Tensor all = make_room(like, static_cast<int64_t>(room));
     const int64_t there = longest();
     if (old.defined() && there > 0) copy_elements(slice(all, 2, 0, there), slice(old, 2, 0, there));
     return all;
@@ -183,7 +200,9 @@ void KeyValueCache::Body::select_memories(const std::vector<int64_t>& from) {
   for (Layer& layer : layers) {
     if (!layer.is_memory) continue;
     layer.memory = {};
-    layer.keys = index_select(layer.keys, 0, as_tensor(from));
+    const Tensor keys = index_select(layer.keys, 0, as_tensor(from));
+    layer.keys = empty_keys(keys, keys.size(2));
+    copy_elements(layer.keys, keys);
     layer.values = index_select(layer.values, 0, as_tensor(from));
   }
 }
@@ -195,11 +214,13 @@ void KeyValueCache::Body::select_layers(const std::vector<int64_t>& from) {
   for (const int64_t row : from) there = std::max(there, lengths[index(row)]);
   for (Layer& layer : layers) {
     if (layer.is_memory) continue;
-    for (Tensor* all : {&layer.keys, &layer.values}) {
-      const Tensor taken = index_select(slice(*all, 2, 0, there), 0, rows);
-      *all = with_room({}, taken, there);
-      copy_elements(slice(*all, 2, 0, there), taken);
-    }
+    const auto take = [&](Tensor& all, auto make_room) {
+      const Tensor taken = index_select(slice(all, 2, 0, there), 0, rows);
+      all = with_room(make_room, {}, taken, there);
+      copy_elements(slice(all, 2, 0, there), taken);
+    };
+    take(layer.keys, empty_keys);
+    take(layer.values, empty_values);
   }
 }
 
@@ -259,18 +280,18 @@ KeyValueCache::KeysAndValues KeyValueCache::extend(const std::shared_ptr<const v
   }
   const int64_t end = body.longest() + body.tokens;
   Body::Layer& layer = body.next_layer(layer_of);
-  const auto all_of = [&](Tensor& all, const Tensor& added) {
+  const auto all_of = [&](Tensor& all, const Tensor& added, auto make_room) {
     if (all.defined() && (layer.is_memory || all.dtype() != added.dtype() ||
                           all.size(1) != added.size(1) || all.size(3) != added.size(3))) {
       fail("KeyValueCache: wanted heads as in the steps before, ", all.dtype(), all.shape(),
            "; got ", added.dtype(), added.shape());
     }
-    all = body.with_room(all, added, end);
+    all = body.with_room(make_room, all, added, end);
     body.append(all, added);
     return slice(all, 2, 0, end);
   };
-  Tensor all_keys = all_of(layer.keys, keys);
-  return {all_keys, all_of(layer.values, values)};
+  Tensor all_keys = all_of(layer.keys, keys, empty_keys);
+  return {all_keys, all_of(layer.values, values, empty_values)};
 }
 
 KeyValueCache::KeysAndValues KeyValueCache::of_memory(const std::shared_ptr<const void>& layer_of,
@@ -278,8 +299,10 @@ KeyValueCache::KeysAndValues KeyValueCache::of_memory(const std::shared_ptr<cons
                                                       FunctionRef<KeysAndValues()> make) {
   Body::Layer& layer = open().next_layer(layer_of);
   if (!layer.keys.defined()) {
-    auto [keys, values] = make();
-    layer = {layer_of, keys, values, memory, true};
+    const auto [keys, values] = make();
+    const Tensor laid_out = empty_keys(keys, keys.size(2));
+    copy_elements(laid_out, keys);
+    layer = {layer_of, laid_out, values, memory, true};
   }
   if (!layer.is_memory) {
     fail("KeyValueCache: wanted a layer that attends to itself, as in the steps before");

@@ -17,6 +17,14 @@ inline Tensor with_dense_columns(const Tensor& x) {
   return fits ? x.detach() : x.detach().contiguous();
 }
 
+/// Keys as the kernels of products read them: their columns dense, or, of f32, their rows, as a
+/// cache has them. (f64 runs on OpenBLAS, whose bits may depend on the layout.)
+inline Tensor with_dense_keys(const Tensor& k) {
+  const int64_t last = k.rank() - 1, row = k.strides()[last - 1], column = k.strides()[last];
+  const bool by_columns = k.dtype() == Dtype::f32 && row == 1 && column >= k.size(-2);
+  return by_columns ? k.detach() : with_dense_columns(k);
+}
+
 /// The stride of an axis counted from the last; 0 where x is stretched.
 inline int64_t stride_from_last(const Tensor& x, int64_t axis) {
   const int64_t own = x.rank() - axis;

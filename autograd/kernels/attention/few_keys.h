@@ -20,9 +20,9 @@ inline constexpr int64_t few_keys = lanes, few_columns = 64;
 /// True where FewKeys gives what Attend and HeadBackward do.
 template <class T>
 bool has_few_keys(const Attention<T>& a) {
-  return has_tiles<T> && a.keys <= few_keys && a.queries <= queries_per_block &&
-         a.width <= few_columns && a.value_width <= few_columns && a.may_attend.empty() &&
-         a.added.empty() && !a.soft_cap && !a.sink;
+  return has_tiles<T> && a.keys <= few_keys && a.k.first.column_stride == 1 &&
+         a.queries <= queries_per_block && a.width <= few_columns && a.value_width <= few_columns &&
+         a.may_attend.empty() && a.added.empty() && !a.soft_cap && !a.sink;
 }
 
 /// Some rows of at most vectors * lanes elements, each padded with zeros to that.

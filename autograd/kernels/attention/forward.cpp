@@ -160,6 +160,16 @@ class Attend {
   std::optional<MaskedScores<T>> masked_;  // while the masked terms are left out
 };
 
+/// How many tasks are worth a thread. A few queries, as of a new token, read all keys and values
+/// for little work: some 20 KB of them take a microsecond, and a thread is woken in 10.
+template <class T>
+int64_t grain_of(const Attention<T>& a) {
+  constexpr int64_t few_queries = 8, bytes_worth_a_thread = 200'000;
+  if (a.queries > few_queries) return 1;
+  const int64_t bytes = a.keys * (a.width + a.value_width) * static_cast<int64_t>(sizeof(T));
+  return std::max<int64_t>(1, bytes_worth_a_thread / std::max<int64_t>(bytes, 1));
+}
+
 }  // namespace
 
 template <class T>
@@ -171,7 +181,7 @@ void attention(const Attention<T>& a, const Matrices<T>& out, Softmax<T> softmax
     });
   }
   const int64_t tasks = ceil_div(a.queries, queries_per_task);
-  parallel_for(a.batch.numel() * tasks, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(a.batch.numel() * tasks, grain_of(a), [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t index = task / tasks;
       // The last queries see the most keys: they come first, so that the threads end together.

@@ -135,6 +135,33 @@ TEST(Attention, ReadsHeadsAsViews) {
       {x});
 }
 
+// Keys whose columns are dense, as a cache has them, are read as they lie.
+TEST(Attention, HasTheSameBitsForKeysOfAnyLayout) {
+  for (const Dtype dtype : {Dtype::f32, Dtype::f64}) {
+    for (const auto [queries, keys] : lengths) {
+      for (const int64_t width : {1, 8, 24}) {
+        SCOPED_TRACE(text(queries, " x ", keys, ", width ", width));
+        const Tensors in = qkv({2}, queries, keys, width);
+        const auto run = [&](bool by_columns) {
+          Tensors leaves, out;
+          for (const Tensor& x : in) {
+            leaves.push_back(x.detach().to(dtype).clone().set_requires_grad());
+          }
+          const Tensor k =
+              by_columns ? transpose(transpose(leaves[1]).contiguous()) : leaves[1] * 1.0;
+          const Tensor y = attention(leaves[0], k, leaves[2], {.mask = Mask::causal()});
+          sum(y * y).backward();
+          out = {y.detach()};
+          for (const Tensor& x : leaves) out.push_back(x.grad());
+          return out;
+        };
+        const Tensors wanted = run(false), got = run(true);
+        for (size_t i = 0; i < wanted.size(); ++i) EXPECT_TRUE(same_bits(got[i], wanted[i])) << i;
+      }
+    }
+  }
+}
+
 TEST(Attention, TheOneOfSelfAttentionMayBeOneTensorThrice) {
   expect_as_defined([](In x) { return attention(x[0], x[0], x[0]); },
                     [](In x) { return plain_attention(x[0], x[0], x[0]); }, {normal({2, 5, 8}, 1)});
