@@ -81,6 +81,28 @@ Tensor initial_score_weight(const MultiHeadAttentionOptions& o, Rng& rng) {
 
 }  // namespace
 
+Tensor split_heads(const Tensor& x, int64_t heads) {
+  Shape apart = x.shape();
+  const int64_t last = apart.rank() - 1;
+  if (heads < 1 || last < 1 || apart[last] % heads != 0) {
+    fail("split_heads: wanted x [..., T, width] whose width is divisible by heads; got ", apart,
+         " and heads ", heads);
+  }
+  apart[last] /= heads;
+  apart.insert(last, heads);  // [..., T, heads, d]
+  return transpose(reshape(x, apart), -3, -2);
+}
+
+Tensor merge_heads(const Tensor& x) {
+  if (x.rank() < 3) fail("merge_heads: wanted x [..., heads, T, d]; got ", x.shape());
+  const Tensor beside = transpose(x, -3, -2);  // [..., T, heads, d]
+  Shape joined = beside.shape();
+  const int64_t heads = joined.rank() - 2;
+  joined[heads + 1] *= joined[heads];
+  joined.erase(heads);
+  return reshape(beside, joined);
+}
+
 MultiHeadAttention::MultiHeadAttention(const MultiHeadAttentionOptions& given, Rng& rng)
     : MultiHeadAttention(Filled{filled_in(given)}, rng) {}
 
@@ -124,8 +146,7 @@ MultiHeadAttention::MultiHeadAttention(const Filled& filled, Rng& rng)
 }
 
 Tensor MultiHeadAttention::heads_of(const Tensor& x) const {
-  const int64_t d = options_->head_width;
-  return transpose(reshape(x, {x.size(0), x.size(1), x.size(2) / d, d}), 1, 2);
+  return split_heads(x, x.size(2) / options_->head_width);
 }
 
 Tensor MultiHeadAttention::operator()(const Tensor& x, const AttendOptions& how) const {
@@ -235,8 +256,7 @@ Tensor MultiHeadAttention::attend(const Tensor& x, const Tensor& q, const Tensor
   if (how.weights) *how.weights = attention_weights(q, k, options);
   const Tensor y = ForwardHook::any() ? heads_through_hooks(q, k, v, options)
                                       : attention(q, k, v, options);  // [B, H, Tq, d]
-  const Tensor sides = transpose(y, 1, 2);                            // [B, Tq, H, d]
-  const Tensor joined = reshape(sides, {q.size(0), q.size(2), output.weight.size(1)});
+  const Tensor joined = merge_heads(y);                               // [B, Tq, H d]
   return output(gate ? joined * sigmoid((*gate)(x)) : joined);
 }
 

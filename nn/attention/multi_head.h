@@ -115,4 +115,13 @@ class MultiHeadAttention : public Module {
   Tensor alibi_heads_;  // i64 [H, 2], pairs (h, of) with slope 2^(-8 h / of); or undefined
 };
 
+/// Each head's columns on an axis of their own, as a view: for an attention of the user's own.
+/// x [..., T, heads * d] -> [..., heads, T, d]
+///
+///   const Tensor q = split_heads(layer.query(x), heads);  // and k and v
+///   return layer.output(merge_heads(attention(q, k, v)));
+Tensor split_heads(const Tensor& x, int64_t heads);
+/// The heads side by side again.   x [..., heads, T, d] -> [..., T, heads * d]
+Tensor merge_heads(const Tensor& x);
+
 }  // namespace rapt::nn
