@@ -15,6 +15,7 @@ void NamedTensors::add(std::string name, Tensor tensor) {
 
 void NamedTensors::add_all(std::string_view prefix, const NamedTensors& other) {
   for (const auto& [name, tensor] : other) add(text(prefix, name), tensor);
+  configuration_.set_all(prefix, other.configuration_);
 }
 
 bool NamedTensors::contains(std::string_view name) const { return places_.contains(name); }
@@ -31,6 +32,7 @@ NamedTensors NamedTensors::with_prefix(std::string_view prefix) const {
   for (const auto& [name, tensor] : entries_) {
     if (std::string_view(name).starts_with(prefix)) out.add(name.substr(prefix.size()), tensor);
   }
+  out.configuration_ = configuration_.with_prefix(prefix);
   return out;
 }
 

@@ -7,11 +7,15 @@
 #include <utility>
 
 #include "rapt/autograd/tensor.h"
+#include "rapt/autograd/values.h"
 
 namespace rapt {
 
 /// Tensors by name, in the order they were added: what modules, optimizers, datasets and files
 /// exchange. Names are dotted paths such as "blocks.0.attention.query.weight".
+///
+/// Weights carry the configuration of their model: where the tensors go, under whatever prefix and
+/// through files, it goes with them.
 class NamedTensors {
  public:
   using Entry = std::pair<std::string, Tensor>;
@@ -25,19 +29,24 @@ class NamedTensors {
   auto end() const { return entries_.end(); }
   /// Adds at the end; throws when the name is already there.
   void add(std::string name, Tensor tensor);
-  /// Adds all of `other`, each name behind `prefix`.
+  /// Adds all of `other` and its configuration, each name behind `prefix`.
   void add_all(std::string_view prefix, const NamedTensors& other);
   bool contains(std::string_view name) const;
   /// The tensor of that name; throws, listing the names there are, when it is missing.
   const Tensor& operator[](std::string_view name) const;
-  /// Those whose names begin with `prefix`, without it.
+  /// Those whose names begin with `prefix`, without it; of the configuration, too.
   NamedTensors with_prefix(std::string_view prefix) const;
+
+  /// How the model is built whose weights these are, if they are: nn::Module::configuration().
+  const Values& configuration() const { return configuration_; }
+  void set_configuration(Values configuration) { configuration_ = std::move(configuration); }
 
  private:
   using Place = std::pair<const std::string, size_t>;
   PoolVector<Entry> entries_;
   // Of the names among the entries.
   std::map<std::string, size_t, std::less<>, PoolAllocator<Place>> places_;
+  Values configuration_;
 };
 
 }  // namespace rapt

@@ -131,8 +131,8 @@ data::TaskDataset task_dataset(const RunOptions& options, data::Split split, int
                             .size = size});
 }
 
-data::Values to_values(const RunOptions& options) {
-  data::Values values;
+Values to_values(const RunOptions& options) {
+  Values values;
   const TrainFlags none;
   for_each_setting(none, options, [&](const char* name, const auto&, const auto& option) {
     values.set(name, option);
@@ -140,7 +140,7 @@ data::Values to_values(const RunOptions& options) {
   return values;
 }
 
-RunOptions from_values(const data::Values& values) {
+RunOptions from_values(const Values& values) {
   RunOptions options;
   TrainFlags none;
   for_each_setting(none, options, [&]<class T>(const char* name, const auto&, T& option) {

@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "rapt/autograd/values.h"
 #include "rapt/data/tasks.h"
-#include "rapt/data/values.h"
 #include "rapt/nn/models/options.h"
 
 namespace rapt::cli {
@@ -43,8 +43,8 @@ nn::Positions positions_named(const std::string& name);
 nn::AttentionPositions attention_positions_named(const std::string& name);
 
 /// As saved values, and back.
-data::Values to_values(const RunOptions& options);
-RunOptions from_values(const data::Values& values);
+Values to_values(const RunOptions& options);
+RunOptions from_values(const Values& values);
 
 /// Flags of one call of `rapt train`; those that were not given keep the defaults, or what the
 /// resumed run was started with.

@@ -100,7 +100,7 @@ void build_model(Run& run) {
 
 /// All but the data and the model.
 void read_options(Run& run, const data::Checkpoint& checkpoint) {
-  const data::Values& values = checkpoint.values;
+  const Values& values = checkpoint.values;
   run.options = from_values(values);
   run.step = values.integer("step");
   set_task(run);

@@ -9,6 +9,7 @@
 #include "rapt/autograd/error.h"
 #include "rapt/data/atomic_file.h"
 #include "rapt/data/detail/checkpoint_header.h"
+#include "rapt/data/detail/configuration.h"
 #include "rapt/data/detail/tensor_bytes.h"
 
 // FORMAT.md describes the file byte by byte. cereal writes and reads the header's fields one by
@@ -210,7 +211,8 @@ CheckpointHeader read_checkpoint_header(const InputFile& file) {
 void save_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
   const NoGrad no_grad;
   CheckpointHeader header;
-  header.values = checkpoint.values;
+  header.values =
+      detail::joined("save_checkpoint", checkpoint.values, checkpoint.tensors.configuration());
   Tensors dense;
   for (const auto& [name, tensor] : checkpoint.tensors) {
     if (!tensor.defined()) fail("save_checkpoint: wanted tensors; got \"", name, "\" undefined");
@@ -245,7 +247,9 @@ Checkpoint load_checkpoint(const std::string& path) {
     }
     out.tensors.add(entry.name, tensor);
   }
-  out.values = std::move(header.values);
+  detail::Parted parted = detail::parted(header.values);
+  out.values = std::move(parted.values);
+  out.tensors.set_configuration(std::move(parted.configuration));
   return out;
 }
 

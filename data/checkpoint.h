@@ -3,7 +3,7 @@
 #include <string>
 
 #include "rapt/autograd/named_tensors.h"
-#include "rapt/data/values.h"
+#include "rapt/autograd/values.h"
 
 namespace rapt::data {
 

@@ -2,6 +2,7 @@
 
 /// Data in and out: datasets, batches, the toy tasks, text, and files of tensors.
 
+#include "rapt/autograd/values.h"
 #include "rapt/data/atomic_file.h"
 #include "rapt/data/checkpoint.h"
 #include "rapt/data/collate.h"
@@ -14,5 +15,4 @@
 #include "rapt/data/tasks.h"
 #include "rapt/data/text.h"
 #include "rapt/data/utf8.h"
-#include "rapt/data/values.h"
 #include "rapt/data/vocabulary.h"

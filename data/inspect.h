@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "rapt/autograd/shape.h"
-#include "rapt/data/values.h"
+#include "rapt/autograd/values.h"
 
 namespace rapt::data {
 

@@ -10,6 +10,7 @@
 #include "rapt/autograd/create.h"
 #include "rapt/autograd/error.h"
 #include "rapt/data/atomic_file.h"
+#include "rapt/data/detail/configuration.h"
 #include "rapt/data/detail/half.h"
 #include "rapt/data/detail/safetensors_header.h"
 #include "rapt/data/detail/tensor_bytes.h"
@@ -73,7 +74,8 @@ void save_safetensors(const std::string& path, const NamedTensors& tensors,
            "; got \"", name, "\"");
     }
   }
-  std::vector<Values::Entry> all_metadata(metadata.begin(), metadata.end());
+  const Values own = detail::joined("save_safetensors", metadata, tensors.configuration());
+  std::vector<Values::Entry> all_metadata(own.begin(), own.end());
   Tensors dense;
   for (const auto& [name, tensor] : tensors) {
     if (!tensor.defined()) fail("save_safetensors: wanted tensors; got \"", name, "\" undefined");
@@ -129,7 +131,9 @@ NamedTensors load_safetensors(const std::string& path, Values* metadata) {
     }
     out.add(entry.name, tensor);
   }
-  if (metadata) *metadata = detail::without_checksums(header.metadata);
+  detail::Parted parted = detail::parted(detail::without_checksums(header.metadata));
+  if (metadata) *metadata = std::move(parted.values);
+  out.set_configuration(std::move(parted.configuration));
   return out;
 }
 

@@ -1,6 +1,7 @@
 #include "rapt/nn/feed_forward.h"
 
 #include "rapt/autograd/ops.h"
+#include "rapt/nn/detail/configuration.h"
 #include "rapt/nn/detail/fused.h"
 
 namespace rapt::nn {
@@ -39,6 +40,9 @@ FeedForward::FeedForward(const FeedForwardOptions& options, Rng& rng)
       down(
           child("down", Linear(hidden_width(options), options.width, rng, {.bias = options.bias}))),
       activation_(options.activation) {
+  FeedForwardOptions filled = options;
+  filled.hidden = hidden_width(options);
+  configure(detail::values_of(filled));
   if (options.gated) {
     gate = child("gate", Linear(options.width, hidden_width(options), rng, {.bias = options.bias}));
   }

@@ -1,6 +1,8 @@
 #include "rapt/nn/module.h"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 #include <vector>
 
 #include "rapt/autograd/assign.h"
@@ -76,6 +78,17 @@ struct Module::Registry {
     }
   }
 
+  /// What this one and those below say. Beneath one that was configured, only what has changed.
+  void add_configuration(const std::string& prefix, bool is_covered, Values& out) const {
+    if (settings && !is_covered) out.set_all(prefix, *settings);
+    out.set_all(prefix, changes);
+    for (const Entry& entry : entries) {
+      if (!entry.child) continue;
+      entry.child->add_configuration(entry.child->is_part ? prefix : prefix + entry.name + ".",
+                                     is_covered || settings.has_value(), out);
+    }
+  }
+
   void set_training(bool on) {
     training = on;
     for (const Entry& entry : entries) {
@@ -85,6 +98,8 @@ struct Module::Registry {
 
   std::vector<Entry> entries;
   bool training = true;
+  std::optional<Values> settings;
+  Values changes;
   bool is_part = false;  // of the layer that has it, by whose name it goes
 };
 
@@ -142,6 +157,34 @@ class Unique {
   NamedTensors list;
 };
 
+/// The last part of a dotted name.
+std::string_view field_of(std::string_view name) { return name.substr(name.rfind('.') + 1); }
+
+/// Whether weights mean the same under any value of it.
+bool is_free(std::string_view name) {
+  constexpr std::array<std::string_view, 4> free = {"context", "dropout", "stddev", "recompute"};
+  return std::ranges::find(free, field_of(name)) != free.end();
+}
+
+void check_configuration(const char* function, const Values& wanted, const Values& given) {
+  if (given.empty()) return;  // of tensors that come from elsewhere
+  std::string differences;
+  const auto compare = [&](const std::string& name) {
+    const bool is_here = wanted.contains(name), is_there = given.contains(name);
+    // The name of a part's class is not known where the part is loaded by itself.
+    if (is_free(name) || (field_of(name) == "model" && !(is_here && is_there))) return;
+    const std::string here = is_here ? wanted.text(name) : "the default";
+    const std::string there = is_there ? given.text(name) : "the default";
+    if (here != there) differences += text("\n  ", name, ": wanted ", here, "; got ", there);
+  };
+  for (const auto& [name, value] : wanted) compare(name);
+  for (const auto& [name, value] : given) {
+    if (!wanted.contains(name)) compare(name);
+  }
+  if (differences.empty()) return;
+  fail(function, ": these are weights of another configuration; nothing was loaded", differences);
+}
+
 }  // namespace
 
 Module::Module() : registry_(std::make_shared<Registry>()) {}
@@ -151,6 +194,7 @@ NamedTensors Module::parameters() const {
   registry_->visit("", [&](const std::string& name, const Registry::Entry& entry) {
     if (entry.kind == Registry::Kind::parameter) found.add(name, entry.tensor);
   });
+  found.list.set_configuration(configuration());
   return std::move(found.list);
 }
 
@@ -176,11 +220,13 @@ NamedTensors Module::state() const {
   registry_->visit("", [&](const std::string& name, const Registry::Entry& entry) {
     found.add(name, entry.stream ? entry.stream->state() : entry.tensor);
   });
+  found.list.set_configuration(configuration());
   return std::move(found.list);
 }
 
 void Module::load_state(const NamedTensors& given) {
   NamedTensors target = state();
+  check_configuration("load_state", target.configuration(), given.configuration());
   assign("load_state", target, given);
   // The state of a stream in `target` is a copy: hand it on.
   registry_->visit("", [&](const std::string& name, const Registry::Entry& entry) {
@@ -189,7 +235,21 @@ void Module::load_state(const NamedTensors& given) {
 }
 
 void Module::load_parameters(const NamedTensors& given) {
-  assign("load_parameters", parameters(), given);
+  const NamedTensors target = parameters();
+  check_configuration("load_parameters", target.configuration(), given.configuration());
+  assign("load_parameters", target, given);
+}
+
+Values Module::configuration() const {
+  Values out;
+  registry_->add_configuration("", false, out);
+  return out;
+}
+
+void Module::configure(Values settings) { registry_->settings = std::move(settings); }
+
+void Module::reconfigure(std::string_view name, std::string_view value) {
+  registry_->changes.set(name, value);
 }
 
 void Module::train(bool on) { registry_->set_training(on); }

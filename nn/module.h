@@ -45,11 +45,20 @@ class Module {
   /// ForwardHooks see, one that is reached by several paths under the first.
   std::vector<std::string> layer_paths() const;
 
+  /// How this layer is built, as far as its tensors' shapes do not say it: of rapt's models and
+  /// layers, the options that are not as by default, named as their fields ("block.norm"), and the
+  /// heads that are left ("blocks.0.attention.kept_heads"); of a layer of the user's, what
+  /// configure() was given, or, without it, what the layers below say, behind their paths. A model
+  /// is built anew from it. Goes with parameters() and state().
+  Values configuration() const;
+
   /// All that a later run needs to go on from here: parameters, buffers (both as handles, not
   /// copies) and the streams of random numbers (each as i64 [2], see Rng::state).
   NamedTensors state() const;
-  /// Takes over what state() gave. Throws, listing every name that is missing or unexpected and
-  /// every shape or dtype that differs; then nothing has been written.
+  /// Takes over what state() gave. Throws, listing every name that is missing or unexpected, every
+  /// shape or dtype that differs, and whatever differs in the configuration if `state` has one, but
+  /// what weights can do without: context, dropout, stddev and recompute. Then nothing has been
+  /// written.
   void load_state(const NamedTensors& state);
   /// As load_state, for the parameters alone: weights that come from elsewhere.
   void load_parameters(const NamedTensors& parameters);
@@ -93,6 +102,11 @@ class Module {
   }
   /// A stream of random numbers that is part of the state.
   std::shared_ptr<Rng> stream(std::string name, Rng rng);
+
+  /// What configuration() says of this layer and of all below.
+  void configure(Values settings);
+  /// One more setting, for all copies; said beside those of a layer above that was configured.
+  void reconfigure(std::string_view name, std::string_view value);
 
   /// forward(), as a call of this layer: errors name its path, and ForwardHooks see it. x is the
   /// layer's input (the first of several), undefined if it has none. A layer whose operator() does

@@ -10,19 +10,30 @@ Tensor initial(const char* layer, int64_t width, double value) {
   return full({width}, value);
 }
 
+/// Of what the shapes of the weights do not say.
+Values settings(double eps) {
+  Values out;
+  out.set("eps", eps);
+  return out;
+}
+
 }  // namespace
 
 LayerNorm::LayerNorm(int64_t width, double eps)
     : weight(parameter("weight", initial("LayerNorm", width, 1))),
       bias(parameter("bias", initial("LayerNorm", width, 0))),
-      eps_(eps) {}
+      eps_(eps) {
+  configure(settings(eps));
+}
 
 Tensor LayerNorm::operator()(const Tensor& x) const {
   return call(x, [&] { return layer_norm(x, weight, bias, {.eps = eps_}); });
 }
 
 RMSNorm::RMSNorm(int64_t width, double eps)
-    : weight(parameter("weight", initial("RMSNorm", width, 1))), eps_(eps) {}
+    : weight(parameter("weight", initial("RMSNorm", width, 1))), eps_(eps) {
+  configure(settings(eps));
+}
 
 Tensor RMSNorm::operator()(const Tensor& x) const {
   return call(x, [&] { return rms_norm(x, weight, {.eps = eps_}); });
@@ -30,6 +41,7 @@ Tensor RMSNorm::operator()(const Tensor& x) const {
 
 Norm::Norm(NormKind kind, int64_t width, double eps)
     : weight(parameter("weight", initial("Norm", width, 1))), kind_(kind), eps_(eps) {
+  configure(settings(eps));
   if (kind == NormKind::layer) bias = parameter("bias", initial("Norm", width, 0));
 }
 

@@ -6,6 +6,7 @@
 
 #include "rapt/autograd/assign.h"
 #include "rapt/autograd/ops.h"
+#include "rapt/nn/detail/fields.h"
 #include "rapt/nn/models/stack.h"
 #include "rapt/nn/recurrent/stack.h"
 
@@ -107,22 +108,21 @@ Names names_of(const char* op, const RecurrentStack& layer) {
 
 // ---- attention ---------------------------------------------------------------------------------
 
-const char* name_of(ScoreKind kind) {
-  constexpr const char* names[] = {"scaled_dot", "dot", "bilinear", "additive", "cosine"};
-  return names[static_cast<size_t>(kind)];
-}
-
 void add_attention(Names& names, const std::string& prefix, const MultiHeadAttention& a) {
   const MultiHeadAttentionOptions& o = a.options();
   names.refuse_unless(o.key_value_heads == o.heads,
                       "as many heads of keys and values as of queries, as nn.MultiheadAttention",
                       text(o.key_value_heads, " for ", o.heads));
+  names.refuse_unless(static_cast<int64_t>(a.kept_heads().size()) == o.heads,
+                      "all of its heads, as nn.MultiheadAttention",
+                      text(a.kept_heads().size(), " of ", o.heads));
   names.refuse_unless(o.heads * o.head_width == o.width,
                       "heads that are together as wide as the layer, as nn.MultiheadAttention",
                       text(o.heads, " of ", o.head_width, " in a width of ", o.width));
-  names.refuse_unless(o.score == ScoreKind::scaled_dot && !o.soft_cap,
-                      "ScoreKind::scaled_dot without a soft_cap, as nn.MultiheadAttention",
-                      text(name_of(o.score), o.soft_cap ? " with one" : ""));
+  names.refuse_unless(
+      o.score == ScoreKind::scaled_dot && !o.soft_cap,
+      "ScoreKind::scaled_dot without a soft_cap, as nn.MultiheadAttention",
+      text(detail::names_of(o.score)[static_cast<size_t>(o.score)], o.soft_cap ? " with one" : ""));
   if (o.memory_width == o.width) {
     names.add(prefix + "in_proj_weight", {a.query.weight, a.key.weight, a.value.weight});
   } else {

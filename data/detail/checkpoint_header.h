@@ -8,8 +8,8 @@
 
 #include "rapt/autograd/dtype.h"
 #include "rapt/autograd/shape.h"
+#include "rapt/autograd/values.h"
 #include "rapt/data/detail/input_file.h"
-#include "rapt/data/values.h"
 
 namespace rapt::data::detail {
 

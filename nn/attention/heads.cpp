@@ -9,6 +9,7 @@
 #include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/nn/attention/multi_head.h"
+#include "rapt/nn/detail/configuration.h"
 
 namespace rapt::nn {
 namespace {
@@ -216,14 +217,16 @@ std::vector<int64_t> key_value_heads_of(const std::vector<int64_t>& heads, int64
 }  // namespace
 
 void MultiHeadAttention::keep_heads(const std::vector<int64_t>& kept) {
-  const MultiHeadAttentionOptions& o = *options_;
+  const MultiHeadAttentionOptions& o = options();
   std::vector<int64_t> sorted = kept;
   std::ranges::sort(sorted);
-  if (kept.empty() || sorted.front() < 0 || sorted.back() >= o.heads ||
+  const auto count = static_cast<int64_t>(kept_heads().size());
+  if (kept.empty() || sorted.front() < 0 || sorted.back() >= count ||
       std::ranges::adjacent_find(sorted) != sorted.end()) {
-    fail("keep_heads: wanted some of the heads 0 to ", o.heads - 1, ", each once");
+    fail("keep_heads: wanted some of the heads 0 to ", count - 1, ", each once");
   }
   const std::vector<int64_t> shared = key_value_heads_of(kept, o.heads / o.key_value_heads);
+  if (static_cast<int64_t>(kept.size()) == count && std::ranges::is_sorted(kept)) return;
   const NoGrad no_grad;
   const Tensor heads_left = from_values(kept, {static_cast<int64_t>(kept.size())});
   const Tensor columns = columns_of(kept, o.head_width);
@@ -242,9 +245,12 @@ void MultiHeadAttention::keep_heads(const std::vector<int64_t>& kept) {
   keep(score_weight, 0, heads_left);
   keep(sink, 0, heads_left);
   if (relative_bias) keep(relative_bias->weight, 1, heads_left);
-  keep(alibi_heads_, 0, heads_left);
-  options_->heads = static_cast<int64_t>(kept.size());
-  options_->key_value_heads = static_cast<int64_t>(shared.size());
+  std::vector<int64_t> as_built;
+  for (const int64_t head : kept) {
+    as_built.push_back(kept_heads()[static_cast<size_t>(head)]);
+  }
+  body_->kept_heads = std::move(as_built);
+  reconfigure("kept_heads", detail::text_of(kept_heads()));
 }
 
 }  // namespace rapt::nn

@@ -1,9 +1,11 @@
 #include "rapt/nn/attention/multi_head.h"
 
 #include <cmath>
+#include <numeric>
 #include <tuple>
 
 #include "rapt/autograd/ops.h"
+#include "rapt/nn/detail/configuration.h"
 #include "rapt/nn/detail/fused.h"
 #include "rapt/nn/forward_hook.h"
 #include "rapt/nn/position/alibi.h"
@@ -59,6 +61,13 @@ void check_input(const char* name, const Tensor& x, int64_t width) {
   if (x.rank() != 3 || x.size(-1) != width) {
     fail("MultiHeadAttention: wanted ", name, " [B, T, ", width, "]; got ", x.shape());
   }
+}
+
+/// 0 ... count - 1
+std::vector<int64_t> range(int64_t count) {
+  std::vector<int64_t> all(static_cast<size_t>(count));
+  std::iota(all.begin(), all.end(), int64_t{0});
+  return all;
 }
 
 Tensor initial_score_weight(const MultiHeadAttentionOptions& o, Rng& rng) {
@@ -117,8 +126,9 @@ MultiHeadAttention::MultiHeadAttention(const Filled& filled, Rng& rng)
       dropout(child("dropout", Dropout(*filled.options.dropout, rng))),
       heads(child("heads", Probe())),
       weights(child("weights", Probe())),
-      options_(std::make_shared<MultiHeadAttentionOptions>(filled.options)) {
+      body_(std::make_shared<Body>(Body{filled.options, range(filled.options.heads)})) {
   const MultiHeadAttentionOptions& o = filled.options;
+  configure(detail::values_of(o));
   if (o.query_key_norm) {
     query_norm = child("query_norm", Norm(*o.query_key_norm, o.head_width));
     key_norm = child("key_norm", Norm(*o.query_key_norm, o.head_width));
@@ -134,9 +144,6 @@ MultiHeadAttention::MultiHeadAttention(const Filled& filled, Rng& rng)
         "relative_keys",
         RelativeKeys({.head_width = o.head_width, .max_distance = o.positions.max_distance}, rng));
   }
-  if (o.positions.kind == Kind::alibi) {
-    alibi_heads_ = buffer("alibi_heads", alibi_exponents(o.heads));
-  }
   if (o.gate) gate = child("gate", map(o.width, o.heads, o, rng));
   if (const Tensor weight = initial_score_weight(o, rng); weight.defined()) {
     score_weight = parameter("score_weight", weight);
@@ -146,14 +153,14 @@ MultiHeadAttention::MultiHeadAttention(const Filled& filled, Rng& rng)
 }
 
 Tensor MultiHeadAttention::heads_of(const Tensor& x) const {
-  return split_heads(x, x.size(2) / options_->head_width);
+  return split_heads(x, x.size(2) / options().head_width);
 }
 
 Tensor MultiHeadAttention::operator()(const Tensor& x, const AttendOptions& how) const {
   return call(x, [&] {
-    check_input("x", x, options_->width);
-    if (options_->memory_width != options_->width) {
-      fail("MultiHeadAttention: wanted a memory [B, T, ", options_->memory_width,
+    check_input("x", x, options().width);
+    if (options().memory_width != options().width) {
+      fail("MultiHeadAttention: wanted a memory [B, T, ", options().memory_width,
            "], of which its keys and values are made; got x alone");
     }
     const Tensors maps = call_each(x, {&query, &key, &value});
@@ -164,11 +171,11 @@ Tensor MultiHeadAttention::operator()(const Tensor& x, const AttendOptions& how)
 Tensor MultiHeadAttention::operator()(const Tensor& x, const Tensor& memory,
                                       const AttendOptions& how) const {
   return call(x, [&] {
-    if (options_->positions.kind != Kind::none || options_->window) {
+    if (options().positions.kind != Kind::none || options().window) {
       fail("MultiHeadAttention: positions and windows are for self-attention only");
     }
-    check_input("x", x, options_->width);
-    check_input("memory", memory, options_->memory_width);
+    check_input("x", x, options().width);
+    check_input("memory", memory, options().memory_width);
     const auto keys_and_values = [&]() -> KeyValueCache::KeysAndValues {
       const Tensors maps = call_each(memory, {&key, &value});
       const Tensor k = heads_of(maps[0]);
@@ -177,20 +184,20 @@ Tensor MultiHeadAttention::operator()(const Tensor& x, const Tensor& memory,
     Tensor q = heads_of(query(x));
     if (query_norm) q = (*query_norm)(q);
     const auto [k, v] =
-        how.cache ? how.cache->of_memory(options_, memory, keys_and_values) : keys_and_values();
+        how.cache ? how.cache->of_memory(body_, memory, keys_and_values) : keys_and_values();
     return attend(x, q, k, v, how.mask, score_of(q, k.size(2), {}), how);
   });
 }
 
 Score MultiHeadAttention::score_of(const Tensor& q, int64_t keys, const Tensor& starts) const {
   const auto base = [&] {
-    switch (options_->score) {
+    switch (options().score) {
       case ScoreKind::scaled_dot:
-        return options_->soft_cap ? Score::scaled_dot({.soft_cap = options_->soft_cap}) : Score();
+        return options().soft_cap ? Score::scaled_dot({.soft_cap = options().soft_cap}) : Score();
       case ScoreKind::dot:
-        return Score::dot({.soft_cap = options_->soft_cap});
+        return Score::dot({.soft_cap = options().soft_cap});
       case ScoreKind::bilinear:
-        return Score::bilinear(score_weight, {.soft_cap = options_->soft_cap});
+        return Score::bilinear(score_weight, {.soft_cap = options().soft_cap});
       case ScoreKind::additive:
         return Score::additive(score_weight);
       case ScoreKind::cosine:
@@ -199,19 +206,25 @@ Score MultiHeadAttention::score_of(const Tensor& q, int64_t keys, const Tensor& 
     return Score();
   };
   const int64_t queries = q.size(2);
-  switch (options_->positions.kind) {
+  switch (options().positions.kind) {
     case Kind::none:
     case Kind::rotary:
       break;
     case Kind::alibi:
       return base().with_relative_bias(
-          alibi(alibi_slopes(alibi_heads_, q.dtype()), queries, keys, starts));
+          alibi(slopes_of_kept_heads(q.dtype()), queries, keys, starts));
     case Kind::relative_bias:
       return base().with_relative_bias((*relative_bias)(queries, keys, starts));
     case Kind::relative_keys:
       return (*relative_keys)(q, base(), starts);
   }
   return base();
+}
+
+Tensor MultiHeadAttention::slopes_of_kept_heads(Dtype dtype) const {
+  const Tensor slopes = alibi_slopes(options().heads, dtype);
+  const auto count = static_cast<int64_t>(kept_heads().size());
+  return index_select(slopes, 0, from_values(kept_heads(), {count}));
 }
 
 Tensor MultiHeadAttention::self_attend(const Tensor& x, Tensor q, Tensor k, Tensor v,
@@ -222,8 +235,8 @@ Tensor MultiHeadAttention::self_attend(const Tensor& x, Tensor q, Tensor k, Tens
   }
   v = mixed_values(v, how);
   const KeyValueCache* const before = how.cache;
-  if (options_->positions.kind == Kind::rotary) {
-    RotaryOptions places = options_->positions.rotary_options;
+  if (options().positions.kind == Kind::rotary) {
+    RotaryOptions places = options().positions.rotary_options;
     if (before && before->starts().defined()) {
       places.positions = unsqueeze(before->places(), 1);  // [B, 1, T]
     } else if (before) {
@@ -233,10 +246,10 @@ Tensor MultiHeadAttention::self_attend(const Tensor& x, Tensor q, Tensor k, Tens
     k = rotary(k, places);
   }
   Mask mask = how.mask;
-  if (options_->window) mask = mask & Mask::window(*options_->window, *options_->window);
+  if (options().window) mask = mask & Mask::window(*options().window, *options().window);
   Tensor starts;
   if (how.cache) {
-    std::tie(k, v) = how.cache->extend(options_, k, v);
+    std::tie(k, v) = how.cache->extend(body_, k, v);
     starts = before->starts();
     if (starts.defined()) mask = mask.at(starts);
     if (before->ends().defined()) mask = mask & Mask::lengths(before->ends());
@@ -250,7 +263,7 @@ Tensor MultiHeadAttention::attend(const Tensor& x, const Tensor& q, const Tensor
   const AttentionOptions options{.mask = mask,
                                  .score = score,
                                  .sink = sink,
-                                 .grouped = options_->key_value_heads != options_->heads,
+                                 .grouped = k.size(1) != q.size(1),
                                  .dropout = dropout.probability(),
                                  .rng = &dropout.rng()};
   if (how.weights) *how.weights = attention_weights(q, k, options);
@@ -267,7 +280,7 @@ Tensor MultiHeadAttention::heads_through_hooks(const Tensor& q, const Tensor& k,
   if (ForwardHook::any_for_attention_weights()) other = weights(attention_weights(q, k, options));
   Tensor y;
   if (other.defined()) {
-    const int64_t shared = options_->key_value_heads, by = options_->heads / shared;
+    const int64_t shared = v.size(1), by = q.size(1) / shared;
     const Tensor each = expand(unsqueeze(v, 2), {v.size(0), shared, by, v.size(2), v.size(3)});
     y = matmul(dropout(other), reshape(each, {v.size(0), shared * by, v.size(2), v.size(3)}));
   } else {

@@ -71,13 +71,15 @@ class MultiHeadAttention : public Module {
   /// x [B, Tq, width], memory [B, Tk, memory_width] -> [B, Tq, width]
   Tensor operator()(const Tensor& x, const Tensor& memory, const AttendOptions& how = {}) const;
 
-  /// With what a 0 stands for in its place.
-  const MultiHeadAttentionOptions& options() const { return *options_; }
+  /// As it was built, with what a 0 stands for in its place.
+  const MultiHeadAttentionOptions& options() const { return body_->options; }
 
-  /// Leaves only these heads, in this order: the layer gets smaller, in all its copies, and so does
-  /// what is saved. Heads that share keys and values are kept together. Gradients are dropped;
-  /// build the optimizer afterwards. See head_importance.
+  /// Leaves only these of its heads, in this order: the layer gets smaller, in all its copies, and
+  /// so does what is saved. Heads that share keys and values are kept together. Gradients are
+  /// dropped; build the optimizer afterwards. See head_importance.
   void keep_heads(const std::vector<int64_t>& heads);
+  /// The heads that are left, as they were numbered when it was built.
+  const std::vector<int64_t>& kept_heads() const { return body_->kept_heads; }
 
   Linear query, key, value, output;
   Dropout dropout;
@@ -104,15 +106,19 @@ class MultiHeadAttention : public Module {
   Tensor self_attend(const Tensor& x, Tensor q, Tensor k, Tensor v, const AttendOptions& how) const;
   Tensor attend(const Tensor& x, const Tensor& q, const Tensor& k, const Tensor& v,
                 const Mask& mask, const Score& score, const AttendOptions& how) const;
+  Tensor slopes_of_kept_heads(Dtype dtype) const;  // ALiBi's, [H]
   Score score_of(const Tensor& q, int64_t keys, const Tensor& starts) const;
 
   Tensor mixed_values(const Tensor& v, const AttendOptions& how) const;
   Tensor heads_through_hooks(const Tensor& q, const Tensor& k, const Tensor& v,
                              const AttentionOptions& options) const;
 
-  // Behind a pointer that copies share, as the tensors are: keep_heads changes them for all.
-  std::shared_ptr<MultiHeadAttentionOptions> options_;
-  Tensor alibi_heads_;  // i64 [H, 2], pairs (h, of) with slope 2^(-8 h / of); or undefined
+  struct Body {
+    MultiHeadAttentionOptions options;
+    std::vector<int64_t> kept_heads;
+  };
+  // Behind a pointer that copies share, as the tensors are: keep_heads changes it for all.
+  std::shared_ptr<Body> body_;
 };
 
 /// Each head's columns on an axis of their own, as a view: for an attention of the user's own.

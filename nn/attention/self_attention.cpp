@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "rapt/autograd/ops.h"
+#include "rapt/nn/detail/configuration.h"
 
 namespace rapt::nn {
 namespace {
@@ -29,7 +30,11 @@ SelfAttention::SelfAttention(int64_t embed_size, int64_t heads, Rng& rng,
       queries(child("queries", head_map(embed_size, heads, rng))),
       fc_out(child("fc_out", Linear(embed_size, embed_size, rng))),
       heads_(heads),
-      maps_(options.maps) {}
+      maps_(options.maps) {
+  Values settings = detail::values_of(options);
+  settings.set("heads", heads);
+  configure(settings);
+}
 
 Tensor SelfAttention::operator()(const Tensor& value, const Tensor& key, const Tensor& query,
                                  const Tensor& mask) const {

@@ -1,6 +1,7 @@
 #include "rapt/nn/models/block.h"
 
 #include "rapt/autograd/ops.h"
+#include "rapt/nn/detail/configuration.h"
 
 namespace rapt::nn {
 namespace {
@@ -27,8 +28,7 @@ TransformerBlockOptions filled_in(TransformerBlockOptions o) {
 
 /// Of the attention to a memory, whose tokens stand nowhere beside the queries.
 MultiHeadAttentionOptions cross_options(const TransformerBlockOptions& o) {
-  MultiHeadAttentionOptions cross =
-      o.cross_heads > 0 ? with_heads(o.attention, o.cross_heads) : o.attention;
+  MultiHeadAttentionOptions cross = o.attention;
   cross.memory_width = o.memory_width;
   cross.positions = {};
   cross.window = {};
@@ -37,21 +37,6 @@ MultiHeadAttentionOptions cross_options(const TransformerBlockOptions& o) {
 }
 
 }  // namespace
-
-MultiHeadAttentionOptions with_heads(MultiHeadAttentionOptions o, int64_t heads) {
-  const int64_t before = o.heads;
-  if (heads == before || before < 1) return o;
-  if (o.head_width == 0) o.head_width = o.width / before;
-  if (o.key_value_heads > 0) {
-    if (o.key_value_heads * heads % before != 0) {
-      fail("TransformerBlock: wanted heads of which ", before / o.key_value_heads,
-           " share a head of keys and values, as in attention; got ", heads);
-    }
-    o.key_value_heads = o.key_value_heads * heads / before;
-  }
-  o.heads = heads;
-  return o;
-}
 
 TransformerBlock::TransformerBlock(const TransformerBlockOptions& options, Rng& rng)
     : TransformerBlock(Filled{filled_in(options)}, rng) {}
@@ -64,6 +49,7 @@ TransformerBlock::TransformerBlock(const Filled& filled, Rng& rng)
       dropout(*filled.options.dropout, rng),
       options_(filled.options) {
   options_.attention = attention.options();
+  configure(detail::values_of(options_));
   if (options_.cross_attention) {
     cross_norm = child("cross_norm", Norm(options_.norm, options_.width));
     cross_attention = child("cross_attention", MultiHeadAttention(cross_options(options_), rng));
@@ -71,13 +57,6 @@ TransformerBlock::TransformerBlock(const Filled& filled, Rng& rng)
   child("norm2", norm2);
   child("feed_forward", feed_forward);
   child("dropout", dropout);
-}
-
-TransformerBlockOptions TransformerBlock::options() const {
-  TransformerBlockOptions now = options_;
-  now.attention = attention.options();
-  if (cross_attention) now.cross_heads = cross_attention->options().heads;
-  return now;
 }
 
 Tensor TransformerBlock::branch(const Tensor& x, const Norm& norm,

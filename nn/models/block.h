@@ -13,7 +13,6 @@ struct TransformerBlockOptions {
   MultiHeadAttentionOptions attention = {};  ///< its width, and its dropout unless given, are the
                                              ///< block's
   bool cross_attention = false;  ///< also to a memory, with the same kind of heads and scores
-  int64_t cross_heads = 0;       ///< of cross-attention; 0 stands for those of attention
   int64_t memory_width = 0;      ///< 0 stands for width
   FeedForwardOptions feed_forward = {};  ///< its width is the block's
   NormKind norm = NormKind::layer;
@@ -21,9 +20,6 @@ struct TransformerBlockOptions {
                          ///< paper
   std::optional<double> dropout = {};  ///< of what each branch adds; unset: 0, or the model's
 };
-
-/// Options with so many heads instead, each of the same width, and as many for one of the keys.
-MultiHeadAttentionOptions with_heads(MultiHeadAttentionOptions options, int64_t heads);
 
 /// What a block, or a stack of them, attends to.
 struct TransformerInputs {
@@ -42,8 +38,8 @@ class TransformerBlock : public Module {
   TransformerBlock(const TransformerBlockOptions& options, Rng& rng);
   Tensor operator()(const Tensor& x, const TransformerInputs& how = {}) const;
 
-  /// As it is now: with the heads that are left, and with what a 0 stands for in its place.
-  TransformerBlockOptions options() const;
+  /// With what a 0 stands for in its place.
+  const TransformerBlockOptions& options() const { return options_; }
 
   Norm norm1;
   MultiHeadAttention attention;

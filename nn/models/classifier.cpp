@@ -1,7 +1,8 @@
 #include "rapt/nn/models/classifier.h"
 
 #include "rapt/autograd/error.h"
-#include "rapt/nn/models/detail/parts.h"
+#include "rapt/nn/detail/configuration.h"
+#include "rapt/nn/models/detail/kept_heads.h"
 
 namespace rapt::nn {
 namespace {
@@ -19,32 +20,36 @@ Classifier::Classifier(const ClassifierOptions& o, Rng& rng)
       dropout(child("dropout", Dropout(o.encoder.dropout, rng))),
       head(child("head", Linear(o.encoder.width,
                                 at_least_1("Classifier: wanted classes", o.classes), rng))),
-      options_(o) {}
+      options_(o) {
+  options_.encoder = encoder.options();
+  configure(detail::values_of("Classifier", options_));
+}
+
+Classifier::Classifier(const Values& configuration, Rng& rng)
+    : Classifier(detail::options_of<ClassifierOptions>("Classifier", configuration), rng) {
+  detail::keep_heads("Classifier", configuration, {{"encoder.", encoder.stack}});
+}
 
 Tensor Classifier::operator()(const Tensor& ids, const EncoderInputs& how) const {
   return call(ids, [&] { return head(dropout(pooling(encoder(ids, how), how.lengths))); });
-}
-
-ClassifierOptions Classifier::options() const {
-  ClassifierOptions now = options_;
-  now.encoder = encoder.options();
-  return now;
 }
 
 Tagger::Tagger(const TaggerOptions& o, Rng& rng)
     : encoder(child("encoder", Encoder(o.encoder, rng))),
       dropout(child("dropout", Dropout(o.encoder.dropout, rng))),
       head(child("head", Linear(o.encoder.width, at_least_1("Tagger: wanted tags", o.tags), rng))),
-      options_(o) {}
+      options_(o) {
+  options_.encoder = encoder.options();
+  configure(detail::values_of("Tagger", options_));
+}
+
+Tagger::Tagger(const Values& configuration, Rng& rng)
+    : Tagger(detail::options_of<TaggerOptions>("Tagger", configuration), rng) {
+  detail::keep_heads("Tagger", configuration, {{"encoder.", encoder.stack}});
+}
 
 Tensor Tagger::operator()(const Tensor& ids, const EncoderInputs& how) const {
   return call(ids, [&] { return head(dropout(encoder(ids, how))); });
-}
-
-TaggerOptions Tagger::options() const {
-  TaggerOptions now = options_;
-  now.encoder = encoder.options();
-  return now;
 }
 
 }  // namespace rapt::nn

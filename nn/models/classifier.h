@@ -18,10 +18,13 @@ struct ClassifierOptions {
 class Classifier : public Module {
  public:
   Classifier(const ClassifierOptions& options, Rng& rng);
+  /// As configuration() says, with the heads that are left. Throws for that of another model, and
+  /// for names and values that are not its own.
+  Classifier(const Values& configuration, Rng& rng);
   Tensor operator()(const Tensor& ids, const EncoderInputs& how = {}) const;
 
-  /// As it is now: with the heads that are left.
-  ClassifierOptions options() const;
+  /// With what a 0 and what is unset stand for in its place.
+  const ClassifierOptions& options() const { return options_; }
 
   Encoder encoder;
   Pooling pooling;
@@ -43,10 +46,13 @@ struct TaggerOptions {
 class Tagger : public Module {
  public:
   Tagger(const TaggerOptions& options, Rng& rng);
+  /// As configuration() says, with the heads that are left. Throws for that of another model, and
+  /// for names and values that are not its own.
+  Tagger(const Values& configuration, Rng& rng);
   Tensor operator()(const Tensor& ids, const EncoderInputs& how = {}) const;
 
-  /// As it is now: with the heads that are left.
-  TaggerOptions options() const;
+  /// With what a 0 and what is unset stand for in its place.
+  const TaggerOptions& options() const { return options_; }
 
   Encoder encoder;
   Dropout dropout;

@@ -1,6 +1,8 @@
 #include "rapt/nn/models/decoder_only.h"
 
 #include "rapt/autograd/ops.h"
+#include "rapt/nn/detail/configuration.h"
+#include "rapt/nn/models/detail/kept_heads.h"
 #include "rapt/nn/models/detail/parts.h"
 
 namespace rapt::nn {
@@ -8,17 +10,17 @@ namespace rapt::nn {
 DecoderOnly::DecoderOnly(const TransformerOptions& o, Rng& rng)
     : embedding(part(TokenEmbedding(embedding_options(o), rng))),
       stack(part(TransformerStack(stack_options(o), rng))),
-      options_(o) {
+      options_(filled_in(o, embedding, stack)) {
   if (!o.tie_weights) head = child("head", Linear(o.width, o.vocabulary, rng, {.bias = false}));
+  configure(detail::values_of("DecoderOnly", options_));
   embedding.initialize(o.stddev, rng);
   stack.initialize(o.stddev, rng);
   if (head) initialize_normal(head->weight, o.stddev, rng);
 }
 
-TransformerOptions DecoderOnly::options() const {
-  TransformerOptions now = options_;
-  now.heads = stack.options().heads;
-  return now;
+DecoderOnly::DecoderOnly(const Values& configuration, Rng& rng)
+    : DecoderOnly(detail::options_of<TransformerOptions>("DecoderOnly", configuration), rng) {
+  detail::keep_heads("DecoderOnly", configuration, {{"", stack}});
 }
 
 Tensor DecoderOnly::operator()(const Tensor& ids, const DecoderInputs& how) const {

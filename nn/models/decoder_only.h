@@ -28,13 +28,16 @@ struct DecoderInputs {
 class DecoderOnly : public Module {
  public:
   DecoderOnly(const TransformerOptions& options, Rng& rng);
+  /// As configuration() says, with the heads that are left. Throws for that of another model, and
+  /// for names and values that are not its own.
+  DecoderOnly(const Values& configuration, Rng& rng);
 
   /// Throws when T is above the context, or an id is outside the vocabulary. At the end of the
   /// context a cache takes no more tokens: drop the first of them and begin a new one.
   Tensor operator()(const Tensor& ids, const DecoderInputs& how = {}) const;
 
-  /// As it is now: with the heads that are left.
-  TransformerOptions options() const;
+  /// With what a 0 and what is unset stand for in its place.
+  const TransformerOptions& options() const { return options_; }
 
   TokenEmbedding embedding;
   TransformerStack stack;

@@ -1,6 +1,8 @@
 #include "rapt/nn/models/encoder.h"
 
 #include "rapt/autograd/error.h"
+#include "rapt/nn/detail/configuration.h"
+#include "rapt/nn/models/detail/kept_heads.h"
 #include "rapt/nn/models/detail/parts.h"
 
 namespace rapt::nn {
@@ -8,16 +10,16 @@ namespace rapt::nn {
 Encoder::Encoder(const TransformerOptions& o, Rng& rng)
     : embedding(part(TokenEmbedding(embedding_options(o), rng))),
       stack(part(TransformerStack(stack_options(o), rng))),
-      options_(o) {
+      options_(filled_in(o, embedding, stack)) {
   if (o.tie_weights) fail("Encoder: wanted no tied weights, as it has no head");
+  configure(detail::values_of("Encoder", options_));
   embedding.initialize(o.stddev, rng);
   stack.initialize(o.stddev, rng);
 }
 
-TransformerOptions Encoder::options() const {
-  TransformerOptions now = options_;
-  now.heads = stack.options().heads;
-  return now;
+Encoder::Encoder(const Values& configuration, Rng& rng)
+    : Encoder(detail::options_of<TransformerOptions>("Encoder", configuration), rng) {
+  detail::keep_heads("Encoder", configuration, {{"", stack}});
 }
 
 Tensor Encoder::operator()(const Tensor& ids, const EncoderInputs& how) const {

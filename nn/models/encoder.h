@@ -18,12 +18,15 @@ struct EncoderInputs {
 class Encoder : public Module {
  public:
   Encoder(const TransformerOptions& options, Rng& rng);
+  /// As configuration() says, with the heads that are left. Throws for that of another model, and
+  /// for names and values that are not its own.
+  Encoder(const Values& configuration, Rng& rng);
 
   /// Throws when T is above the context, or an id is outside the vocabulary.
   Tensor operator()(const Tensor& ids, const EncoderInputs& how = {}) const;
 
-  /// As it is now: with the heads that are left.
-  TransformerOptions options() const;
+  /// With what a 0 and what is unset stand for in its place.
+  const TransformerOptions& options() const { return options_; }
 
   TokenEmbedding embedding;
   TransformerStack stack;

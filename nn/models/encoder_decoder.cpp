@@ -1,6 +1,8 @@
 #include "rapt/nn/models/encoder_decoder.h"
 
 #include "rapt/autograd/ops.h"
+#include "rapt/nn/detail/configuration.h"
+#include "rapt/nn/models/detail/kept_heads.h"
 #include "rapt/nn/models/detail/parts.h"
 
 namespace rapt::nn {
@@ -16,7 +18,6 @@ TransformerOptions of_side(const EncoderDecoderOptions& o, bool is_target) {
           .block = o.block,
           .dropout = o.dropout,
           .positions = o.positions,
-          .heads = is_target ? o.heads : o.encoder_heads,
           .final_norm = o.final_norm,
           .recompute = o.recompute};
 }
@@ -28,7 +29,6 @@ TokenEmbedding embedding_of(const EncoderDecoderOptions& o, bool is_target, Rng&
 TransformerStack decoder_of(const EncoderDecoderOptions& o, Rng& rng) {
   TransformerStackOptions stack = stack_options(of_side(o, true));
   stack.block.cross_attention = true;
-  stack.cross_heads = o.cross_heads;
   return TransformerStack(stack, rng);
 }
 
@@ -53,6 +53,11 @@ EncoderDecoder::EncoderDecoder(const EncoderDecoderOptions& o, Rng& rng)
       encoder(child("encoder", TransformerStack(stack_options(of_side(o, false)), rng))),
       decoder(child("decoder", decoder_of(o, rng))),
       options_(o) {
+  options_.block = encoder.options().block;
+  options_.decoder_layers = decoder.options().layers;
+  options_.positions = target.options().positions;
+  options_.final_norm = encoder.options().final_norm;
+  configure(detail::values_of("EncoderDecoder", options_));
   if (!o.tie_weights) {
     head = child("head", Linear(o.width, o.target.vocabulary, rng, {.bias = false}));
     initialize_normal(head->weight, o.stddev, rng);
@@ -63,12 +68,11 @@ EncoderDecoder::EncoderDecoder(const EncoderDecoderOptions& o, Rng& rng)
   decoder.initialize(o.stddev, rng);
 }
 
-EncoderDecoderOptions EncoderDecoder::options() const {
-  EncoderDecoderOptions now = options_;
-  now.encoder_heads = encoder.options().heads;
-  now.heads = decoder.options().heads;
-  now.cross_heads = decoder.options().cross_heads;
-  return now;
+EncoderDecoder::EncoderDecoder(const Values& configuration, Rng& rng)
+    : EncoderDecoder(detail::options_of<EncoderDecoderOptions>("EncoderDecoder", configuration),
+                     rng) {
+  detail::keep_heads("EncoderDecoder", configuration,
+                     {{"encoder.", encoder}, {"decoder.", decoder}});
 }
 
 EncodedSource EncoderDecoder::encode(const Tensor& ids, const EncoderInputs& how) const {

@@ -25,8 +25,6 @@ struct EncoderDecoderOptions {
   double dropout = 0;  ///< of embeddings, and of each part that has none of its own
   /// Unset: sinusoidal, as in the paper, or none if block.attention knows where tokens stand.
   std::optional<Positions> positions = {};
-  /// The heads that are left of each layer: see TransformerStackOptions.
-  std::vector<int64_t> encoder_heads = {}, heads = {}, cross_heads = {};
   std::optional<bool> final_norm = {};  ///< of both: see TransformerStackOptions
   bool share_embeddings = false;        ///< one vocabulary and table for both sides (section 3.4)
   bool tie_weights = false;             ///< the head uses the embedding of the target's tokens
@@ -48,6 +46,9 @@ struct EncodedSource {
 class EncoderDecoder : public Module {
  public:
   EncoderDecoder(const EncoderDecoderOptions& options, Rng& rng);
+  /// As configuration() says, with the heads that are left. Throws for that of another model, and
+  /// for names and values that are not its own.
+  EncoderDecoder(const Values& configuration, Rng& rng);
 
   /// how.lengths: of the source. Padding at the right of the target needs none.
   Tensor operator()(const Tensor& source, const Tensor& target,
@@ -58,8 +59,8 @@ class EncoderDecoder : public Module {
   Tensor decode(const Tensor& target, const EncodedSource& source,
                 const DecoderInputs& how = {}) const;
 
-  /// As it is now: with the heads that are left.
-  EncoderDecoderOptions options() const;
+  /// With what a 0 and what is unset stand for in its place.
+  const EncoderDecoderOptions& options() const { return options_; }
 
   TokenEmbedding source, target;  ///< the same when they are shared
   TransformerStack encoder, decoder;

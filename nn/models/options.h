@@ -21,7 +21,6 @@ struct TransformerOptions {
   /// Unset: learned, or none if block.attention knows where tokens stand.
   std::optional<Positions> positions = {};
   std::vector<std::optional<int64_t>> windows = {};  ///< see TransformerStackOptions
-  std::vector<int64_t> heads = {};                   ///< likewise
   std::optional<bool> final_norm = {};               ///< likewise
   bool tie_weights = false;  ///< the head uses the embedding of the tokens (arXiv:1608.05859)
   double stddev = 0.02;      ///< of the initial weights: see TransformerStack::initialize

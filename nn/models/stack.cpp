@@ -5,6 +5,7 @@
 
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/recompute.h"
+#include "rapt/nn/detail/configuration.h"
 #include "rapt/nn/init.h"
 
 namespace rapt::nn {
@@ -16,16 +17,6 @@ void check(const TransformerStackOptions& o) {
   if (o.block.width != 0 && o.block.width != o.width) {
     fail("TransformerStack: wanted blocks of its own width, ", o.width, "; got ", o.block.width);
   }
-  const auto layers = static_cast<size_t>(o.layers);
-  for (const std::vector<int64_t>& heads : {o.heads, o.cross_heads}) {
-    if (!heads.empty() && heads.size() != layers) {
-      fail("TransformerStack: wanted heads for each of ", layers, " layers; got ", heads.size());
-    }
-  }
-}
-
-int64_t cross_heads_of(const TransformerBlockOptions& o) {
-  return o.cross_heads > 0 ? o.cross_heads : o.attention.heads;
 }
 
 TransformerBlockOptions of_layer(const TransformerStackOptions& o, int64_t layer) {
@@ -34,8 +25,6 @@ TransformerBlockOptions of_layer(const TransformerStackOptions& o, int64_t layer
   block.width = o.width;
   block.attention.width = o.width;
   if (!o.windows.empty()) block.attention.window = o.windows[at % o.windows.size()];
-  block.cross_heads = o.cross_heads.empty() ? cross_heads_of(o.block) : o.cross_heads[at];
-  if (!o.heads.empty()) block.attention = with_heads(block.attention, o.heads[at]);
   // The first layer's values are what the others add to theirs.
   block.attention.value_residual = block.attention.value_residual && layer > 0;
   return block;
@@ -49,27 +38,13 @@ TransformerStack::TransformerStack(const TransformerStackOptions& options, Rng& 
   for (int64_t i = 0; i < options.layers; ++i) {
     blocks.push_back(child(text("blocks.", i), TransformerBlock(of_layer(options, i), rng)));
   }
-  if (options.final_norm.value_or(options.block.pre_norm)) {
-    norm = child("norm", Norm(options.block.norm, options.width));
-  }
-}
-
-TransformerStackOptions TransformerStack::options() const {
-  TransformerStackOptions now = options_;
-  now.heads.clear();
-  now.cross_heads.clear();
-  for (const TransformerBlock& block : blocks) {
-    now.heads.push_back(block.attention.options().heads);
-    if (block.cross_attention) {
-      now.cross_heads.push_back(block.cross_attention->options().heads);
-    }
-  }
-  const auto clear_if_all = [](std::vector<int64_t>& heads, int64_t as_built) {
-    if (std::ranges::all_of(heads, [=](int64_t h) { return h == as_built; })) heads.clear();
-  };
-  clear_if_all(now.heads, options_.block.attention.heads);
-  clear_if_all(now.cross_heads, cross_heads_of(options_.block));
-  return now;
+  options_.final_norm = options.final_norm.value_or(options.block.pre_norm);
+  if (*options_.final_norm) norm = child("norm", Norm(options.block.norm, options.width));
+  // The blocks' own, but for what differs from layer to layer.
+  options_.block = blocks.front().options();
+  options_.block.attention.window = options.block.attention.window;
+  options_.block.attention.value_residual = options.block.attention.value_residual;
+  configure(detail::values_of(options_));
 }
 
 void TransformerStack::initialize(double stddev, Rng& rng) {

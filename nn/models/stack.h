@@ -14,9 +14,6 @@ struct TransformerStackOptions {
   /// The windows of layer after layer, from the first again when they end; see
   /// MultiHeadAttentionOptions::window: {64, 64, 64, std::nullopt}.
   std::vector<std::optional<int64_t>> windows = {};
-  /// The heads of each layer where they differ, as after pruning: see
-  /// MultiHeadAttention::keep_heads.
-  std::vector<int64_t> heads = {}, cross_heads = {};
   std::optional<bool> final_norm = {};  ///< a norm behind the last block; unset: as block.pre_norm
   /// Keep only what enters each block, and run the blocks again in backward(): less memory, more
   /// time, the same bits.
@@ -30,8 +27,8 @@ class TransformerStack : public Module {
   TransformerStack(const TransformerStackOptions& options, Rng& rng);
   Tensor operator()(const Tensor& x, const TransformerInputs& how = {}) const;
 
-  /// As they are now: with the heads that are left.
-  TransformerStackOptions options() const;
+  /// With what a 0 and what is unset stand for in its place.
+  const TransformerStackOptions& options() const { return options_; }
 
   /// GPT-2's start: maps are normal with that standard deviation, those that end a branch with it
   /// divided by the root of the number of branches; biases are 0.

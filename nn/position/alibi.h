@@ -9,10 +9,6 @@ namespace rapt::nn {
 /// above.
 Tensor alibi_slopes(int64_t heads, Dtype dtype = Dtype::f32);
 
-/// i64 [heads, 2]: the same as pairs (h, of), whose slope is 2^(-8 h / of).
-Tensor alibi_exponents(int64_t heads);
-Tensor alibi_slopes(const Tensor& exponents, Dtype dtype = Dtype::f32);
-
 /// ALiBi as a relative bias, [heads, queries + keys - 1]: -slope * |distance|, where the last query
 /// stands beside the last key; or, with starts, [B, heads, queries + keys - 1]: see
 /// relative_distances.   slopes [heads]

@@ -4,6 +4,7 @@
 
 #include "rapt/autograd/kernels/portable.h"
 #include "rapt/autograd/ops.h"
+#include "rapt/nn/detail/configuration.h"
 #include "rapt/nn/init.h"
 
 namespace rapt::nn {
@@ -54,7 +55,9 @@ std::vector<double> first_distances(int64_t buckets, int64_t max_distance) {
 
 RelativeBias::RelativeBias(const RelativeBiasOptions& options, Rng& rng)
     : weight(parameter("weight", gpt2_normal({checked(options).buckets, options.heads}, rng))),
-      options_(options) {}
+      options_(options) {
+  configure(detail::values_of(options));
+}
 
 Tensor RelativeBias::operator()(int64_t queries, int64_t keys, const Tensor& starts) const {
   return call(Tensor(), [&] {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "rapt/autograd/ops.h"
+#include "rapt/nn/detail/configuration.h"
 
 namespace rapt::nn {
 namespace {
@@ -32,6 +33,11 @@ RecurrentEncoderDecoder::RecurrentEncoderDecoder(const RecurrentEncoderDecoderOp
                                                  Rng& rng)
     : RecurrentEncoderDecoder(Filled{filled_in(given)}, rng) {}
 
+RecurrentEncoderDecoder::RecurrentEncoderDecoder(const Values& configuration, Rng& rng)
+    : RecurrentEncoderDecoder(detail::options_of<RecurrentEncoderDecoderOptions>(
+                                  "RecurrentEncoderDecoder", configuration),
+                              rng) {}
+
 RecurrentEncoderDecoder::RecurrentEncoderDecoder(const Filled& filled, Rng& rng)
     : options_(filled.options),
       source_tokens(
@@ -53,6 +59,7 @@ RecurrentEncoderDecoder::RecurrentEncoderDecoder(const Filled& filled, Rng& rng)
           child("readout", Linear(3 * options_.hidden + options_.width, 2 * options_.hidden, rng))),
       head(child("head", Linear(options_.hidden, options_.target_vocabulary, rng))),
       dropout(child("dropout", Dropout(options_.dropout, rng))) {
+  configure(detail::values_of("RecurrentEncoderDecoder", options_));
   const double bound = 1 / std::sqrt(static_cast<double>(options_.score));
   score = parameter("score", rng.uniform({options_.score}, -bound, bound));
 }

@@ -33,6 +33,9 @@ class RecurrentEncoderDecoder : public Module {
 
  public:
   RecurrentEncoderDecoder(const RecurrentEncoderDecoderOptions& options, Rng& rng);
+  /// As configuration() says. Throws for that of another model, and
+  /// for names and values that are not its own.
+  RecurrentEncoderDecoder(const Values& configuration, Rng& rng);
 
   /// What the decoder knows of a batch, and where it stands.
   struct Memory {

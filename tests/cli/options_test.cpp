@@ -34,7 +34,7 @@ TEST(Options, ComeBackFromValuesToTheBit) {
   options.dropout = 1.0 / 3;
   options.seed = ~uint64_t{0};
   options.steps = 4321;
-  const data::Values values = to_values(options);
+  const Values values = to_values(options);
   const RunOptions back = from_values(values);
   EXPECT_EQ(back.lr, options.lr);
   EXPECT_EQ(back.dropout, options.dropout);

@@ -19,11 +19,18 @@ TransformerStackOptions stack_options(const TransformerOptions& o) {
                                 .layers = o.layers,
                                 .block = o.block,
                                 .windows = o.windows,
-                                .heads = o.heads,
                                 .final_norm = o.final_norm,
                                 .recompute = o.recompute};
   if (!stack.block.dropout) stack.block.dropout = o.dropout;
   return stack;
+}
+
+TransformerOptions filled_in(TransformerOptions o, const TokenEmbedding& embedding,
+                             const TransformerStack& stack) {
+  o.block = stack.options().block;
+  o.positions = embedding.options().positions;
+  o.final_norm = stack.options().final_norm;
+  return o;
 }
 
 Mask lengths_mask(const Tensor& lengths) {

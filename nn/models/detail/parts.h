@@ -15,6 +15,9 @@ namespace rapt::nn {
 TokenEmbeddingOptions embedding_options(const TransformerOptions& o,
                                         Positions by_default = Positions::learned);
 TransformerStackOptions stack_options(const TransformerOptions& o);
+/// The options with what a 0 and what is unset stand for, which the parts know.
+TransformerOptions filled_in(TransformerOptions o, const TokenEmbedding& embedding,
+                             const TransformerStack& stack);
 
 /// Mask::lengths, or none if lengths is undefined.
 Mask lengths_mask(const Tensor& lengths);

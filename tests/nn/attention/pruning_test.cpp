@@ -43,12 +43,14 @@ void expect_as_masked(const Options& options, const std::vector<int64_t>& kept) 
   layer.keep_heads(kept);
   EXPECT_TRUE(close(layer(x, how), masked, 1e-12));
   EXPECT_TRUE(same_bits(copy(x, how), layer(x, how))) << "copies are one layer";
-  EXPECT_EQ(layer.options().heads, static_cast<int64_t>(kept.size()));
-  EXPECT_EQ(layer.output.weight.size(1), layer.options().heads * layer.options().head_width);
+  EXPECT_EQ(layer.kept_heads(), kept);
+  EXPECT_EQ(layer.output.weight.size(1),
+            static_cast<int64_t>(kept.size()) * layer.options().head_width);
 
   MultiHeadAttention rebuilt(layer.options(), rng);
+  rebuilt.keep_heads(kept);
   rebuilt.to(Dtype::f64);
-  rebuilt.load_state(layer.state());
+  rebuilt.load_parameters(layer.parameters());
   EXPECT_TRUE(same_bits(rebuilt(x, how), layer(x, how)));
   // It still trains.
   const Tensor y = layer(x, how);
@@ -122,21 +124,28 @@ TEST(KeepHeads, OfAModelThatIsBuiltAnew) {
     for (size_t i = 0; i < 3; ++i) model.stack.blocks[i].attention.keep_heads(kept[i]);
     EXPECT_LT(model.parameter_count(), before);
     EXPECT_TRUE(close(model(ids), masked, 1e-12));
-    EXPECT_EQ(model.options().heads, (std::vector<int64_t>{2, 4, 2}));
-    EXPECT_EQ(model.stack.blocks[0].options().attention.key_value_heads, 1);
-
-    DecoderOnly rebuilt(model.options(), rng);
-    rebuilt.to(Dtype::f64);
-    rebuilt.load_state(model.state());
-    EXPECT_TRUE(same_bits(rebuilt(ids), model(ids)));
-    EXPECT_EQ(rebuilt.options().heads, model.options().heads);
-    // And pruned once more.
+    // The parameters alone: their configuration says which heads are left, and so the slopes.
+    const auto built_anew = [&](const DecoderOnly& from) {
+      const NamedTensors weights = from.parameters();
+      DecoderOnly rebuilt(weights.configuration(), rng);
+      rebuilt.to(Dtype::f64);
+      rebuilt.load_parameters(weights);
+      EXPECT_TRUE(same_bits(rebuilt(ids), from(ids)));
+      EXPECT_EQ(rebuilt.configuration(), from.configuration());
+      return rebuilt;
+    };
+    DecoderOnly rebuilt = built_anew(model);
+    // And pruned once more, by the numbers of the heads that are left.
+    rebuilt.stack.blocks[0].attention.keep_heads({0, 1});
     rebuilt.stack.blocks[1].attention.keep_heads({2, 3});
-    EXPECT_EQ(rebuilt.options().heads, (std::vector<int64_t>{2, 2, 2}));
-    DecoderOnly again(rebuilt.options(), rng);
-    again.to(Dtype::f64);
-    again.load_state(rebuilt.state());
-    EXPECT_TRUE(same_bits(again(ids), rebuilt(ids)));
+    EXPECT_EQ(rebuilt.stack.blocks[0].attention.kept_heads(), (std::vector<int64_t>{2, 3}));
+    const DecoderOnly again = built_anew(rebuilt);
+    // A model with other heads refuses them.
+    DecoderOnly whole(model.options(), rng);
+    EXPECT_EQ(error_of([&] { whole.load_parameters(model.parameters()); }),
+              "load_parameters: these are weights of another configuration; nothing was loaded\n"
+              "  blocks.0.attention.kept_heads: wanted the default; got 2 3\n"
+              "  blocks.2.attention.kept_heads: wanted the default; got 0 1");
   }
 }
 

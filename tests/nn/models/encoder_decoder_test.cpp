@@ -217,7 +217,7 @@ TEST(EncoderDecoder, OfNoTokens) {
   }
 }
 
-TEST(EncoderDecoder, IsBuiltAnewFromItsOptions) {
+TEST(EncoderDecoder, IsBuiltAnewFromItsConfiguration) {
   for (const EncoderDecoderOptions& options : variants()) {
     if (options.block.attention.value_residual) continue;  // its layers have the same heads
     Rng rng(12);
@@ -225,11 +225,11 @@ TEST(EncoderDecoder, IsBuiltAnewFromItsOptions) {
     model.encoder.blocks[1].attention.keep_heads({1});
     model.decoder.blocks[0].attention.keep_heads({0});
     model.decoder.blocks[1].cross_attention->keep_heads({1});
-    const EncoderDecoderOptions now = model.options();
-    EXPECT_EQ(now.encoder_heads, (std::vector<int64_t>{2, 1}));
-    EXPECT_EQ(now.heads, (std::vector<int64_t>{1, 2}));
-    EXPECT_EQ(now.cross_heads, (std::vector<int64_t>{2, 1}));
-    EncoderDecoder rebuilt(now, rng);
+    EncoderDecoder rebuilt(model.configuration(), rng);
+    EXPECT_EQ(rebuilt.encoder.blocks[1].attention.kept_heads(), (std::vector<int64_t>{1}));
+    EXPECT_EQ(rebuilt.decoder.blocks[0].attention.kept_heads(), (std::vector<int64_t>{0}));
+    EXPECT_EQ(rebuilt.decoder.blocks[0].cross_attention->kept_heads(),
+              (std::vector<int64_t>{0, 1}));
     rebuilt.load_state(model.state());
     const Tensor source = rng.integers(0, 11, {2, 6}), target = rng.integers(0, 9, {2, 5});
     EXPECT_TRUE(same_bits(rebuilt(source, target), model(source, target)));
@@ -243,7 +243,7 @@ TEST(EncoderDecoder, ErrorsSayWhatWasWanted) {
   EXPECT_EQ(error_of([&] { EncoderDecoder(small({.share_embeddings = true}), rng); }),
             "EncoderDecoder: wanted one vocabulary and context for shared embeddings; got 11 and "
             "9, 7 and 6");
-  EXPECT_EQ(error_of([&] { EncoderDecoder({}, rng); }),
+  EXPECT_EQ(error_of([&] { EncoderDecoder(EncoderDecoderOptions(), rng); }),
             "TokenEmbedding: wanted vocabulary >= 1; got 0");
   const EncoderDecoder model(small(), rng);
   const Tensor ids = zeros({1, 3}, Dtype::i64);

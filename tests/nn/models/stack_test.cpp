@@ -259,33 +259,17 @@ TEST(TransformerStack, OfNoTokens) {
   EXPECT_EQ(count_nonzero(y == y).item(), 48);
 }
 
-TEST(TransformerStack, OptionsAreThoseOfThePresent) {
+TEST(TransformerStack, OptionsAreThoseItWasBuiltWith) {
   Rng rng(9);
-  TransformerStackOptions o = decoding({.attention = {.heads = 4}, .cross_heads = 2});
-  TransformerStack stack(o, rng);
-  EXPECT_EQ(stack.options().heads, std::vector<int64_t>{});
-  EXPECT_EQ(stack.options().cross_heads, std::vector<int64_t>{});
+  TransformerStack stack(decoding({.attention = {.heads = 4}}), rng);
   stack.blocks[1].attention.keep_heads({3, 1});
   stack.blocks[2].cross_attention->keep_heads({0});
-  EXPECT_EQ(stack.options().heads, (std::vector<int64_t>{4, 2, 4}));
-  EXPECT_EQ(stack.options().cross_heads, (std::vector<int64_t>{2, 2, 1}));
-  EXPECT_EQ(stack.blocks[1].options().attention.heads, 2);
-  EXPECT_EQ(stack.blocks[1].options().cross_heads, 2);
-  EXPECT_EQ(stack.blocks[2].options().cross_heads, 1);
-  TransformerStack rebuilt(stack.options(), rng);
-  rebuilt.load_state(stack.state());
-  const Tensor x = rng.normal({2, 3, 8}), memory = rng.normal({2, 4, 8});
-  EXPECT_TRUE(same_bits(rebuilt(x, {.memory = memory}), stack(x, {.memory = memory})));
-}
-
-// As many heads left of cross-attention as attention has: not what it was built with.
-TEST(TransformerStack, CrossHeadsAreTheirOwn) {
-  Rng rng(10);
-  TransformerStack stack(decoding({.attention = {.heads = 2}, .cross_heads = 4}), rng);
-  for (TransformerBlock& block : stack.blocks) block.cross_attention->keep_heads({1, 2});
-  EXPECT_EQ(stack.options().cross_heads, (std::vector<int64_t>{2, 2, 2}));
-  TransformerStack rebuilt(stack.options(), rng);
-  rebuilt.load_state(stack.state());
+  EXPECT_EQ(stack.options().block.attention.heads, 4);
+  EXPECT_EQ(stack.options().final_norm, true);
+  EXPECT_EQ(stack.blocks[1].attention.kept_heads(), (std::vector<int64_t>{3, 1}));
+  EXPECT_EQ(stack.configuration().text("blocks.1.attention.kept_heads"), "3 1");
+  EXPECT_EQ(stack.configuration().text("blocks.2.cross_attention.kept_heads"), "0");
+  EXPECT_FALSE(stack.configuration().contains("blocks.0.attention.kept_heads"));
 }
 
 TEST(TransformerStack, ErrorsSayWhatWasWanted) {
@@ -303,19 +287,8 @@ TEST(TransformerStack, ErrorsSayWhatWasWanted) {
             "TransformerStack: wanted layers >= 1; got 0");
   EXPECT_EQ(with(changed([](auto& o) { o.block.width = 4; })),
             "TransformerStack: wanted blocks of its own width, 8; got 4");
-  EXPECT_EQ(with(changed([](auto& o) {
-              o.heads = {2, 1};
-            })),
-            "TransformerStack: wanted heads for each of 3 layers; got 2");
-  EXPECT_EQ(with(changed([](auto& o) {
-              o.cross_heads = {2, 1, 1, 1};
-            })),
-            "TransformerStack: wanted heads for each of 3 layers; got 4");
   EXPECT_EQ(with(changed([](auto& o) { o.windows = {-1}; })),
             "MultiHeadAttention: wanted a window >= 0; got -1");
-  EXPECT_EQ(with(decoding({.attention = {.heads = 4, .key_value_heads = 1}, .cross_heads = 2})),
-            "TransformerBlock: wanted heads of which 4 share a head of keys and values, as in "
-            "attention; got 2");
   TransformerStack stack(small(), rng);
   EXPECT_EQ(error_of([&] { stack.initialize(-1, rng); }),
             "TransformerStack: wanted stddev >= 0; got -1");

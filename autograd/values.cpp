@@ -1,4 +1,4 @@
-#include "rapt/data/values.h"
+#include "rapt/autograd/values.h"
 
 #include <algorithm>
 #include <charconv>
@@ -6,7 +6,7 @@
 
 #include "rapt/autograd/error.h"
 
-namespace rapt::data {
+namespace rapt {
 namespace {
 
 /// The whole text read as a number, or an error.
@@ -52,6 +52,20 @@ void Values::set_integer(std::string_view name, int64_t value) {
   set(name, std::string_view(rapt::text(value)));
 }
 
+void Values::set_all(std::string_view prefix, const Values& other) {
+  for (const auto& [name, value] : Values(other)) set(rapt::text(prefix, name), value);
+}
+
+Values Values::with_prefix(std::string_view prefix) const {
+  Values out;
+  for (const auto& [name, value] : entries_) {
+    if (std::string_view(name).starts_with(prefix)) {
+      out.entries_.emplace_back(name.substr(prefix.size()), value);
+    }
+  }
+  return out;
+}
+
 const Values::Entry* Values::find(std::string_view name) const {
   const auto found = std::find_if(entries_.begin(), entries_.end(),
                                   [&](const Entry& entry) { return entry.first == name; });
@@ -82,4 +96,4 @@ bool Values::boolean(std::string_view name) const {
   return value == "1";
 }
 
-}  // namespace rapt::data
+}  // namespace rapt

@@ -8,11 +8,11 @@
 #include <utility>
 #include <vector>
 
-namespace rapt::data {
+namespace rapt {
 
-/// Small named values that are kept beside tensors (the options of a model, a step, a name), in the
-/// order they were set. Each is held as text; a double as the shortest text that gives the same
-/// double again.
+/// Small named values that are kept beside tensors (the configuration of a model, a step, a name),
+/// in the order they were set. Each is held as text; a double as the shortest text that gives the
+/// same double again.
 class Values {
  public:
   using Entry = std::pair<std::string, std::string>;
@@ -31,12 +31,18 @@ class Values {
     set_integer(name, static_cast<int64_t>(value));
   }
 
+  /// Sets all of `other`, each name behind `prefix`.
+  void set_all(std::string_view prefix, const Values& other);
+
   bool contains(std::string_view name) const { return find(name) != nullptr; }
   /// The value of that name. Each throws when there is none, or when it does not read as that type.
   const std::string& text(std::string_view name) const;
   int64_t integer(std::string_view name) const;
   double number(std::string_view name) const;
   bool boolean(std::string_view name) const;
+
+  /// Those whose names begin with `prefix`, without it.
+  Values with_prefix(std::string_view prefix) const;
 
   size_t size() const { return entries_.size(); }
   bool empty() const { return entries_.empty(); }
@@ -50,4 +56,4 @@ class Values {
   std::vector<Entry> entries_;
 };
 
-}  // namespace rapt::data
+}  // namespace rapt

@@ -1,13 +1,15 @@
-#include "rapt/data/values.h"
+#include "rapt/autograd/values.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
 
-#include "files.h"
+#include "../data/files.h"
+#include "rapt/autograd/create.h"
+#include "rapt/autograd/named_tensors.h"
 
-namespace rapt::data {
+namespace rapt {
 namespace {
 
 TEST(Values, GiveBackWhatWasSetInThatOrder) {
@@ -65,5 +67,25 @@ TEST(Values, SayWhatIsMissingAndWhatDoesNotRead) {
   EXPECT_TRUE(values.contains("step"));
 }
 
+TEST(Values, GoBehindAPrefixAndComeBack) {
+  const Values inner{{"width", "8"}, {"kind", "gru"}};
+  Values all{{"step", "3"}, {"model.width", "4"}};
+  all.set_all("model.", inner);
+  EXPECT_EQ(all, (Values{{"step", "3"}, {"model.width", "8"}, {"model.kind", "gru"}}));
+  EXPECT_EQ(all.with_prefix("model."), inner);
+  EXPECT_TRUE(all.with_prefix("other.").empty());
+  all.set_all("", all);
+  EXPECT_EQ(all.size(), 3u);
+}
+
+TEST(NamedTensors, CarryTheConfiguration) {
+  NamedTensors weights{{"w", ones({2})}}, all{{"step", ones({})}};
+  weights.set_configuration({{"heads", "2"}});
+  all.add_all("model.", weights);
+  EXPECT_EQ(all.configuration(), (Values{{"model.heads", "2"}}));
+  EXPECT_EQ(all.with_prefix("model.").configuration(), weights.configuration());
+  EXPECT_TRUE(all.with_prefix("optimizer.").configuration().empty());
+}
+
 }  // namespace
-}  // namespace rapt::data
+}  // namespace rapt
