@@ -109,7 +109,8 @@ Tensor make_view(const Tensor& x, const Shape& shape, const Strides& strides, in
 bool is_last_handle(const Tensor& x) {
   const auto& impl = impl_of(x);
   return impl.use_count() == 1 && impl->storage.use_count() == 1 && impl->contiguous &&
-         !impl->leaf && !impl->storage->is_lent();
+         !impl->leaf && !impl->storage->is_lent() &&
+         !impl->storage->is_kept.load(std::memory_order_relaxed);
 }
 
 bool is_sole_owner(const Tensor& x) { return is_last_handle(x) && !impl_of(x)->node; }

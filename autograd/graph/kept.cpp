@@ -17,21 +17,28 @@ Tensor output_of(const std::shared_ptr<Node>& maker, std::shared_ptr<Storage> el
   return handle_on(std::move(impl));
 }
 
+/// True if the op that made x computes these very elements again.
+bool can_be_made_again(const TensorImpl& x) {
+  if (!x.node || !x.node->again || !x.contiguous || x.offset != 0) return false;
+  return x.storage->written.load(std::memory_order_relaxed) <= x.node->order;
+}
+
 }  // namespace
 
 Kept::Kept(const Tensor& x) {
   const TensorImpl& impl = *impl_of(x);
-  if (!impl.node || !impl.node->again || !impl.contiguous || impl.offset != 0) {
+  if (!can_be_made_again(impl)) {
     whole_ = x;
     return;
   }
   maker_ = impl.node;
-  there_ = impl.storage;
+  elements_ = impl.storage;
+  impl.storage->is_kept.store(true, std::memory_order_relaxed);
 }
 
 Tensor Kept::get() const {
   if (whole_.defined()) return whole_;
-  if (std::shared_ptr<Storage> elements = there_.lock()) {
+  if (std::shared_ptr<Storage> elements = elements_.lock()) {
     return output_of(maker_, std::move(elements));
   }
   // The rules of several ops may need it, one after the other: the maker holds it until its own

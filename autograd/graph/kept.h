@@ -8,9 +8,9 @@
 
 namespace rapt {
 
-/// Lets those who keep y for their gradient rules keep `again` instead, if nobody else holds y's
-/// elements: it computes y once more from what the op's own rule keeps anyway, to the same bits.
-/// For ops whose value costs a pass over memory and no more. Returns y.
+/// Registers `again`, which recomputes y bit for bit from what the op's own rule keeps; rules that
+/// capture y as Kept need not hold its elements. For ops whose value costs a pass over memory and
+/// no more. Returns y.
 template <class F>
 Tensor offer_again(const Tensor& y, F again) {
   const std::shared_ptr<Node>& node = impl_of(y)->node;
@@ -27,9 +27,9 @@ class Kept {
   Tensor get() const;
 
  private:
-  Tensor whole_;                  // if its elements are kept; else
-  std::shared_ptr<Node> maker_;   // the op that computes them again,
-  std::weak_ptr<Storage> there_;  // unless they are still there
+  Tensor whole_;                     // if its elements are kept; else
+  std::shared_ptr<Node> maker_;      // the op that computes them again,
+  std::weak_ptr<Storage> elements_;  // unless they are still there, as they were: Storage::is_kept
 };
 
 }  // namespace rapt

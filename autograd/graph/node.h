@@ -47,7 +47,7 @@ class Node {
   const char* op = "";
   uint64_t order = 0;  // of creation: an op is younger than its inputs
   bool broadcasts = false;
-  bool freed = false;          // by a walk that did not retain it
+  bool freed = false;          // by a walk that did not retain it: its rule does not run again
   const void* walk = nullptr;  // the one under way in which it waits for its turn
   PoolVector<Edge> inputs;
   Rule rule;

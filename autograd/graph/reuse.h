@@ -14,7 +14,7 @@ namespace rapt {
 Tensor accumulate_into(const Backward& b, size_t input);
 
 /// True when the rule, which captured x, may write its result where x lies: nobody else has the
-/// elements, and the rule is dropped after this run.
+/// elements or may come back to them, and the rule does not run again.
 bool may_overwrite(const Backward& b, const Tensor& x);
 
 }  // namespace rapt

@@ -51,7 +51,11 @@ void gather(Tensor& place, Tensor gradient, bool own) {
 
 Tensor accumulate_into(const Backward& b, size_t input) { return b.run().arrived[input].take(); }
 
-bool may_overwrite(const Backward& b, const Tensor& x) { return b.run().last && is_last_handle(x); }
+bool may_overwrite(const Backward& b, const Tensor& x) {
+  if (!b.run().last || !is_last_handle(x)) return false;
+  b.run().node.freed = true;  // the rule must not run again, even if it throws from here on
+  return true;
+}
 
 Tensor Arrived::part() const { return through == nullptr ? *place : view_of(*through, *place); }
 

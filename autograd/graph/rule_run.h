@@ -57,7 +57,7 @@ struct Arrived {
 
 /// One run of a node's rule, as Backward shows it.
 struct RuleRun {
-  const Node& node;
+  Node& node;
   TensorList gradients;  // one for each output; undefined where nothing has arrived
   TensorList outputs;    // undefined unless they were kept
   bool create_graph;

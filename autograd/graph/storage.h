@@ -35,6 +35,8 @@ struct Storage {
   /// When somebody last wrote here (mutable_data, copy_from), on the clock that orders ops: a
   /// gradient rule never reads what changed behind it. See RuleReads.
   std::atomic<uint64_t> written{0};
+  /// A rule may come back to these elements without holding them (kept.h): nobody writes over them.
+  std::atomic<bool> is_kept{false};
 };
 
 struct TensorImpl {
@@ -73,11 +75,12 @@ Tensor make_view(const Tensor& x, const Shape& shape, const Strides& strides, in
 uint64_t this_moment();
 uint64_t next_moment();
 
-/// True when nobody but this handle can see the elements, and they are dense: they may be reused.
+/// True when nobody but this handle can see the elements, now or later, and they are dense: they
+/// may be reused.
 bool is_sole_owner(const Tensor& x);
 
-/// True when this handle to an op's output is the last way to its elements, and they are dense: a
-/// gradient rule that runs for the last time may overwrite them.
+/// True when this handle to an op's output is the last way to its elements, now and later, and they
+/// are dense: a gradient rule that runs for the last time may overwrite them.
 bool is_last_handle(const Tensor& x);
 
 /// The first element for writing, without the checks of mutable_data: for tensors that an op has

@@ -159,7 +159,10 @@ Gradients Walk::run_rule(const std::shared_ptr<Node>& node) {
     fail(node->op, ": wanted ", n, " gradients from its rule; got ", found.size());
   }
   node->computed_again = Tensor();
-  if (!retain_graph_) node->rule.reset();  // what it kept is free before its gradients travel on
+  if (!retain_graph_) {
+    node->freed = true;  // also if the walk ends early
+    node->rule.reset();  // what it kept is free before its gradients travel on
+  }
   return found;
 }
 
