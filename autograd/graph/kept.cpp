@@ -36,14 +36,12 @@ Kept::Kept(const Tensor& x) {
   impl.storage->is_kept.store(true, std::memory_order_relaxed);
 }
 
-Tensor Kept::get() const {
+Tensor Kept::get(const Backward& b) const {
   if (whole_.defined()) return whole_;
   if (std::shared_ptr<Storage> elements = elements_.lock()) {
     return output_of(maker_, std::move(elements));
   }
-  // The rules of several ops may need it, one after the other: the maker holds it until its own
-  // turn.
-  Tensor& again = maker_->computed_again;
+  Tensor& again = b.run().computed_again[maker_.get()];
   if (!again.defined()) {
     maker_->require_not_freed();
     const RuleReads reads(*maker_);

@@ -23,8 +23,9 @@ Tensor offer_again(const Tensor& y, F again) {
 class Kept {
  public:
   explicit Kept(const Tensor& x);
-  /// The tensor, in its place in the graph.
-  Tensor get() const;
+  /// The tensor, in its place in the graph, for the rule that runs. What had to be computed again
+  /// stays for other rules of the walk, until that of the op which made it has run.
+  Tensor get(const Backward& b) const;
 
  private:
   Tensor whole_;                     // if its elements are kept; else

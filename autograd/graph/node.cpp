@@ -77,7 +77,6 @@ void Node::free() {
   rule.reset();
   again.reset();
   view.reset();
-  computed_again = Tensor();
   inputs.clear();
   for (size_t i = 0; i < output_count(); ++i) {
     output(i).kept.reset();

@@ -55,7 +55,6 @@ class Node {
   PoolVector<Output> others;      // never grows once the op is recorded: their addresses are places
   OwnedFunction<Tensor()> again;  // computes the first output again, dense: see kept.h
   OwnedFunction<Tensor(const Tensor&)> view;  // see note_view
-  Tensor computed_again;                      // by `again`, until the rule has run
   Node* next_doomed = nullptr;                // see release in node.cpp
 
   size_t output_count() const { return 1 + others.size(); }

@@ -3,6 +3,7 @@
 // Private to rapt's own sources: what a gradient rule may read, and what it may add to.
 
 #include "rapt/autograd/graph/node.h"
+#include "rapt/autograd/graph/pool_map.h"
 
 namespace rapt {
 
@@ -55,6 +56,9 @@ struct Arrived {
   Tensor part() const;
 };
 
+/// Outputs that were computed again for the rules of one walk: see kept.h.
+using ComputedAgain = PoolMap<const Node*, Tensor>;
+
 /// One run of a node's rule, as Backward shows it.
 struct RuleRun {
   Node& node;
@@ -64,6 +68,7 @@ struct RuleRun {
   bool last;           // the rule is dropped afterwards (no retain_graph)
   const char* needed;  // for each input, not 0 if somebody wants its gradient
   Arrived* arrived;    // for each input
+  ComputedAgain& computed_again;
 };
 
 }  // namespace rapt

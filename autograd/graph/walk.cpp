@@ -88,6 +88,7 @@ void Walk::visit(const std::shared_ptr<Node>& node) {
       deliver(node->op, i, edge, std::move(found[i]), node->broadcasts);
     }
     hooked_.pass(edge, arrives);
+    if (!needed_[i]) forget(edge.node.get());  // its turn does not come
   }
   gradients_.clear();
   if (!retain_graph_) node->free();
@@ -150,15 +151,20 @@ Gradients Walk::run_rule(const std::shared_ptr<Node>& node) {
   for (size_t i = 0; i < node->output_count(); ++i) {
     outputs_.push_back(node->output_tensor(node, i));
   }
-  const RuleRun run{*node,          gradients,      {outputs_.data(), outputs_.size()},
-                    create_graph_,  !retain_graph_, needed_.data(),
-                    arrived_.data()};
+  const RuleRun run{.node = *node,
+                    .gradients = gradients,
+                    .outputs = {outputs_.data(), outputs_.size()},
+                    .create_graph = create_graph_,
+                    .last = !retain_graph_,
+                    .needed = needed_.data(),
+                    .arrived = arrived_.data(),
+                    .computed_again = computed_again_};
   Gradients found = node->rule(Backward(run));
   outputs_.clear();
   if (found.size() != n) {
     fail(node->op, ": wanted ", n, " gradients from its rule; got ", found.size());
   }
-  node->computed_again = Tensor();
+  forget(node.get());
   if (!retain_graph_) {
     node->freed = true;  // also if the walk ends early
     node->rule.reset();  // what it kept is free before its gradients travel on

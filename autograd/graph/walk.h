@@ -38,6 +38,10 @@ class Walk {
   /// See accumulate_into. An input that is there twice is offered once, so that a rule may work on
   /// its gradients side by side.
   void find_arrived(const Node& node);
+  /// Lets go of what was computed again of the node's output: no rule to come needs it.
+  void forget(const Node* node) {
+    if (!computed_again_.empty()) computed_again_.erase(node);
+  }
   void deliver(const char* op, size_t input, const Edge& edge, Tensor gradient, bool broadcasts);
 
   const bool create_graph_;
@@ -50,6 +54,7 @@ class Walk {
   // For each input of the node whose rule runs. (vector<bool> has no plain elements.)
   PoolVector<char> needed_;
   PoolVector<Arrived> arrived_;
+  ComputedAgain computed_again_;
 };
 
 }  // namespace rapt

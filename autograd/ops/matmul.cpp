@@ -207,7 +207,7 @@ class LinearGradients {
       out_[0] = products.add(g, weights_[i].detach(), x_shape(i), into);
     }
     if (b_.needs(weight_at(i))) {
-      out_[weight_at(i)] = products.add(transpose(g), as_matrix(x_.get().detach()),
+      out_[weight_at(i)] = products.add(transpose(g), as_matrix(x_.get(b_).detach()),
                                         weights_[i].shape(), accumulate_into(b_, weight_at(i)));
     }
     products.run();
@@ -219,7 +219,7 @@ class LinearGradients {
       out_[0] = out_[0].defined() ? out_[0] + dx : dx;
     }
     if (b_.needs(weight_at(i))) {
-      out_[weight_at(i)] = matmul(transpose(g), as_matrix(x_.get()));
+      out_[weight_at(i)] = matmul(transpose(g), as_matrix(x_.get(b_)));
     }
   }
 

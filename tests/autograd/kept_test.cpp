@@ -109,5 +109,58 @@ TEST(Kept, IsNotComputedBehindAFreedGraph) {
             ".retain_graph = true");
 }
 
+// ---- what was computed again goes with the walk ------------------------------------------------
+
+TEST(Kept, WhatIsComputedAgainGoesWithTheWalk) {
+  for (const Norm norm : norms) {
+    const Tensor x = normal({5, 7}).set_requires_grad();
+    const Tensor weight = normal({3, 7}, 3).set_requires_grad();
+    const Tensor y = sum(linear(norm(x, normal({7}, 2)), weight));
+    const size_t before = kernels::blocks_in_use();
+    grad({y}, {weight}, {.retain_graph = true});  // which does not go on to the norm
+    EXPECT_EQ(kernels::blocks_in_use(), before);
+    grad({y}, {weight, x}, {.retain_graph = true});
+    EXPECT_EQ(kernels::blocks_in_use(), before);
+  }
+}
+
+/// Blocks that a walk has in use when it has done with a product of a norm's output, and with the
+/// norm if it goes there.
+size_t blocks_behind(Norm norm, bool goes_there, bool held) {
+  const Tensor x = normal({5, 7}).set_requires_grad();
+  const Tensor weight = normal({3, 7}, 3).set_requires_grad();
+  const Tensor older = linear(normal({5, 7}, 4), weight);
+  Tensor n = norm(x, normal({7}, 2));
+  const Tensor y = sum(older) + sum(linear(n, weight));
+  if (!held) n = Tensor();
+  const size_t before = kernels::blocks_in_use();
+  size_t in_use = 0;
+  Hook hook = register_hook(older, [&](const Tensor&) { in_use = kernels::blocks_in_use(); });
+  grad({y}, goes_there ? Tensors{weight, x} : Tensors{weight}, {.retain_graph = true});
+  return in_use - before;
+}
+
+TEST(Kept, WhatNoOtherRuleWillNeedGoesAtOnce) {
+  for (const Norm norm : norms) {
+    for (const bool goes_there : {false, true}) {  // one block is the walk's own
+      EXPECT_LE(blocks_behind(norm, goes_there, false), blocks_behind(norm, goes_there, true) + 1);
+    }
+  }
+}
+
+TEST(Kept, WhatIsComputedAgainGoesWithAWalkThatFails) {
+  Tensor x = normal({5, 7}).set_requires_grad(), weight = normal({3, 7}, 3).set_requires_grad();
+  const Tensor y = sum(linear(layer_norm(x), weight));
+  const auto walk = [&] {
+    weight.copy_from(normal({3, 7}, 9));
+    EXPECT_EQ(error_of([&] { y.backward({.retain_graph = true}); }),
+              "linear: backward needs input 1, which was overwritten since (mutable_data, "
+              "copy_from, an optimizer's step)");
+  };
+  const size_t before = kernels::blocks_in_use();
+  walk();
+  EXPECT_EQ(kernels::blocks_in_use(), before);
+}
+
 }  // namespace
 }  // namespace rapt
