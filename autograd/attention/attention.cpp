@@ -205,10 +205,11 @@ Tensor attention(const Tensor& given_q, const Tensor& given_k, const Tensor& v,
     dropout.draws =
         options.rng->take(kernels::attention_dropout_blocks(entries, p->queries, p->keys));
   }
-  const Tensors inputs = p->inputs(q, k, v);
-  if (p->needs_ops()) return attention_in_ops(p, inputs, dropout);
+  if (p->needs_ops()) return attention_in_ops(p, p->inputs(q, k, v), dropout);
 
-  Kept kept{{p, with_dense_columns(q), with_dense_keys(k), with_dense_columns(v), dropout},
+  const Tensors inputs =
+      p->inputs(with_dense_columns(q), with_dense_keys(k), with_dense_columns(v));
+  Kept kept{{p, inputs[0].detach(), inputs[1].detach(), inputs[2].detach(), dropout},
             empty({entries, p->queries}, q.dtype()),
             empty({entries, p->queries}, q.dtype())};
   const Tensor y = empty_matrices(q, p->batch, p->queries, v.size(-1));

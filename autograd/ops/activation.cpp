@@ -146,6 +146,8 @@ Tensor gelu_linear_by(const Tensor& x, const Tensor& weight, const Tensor& bias)
     const NoGrad inside;
     y = linear(gelu_by<Form>(x), weight, bias);
   }
+  // join_graph, not fused: that would keep a second handle, and may_overwrite would never hold
+  // (design.md, Memory reuse).
   return join_graph(
       "gelu_linear", {x, weight, bias}, y, [x, weight, bias](const Backward& b) -> Gradients {
         if (b.create_graph) {

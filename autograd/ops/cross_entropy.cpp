@@ -136,6 +136,8 @@ Tensor losses_of_classes(const char* op, Give give, const Tensor& logits, const 
   for (int64_t i = 0; give == Give::sum && i < rows; ++i) total += losses.data<double>()[i];
   const Tensor y = give == Give::sum ? full({}, total, logits.dtype())
                                      : reshape(losses.to(logits.dtype()), targets.shape());
+  // join_graph, not fused: that would keep a second handle, and may_overwrite would never hold
+  // (design.md, Memory reuse).
   return join_graph(op, {logits}, y,
                     [give, logits, targets, options, class_targets, shift, factor, rows,
                      classes](const Backward& b) -> Gradients {

@@ -197,7 +197,8 @@ Tensor log_softmax(const Tensor& x, Int axis) {
 
 namespace {
 
-Tensor layer_norm_of_rows(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+Tensor layer_norm_of_rows(const Tensor& given, const Tensor& weight, const Tensor& bias,
+                          double eps) {
   const auto definition = [eps](const Tensors& in) {
     const Tensor size = size_of_rows(in[0]), row = in[0] / size;
     const Tensor centred = row - mean(row, {-1}, {.keepdim = true});
@@ -205,7 +206,7 @@ Tensor layer_norm_of_rows(const Tensor& x, const Tensor& weight, const Tensor& b
         rsqrt(mean(centred * centred, {-1}, {.keepdim = true}) + eps / (size * size));
     return times_and_plus(centred * scale, in[1], in[2]);
   };
-  const Tensor input = x.detach().contiguous();
+  const Tensor x = given.contiguous(), input = x.detach();  // in the graph: a copy is kept alone
   const Tensor scale = contiguous_or_undefined(weight), shift = contiguous_or_undefined(bias);
   const LayerNorm normed(input, scale, shift, eps);
   const Tensor y =
@@ -226,13 +227,14 @@ Tensor layer_norm_of_rows(const Tensor& x, const Tensor& weight, const Tensor& b
                      [input, scale, shift, eps] { return LayerNorm(input, scale, shift, eps).y; });
 }
 
-Tensor rms_norm_of_rows(const Tensor& x, const Tensor& weight, double eps) {
+Tensor rms_norm_of_rows(const Tensor& given, const Tensor& weight, double eps) {
   const auto definition = [eps](const Tensors& in) {
     const Tensor size = size_of_rows(in[0]), row = in[0] / size;
     const Tensor scale = rsqrt(mean(row * row, {-1}, {.keepdim = true}) + eps / (size * size));
     return times_and_plus(row * scale, in[1], Tensor());
   };
-  const Tensor input = x.detach().contiguous(), scale = contiguous_or_undefined(weight);
+  const Tensor x = given.contiguous(), input = x.detach();  // in the graph: a copy is kept alone
+  const Tensor scale = contiguous_or_undefined(weight);
   const RmsNorm normed(input, scale, eps);
   const Tensor y =
       fused("rms_norm", {x, weight}, definition, normed.y,

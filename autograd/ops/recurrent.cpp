@@ -79,8 +79,9 @@ RecurrentResult run(const char* op, RecurrentCell cell, const Tensor& x, const R
   check_lengths(op, x, options.lengths);
   const auto call = std::allocate_shared<const RecurrentCall>(
       PoolAllocator<RecurrentCall>(), op, cell, x, hidden, options.lengths, options.reverse);
-  const Tensors inputs = {x,         w.weight_ih,    w.weight_hh, w.bias_ih,
-                          w.bias_hh, initial.hidden, initial.cell};
+  // A copy of a strided x is in the graph, and kept alone.
+  const Tensors inputs = {x.contiguous(), w.weight_ih,    w.weight_hh, w.bias_ih,
+                          w.bias_hh,      initial.hidden, initial.cell};
   RecurrentRun kernels(call, inputs);
   Tensors values = kernels.value();
   const Tensors out =

@@ -313,6 +313,25 @@ TEST(Reuse, LogitsThatNobodyElseHasBecomeTheirGradient) {
   EXPECT_FALSE(overwrites(linear(x, weight), Other::keeps));
 }
 
+// What a kernel copied to have it dense is kept, and not the strided tensor beside it.
+TEST(Reuse, AStridedInputIsKeptOnce) {
+  const Tensor w = leaf({4, 4}, 2);
+  const auto releases = [&](auto op) {
+    Tensor h = transpose(leaf({2, 4, 4}, 1) + 1.0);
+    const std::weak_ptr<Storage> elements = impl_of(h)->storage;
+    const Tensor y = op(h);
+    h = Tensor();
+    return y.requires_grad() && elements.expired();
+  };
+  EXPECT_TRUE(releases([](auto& h) { return layer_norm(h); }));
+  EXPECT_TRUE(releases([](auto& h) { return rms_norm(h); }));
+  EXPECT_TRUE(releases([](auto& h) { return attention(h, h, h); }));
+  EXPECT_TRUE(releases([](auto& h) {
+    return attention_weights(h, h, {.score = Score::additive(tensor({1, 2, 3, 4}, f64))});
+  }));
+  EXPECT_TRUE(releases([&](auto& h) { return rnn(h, {w, w}).output; }));
+}
+
 // A second handle, in the op's own rule, and it would never write over them.
 TEST(Reuse, WhoWantsToWriteOverAnInputKeepsItOnce) {
   const Tensor x = leaf({6, 4}, 1), weight = leaf({4, 4}, 2);

@@ -59,14 +59,14 @@ Tensor additive_scores(const char* op, const Tensor& q, const Tensor& k, const T
   const Tensor row = unsqueeze(weight, -2);  // [..., 1, d]
   batch = broadcast(op, batch, leading_axes(row));
   if (masked.defined()) batch = broadcast(op, batch, leading_axes(masked));
-  const Call call{batch, with_dense_columns(q), with_dense_columns(k), with_dense_columns(row),
+  const Tensors inputs = {with_dense_columns(q), with_dense_columns(k), weight};
+  const Call call{batch, inputs[0].detach(), inputs[1].detach(), with_dense_columns(row).detach(),
                   masked};
   const Tensor scores = empty(matrices_shape(batch, q.size(-2), k.size(-2)), q.dtype());
   visit_float(q.dtype(), [&](auto zero) {
     using T = decltype(zero);
     kernels::additive_scores(call.as<T>(), fresh_data<T>(scores));
   });
-  const Tensors inputs = {q, k, weight};
   return join_graph(op, inputs, scores,
                     [call, inputs](const Backward& b) -> Gradients {
                       if (!b.create_graph) return call.gradients(b.grad);

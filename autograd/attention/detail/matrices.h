@@ -10,11 +10,12 @@
 
 namespace rapt {
 
-/// x as the kernels read it, its columns dense: itself, or a copy.
+/// x as the kernels read it, its columns dense: itself, or a copy, in the graph of x. Whoever keeps
+/// it for a gradient does not keep x too.
 inline Tensor with_dense_columns(const Tensor& x) {
   const int64_t last = x.rank() - 1;
   const bool fits = x.strides()[last] == 1 && x.strides()[last - 1] >= x.size(-1);
-  return fits ? x.detach() : x.detach().contiguous();
+  return fits ? x : x.contiguous();
 }
 
 /// Keys as the kernels of products read them: their columns dense, or, of f32, their rows, as a
@@ -22,7 +23,7 @@ inline Tensor with_dense_columns(const Tensor& x) {
 inline Tensor with_dense_keys(const Tensor& k) {
   const int64_t last = k.rank() - 1, row = k.strides()[last - 1], column = k.strides()[last];
   const bool by_columns = k.dtype() == Dtype::f32 && row == 1 && column >= k.size(-2);
-  return by_columns ? k.detach() : with_dense_columns(k);
+  return by_columns ? k : with_dense_columns(k);
 }
 
 /// The stride of an axis counted from the last; 0 where x is stretched.
