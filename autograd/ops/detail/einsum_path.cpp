@@ -29,12 +29,39 @@ double pair_cost(LabelSet left, LabelSet right, LabelSet result, const Lengths& 
        Dims::max_rank, " axes; got labels that allow none");
 }
 
+/// The best way to contract a subset of the operands.
+struct Best {
+  LabelSet labels = 0;  // of what the subset contracts to
+  double cost = infinity;
+  size_t left = 0;  // the half that is contracted first
+};
+
+/// What `best`, by subset, says of all n operands.
+Path path_of(const PoolVector<Best>& best, size_t n) {
+  const size_t all = best.size() - 1;
+  // Subsets from the whole down, then turned round: parts come before what is made of them.
+  Path path{{}, best[all].cost};
+  PoolVector<size_t> order;
+  PoolVector<size_t> open{all};
+  while (!open.empty()) {
+    const size_t s = open.back();
+    open.pop_back();
+    if (std::has_single_bit(s)) continue;
+    order.push_back(s);
+    open.push_back(best[s].left);
+    open.push_back(s ^ best[s].left);
+  }
+  PoolVector<size_t> number(best.size());
+  for (size_t i = 0; i < n; ++i) number[size_t{1} << i] = i;
+  for (size_t i = order.size(); i-- > 0;) {
+    const size_t s = order[i];
+    path.steps.push_back({number[best[s].left], number[s ^ best[s].left]});
+    number[s] = n + path.steps.size() - 1;
+  }
+  return path;
+}
+
 Path exact(const LabelSets& operands, LabelSet output, const Lengths& lengths) {
-  struct Best {
-    LabelSet labels = 0;  // of what the subset contracts to
-    double cost = infinity;
-    size_t left = 0;  // the half that is contracted first
-  };
   const size_t n = operands.size();
   const size_t all = (size_t{1} << n) - 1;
   LabelSets seen(all + 1, 0);  // labels of the operands in a subset
@@ -60,27 +87,7 @@ Path exact(const LabelSets& operands, LabelSet output, const Lengths& lengths) {
     }
   }
   if (best[all].cost == infinity) fail_no_order();
-
-  // Subsets from the whole down, then turned round: parts come before what is made of them.
-  Path path{{}, best[all].cost};
-  PoolVector<size_t> order;
-  PoolVector<size_t> open{all};
-  while (!open.empty()) {
-    const size_t s = open.back();
-    open.pop_back();
-    if (std::has_single_bit(s)) continue;
-    order.push_back(s);
-    open.push_back(best[s].left);
-    open.push_back(s ^ best[s].left);
-  }
-  PoolVector<size_t> number(all + 1);
-  for (size_t i = 0; i < n; ++i) number[size_t{1} << i] = i;
-  for (size_t i = order.size(); i-- > 0;) {
-    const size_t s = order[i];
-    path.steps.push_back({number[best[s].left], number[s ^ best[s].left]});
-    number[s] = n + path.steps.size() - 1;
-  }
-  return path;
+  return path_of(best, n);
 }
 
 Path greedy(const LabelSets& operands, LabelSet output, const Lengths& lengths) {
