@@ -85,10 +85,6 @@ Tensor alias(const Tensor& x) {
                     [](const Backward& b) -> Gradients { return {b.grad}; });
 }
 
-}  // namespace
-
-namespace {
-
 /// The gradients of the inputs that are wanted; `of(own)` takes them of inputs under handles of
 /// their own.
 template <class F>

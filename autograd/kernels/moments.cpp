@@ -12,7 +12,6 @@
 namespace rapt::kernels {
 namespace {
 
-constexpr int64_t elements_per_part = 16384;
 // What is known of so many columns stays in the first-level cache.
 constexpr int64_t columns_at_once = 256;
 

@@ -239,12 +239,6 @@ void column_index(const Reduction& r, const T* x, int64_t* out, int64_t columns)
   }
 }
 
-}  // namespace
-
-namespace {
-
-constexpr int64_t elements_per_part = 16384;
-
 template <bool largest, class T>
 void extremes(const Reduction& r, const T* x, T* out) {
   if (r.inner == 1) {

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "rapt/autograd/kernels/block.h"
+#include "rapt/autograd/kernels/ceil_div.h"
 #include "rapt/autograd/kernels/runtime/parallel.h"
 #include "rapt/autograd/kernels/runtime/scratch.h"
 
@@ -73,7 +74,7 @@ Walk::Walk(const Shape& shape, std::initializer_list<Strides*> strides) : shape_
   choose_lengths(strides);
   boxes_ = 1;
   for (int64_t axis = 0; axis < shape_.rank(); ++axis) {
-    boxes_ *= (shape_[axis] + lengths_[axis] - 1) / lengths_[axis];
+    boxes_ *= ceil_div(shape_[axis], lengths_[axis]);
   }
 }
 
@@ -110,7 +111,7 @@ void Walk::clip(Box& box) const {
 Walk::Box Walk::box(int64_t index) const {
   Box box{shape_, shape_, 0};
   for (int64_t axis = shape_.rank() - 1; axis >= 0; --axis) {
-    const int64_t along = (shape_[axis] + lengths_[axis] - 1) / lengths_[axis];
+    const int64_t along = ceil_div(shape_[axis], lengths_[axis]);
     box.start[axis] = index % along * lengths_[axis];
     index /= along;
   }

@@ -126,10 +126,6 @@ Tensor times_and_plus(Tensor y, const Tensor& weight, const Tensor& bias) {
   return bias.defined() ? y + bias : y;
 }
 
-}  // namespace
-
-namespace {
-
 /// The value of layer_norm, of dense arguments, and what its gradient needs.
 struct LayerNorm {
   LayerNorm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps)

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "rapt/autograd/kernels/block.h"
+#include "rapt/autograd/kernels/ceil_div.h"
 #include "rapt/autograd/kernels/gemm/matrix.h"
 
 /// The pieces of a matrix product that fit a core: a tile of c held in registers, and the copies of
@@ -151,7 +152,7 @@ template <class T>
 class PackedPanels {
  public:
   static int64_t size(int64_t depth, int64_t columns) {
-    return depth * ((columns + Tile<T>::lanes - 1) / Tile<T>::lanes + 1) * Tile<T>::lanes;
+    return depth * (ceil_div(columns, Tile<T>::lanes) + 1) * Tile<T>::lanes;
   }
 
   static void pack(const Matrix<const T>& b, int64_t depth, int64_t columns, T* to) {
