@@ -7,7 +7,7 @@
 namespace rapt::nn {
 namespace {
 
-Tensor initial(const Shape& shape, int64_t in, Rng& rng) {
+Tensor uniform_by_fan_in(const Shape& shape, int64_t in, Rng& rng) {
   const double bound = 1 / std::sqrt(static_cast<double>(in));
   return rng.uniform(shape, -bound, bound);
 }
@@ -16,8 +16,8 @@ Tensor initial(const Shape& shape, int64_t in, Rng& rng) {
 
 Linear::Linear(int64_t in, int64_t out, Rng& rng, LinearOptions options) {
   if (in < 1 || out < 1) fail("Linear: wanted in >= 1 and out >= 1; got ", in, " and ", out);
-  weight = parameter("weight", initial({out, in}, in, rng));
-  if (options.bias) bias = parameter("bias", initial({out}, in, rng));
+  weight = parameter("weight", uniform_by_fan_in({out, in}, in, rng));
+  if (options.bias) bias = parameter("bias", uniform_by_fan_in({out}, in, rng));
 }
 
 Tensor Linear::operator()(const Tensor& x) const {

@@ -5,7 +5,7 @@
 namespace rapt::nn {
 namespace {
 
-Tensor initial(const char* layer, int64_t width, double value) {
+Tensor filled_with(const char* layer, int64_t width, double value) {
   if (width < 1) fail(layer, ": wanted width >= 1; got ", width);
   return full({width}, value);
 }
@@ -20,8 +20,8 @@ Values settings(double eps) {
 }  // namespace
 
 LayerNorm::LayerNorm(int64_t width, double eps)
-    : weight(parameter("weight", initial("LayerNorm", width, 1))),
-      bias(parameter("bias", initial("LayerNorm", width, 0))),
+    : weight(parameter("weight", filled_with("LayerNorm", width, 1))),
+      bias(parameter("bias", filled_with("LayerNorm", width, 0))),
       eps_(eps) {
   configure(settings(eps));
 }
@@ -31,7 +31,7 @@ Tensor LayerNorm::operator()(const Tensor& x) const {
 }
 
 RMSNorm::RMSNorm(int64_t width, double eps)
-    : weight(parameter("weight", initial("RMSNorm", width, 1))), eps_(eps) {
+    : weight(parameter("weight", filled_with("RMSNorm", width, 1))), eps_(eps) {
   configure(settings(eps));
 }
 
@@ -40,9 +40,9 @@ Tensor RMSNorm::operator()(const Tensor& x) const {
 }
 
 Norm::Norm(NormKind kind, int64_t width, double eps)
-    : weight(parameter("weight", initial("Norm", width, 1))), kind_(kind), eps_(eps) {
+    : weight(parameter("weight", filled_with("Norm", width, 1))), kind_(kind), eps_(eps) {
   configure(settings(eps));
-  if (kind == NormKind::layer) bias = parameter("bias", initial("Norm", width, 0));
+  if (kind == NormKind::layer) bias = parameter("bias", filled_with("Norm", width, 0));
 }
 
 Tensor Norm::operator()(const Tensor& x) const {

@@ -27,7 +27,7 @@ double sum_of_weights(const ClassTargets<T>& t, int64_t classes) {
   return sum;
 }
 
-// A share of 0 has no say, whatever arrives.
+// A share of 0 gives 0, whatever arrives.
 template <class T>
 T times(T g, double share) {
   return share == 0 ? T(0) : static_cast<T>(g * share);

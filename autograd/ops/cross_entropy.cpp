@@ -80,7 +80,7 @@ Tensor cross_entropy_definition(const Tensor& logits, const Tensor& targets,
       on * (1 - options.label_smoothing) + options.label_smoothing / static_cast<double>(classes);
   if (options.class_weights.defined()) shares = shares * options.class_weights;
   shares = masked_fill(shares, unsqueeze(ignored, -1), 0);
-  // 0 * -inf is NaN: a class that has no share has no say.
+  // Classes of share 0 are skipped: 0 * -inf is NaN.
   return -sum(masked_fill(shares * log_softmax(rows), shares == 0, 0), {-1});
 }
 
@@ -181,7 +181,7 @@ Tensor losses_of_probabilities(const char* op, const Tensor& logits, const Tenso
   }
   if (options.class_weights.defined()) shares = shares * options.class_weights;
   const Tensor logs = log_softmax(logits);
-  // 0 * -inf is NaN: a class that has no share has no say.
+  // Classes of share 0 are skipped: 0 * -inf is NaN.
   const Tensor without_say =
       logical_and(shares == 0, logs == -std::numeric_limits<double>::infinity());
   return -sum(masked_fill(shares * logs, without_say, 0), {-1});

@@ -11,7 +11,7 @@ namespace rapt::nn {
 /// Of one side.
 struct SequenceOptions {
   int64_t vocabulary = 0;
-  int64_t context = 0;  ///< see DecoderOnlyOptions
+  int64_t context = 0;  ///< see TransformerOptions
 };
 
 struct EncoderDecoderOptions {

@@ -77,7 +77,7 @@ class Attend {
  private:
   void all_blocks() {
     const KeySpan all = head_.keys_of(first_, last_ + 1 - first_);
-    const bool again = last_ - first_ >= queries_per_block;
+    const bool several = last_ - first_ >= queries_per_block;
     std::fill(std::begin(started_), std::end(started_), false);
     const T sink = head_.sink();
     std::fill_n(seen_, last_ + 1 - first_,
@@ -85,8 +85,8 @@ class Attend {
     for (int64_t column = all.begin / keys_per_block * keys_per_block; column < all.end;
          column += keys_per_block) {
       const int64_t columns = std::min(keys_per_block, all.end - column);
-      const MaybePacked<T> k(again, head_.k.at(column, 0).transposed(), a_.width, columns);
-      const MaybePacked<T> v(again, head_.v.at(column, 0), columns, a_.value_width);
+      const MaybePacked<T> k(several, head_.k.at(column, 0).transposed(), a_.width, columns);
+      const MaybePacked<T> v(several, head_.v.at(column, 0), columns, a_.value_width);
       for (int64_t row = first_; row <= last_; row += queries_per_block) {
         const int64_t rows = std::min(queries_per_block, last_ + 1 - row);
         const KeySpan span = head_.keys_of(row, rows);

@@ -81,11 +81,12 @@ class HeadBackward {
   void each_block(int64_t column, F f) {
     const int64_t columns = keys_in(column);
     const auto [first, last] = rows_of(head_, column, a_.queries);
-    const bool again = first + queries_per_block < last;
-    const MaybePacked<T> k_transposed(again, head_.k.at(column, 0).transposed(), a_.width, columns);
-    const MaybePacked<T> v_transposed(again, head_.v.at(column, 0).transposed(), a_.value_width,
+    const bool several = first + queries_per_block < last;
+    const MaybePacked<T> k_transposed(several, head_.k.at(column, 0).transposed(), a_.width,
                                       columns);
-    const MaybePacked<T> k(again, head_.k.at(column, 0), columns, a_.width);
+    const MaybePacked<T> v_transposed(several, head_.v.at(column, 0).transposed(), a_.value_width,
+                                      columns);
+    const MaybePacked<T> k(several, head_.k.at(column, 0), columns, a_.width);
     const Packed packed{k_transposed.get(), v_transposed.get(), k.get()};
     for (int64_t row = first; row < last; row += queries_per_block) {
       const int64_t rows = std::min(queries_per_block, a_.queries - row);

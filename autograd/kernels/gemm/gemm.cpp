@@ -100,7 +100,8 @@ namespace {
 constexpr double flops_per_piece = 2e6;
 // More than these are of no use to the cores of one machine, and cost copies of b.
 constexpr double most_pieces = 64;
-// The columns and rows of a piece, at least; and rows that make packing b for them alone cheap.
+// The columns and rows of a piece, at least. tall: rows of a piece that make packing b for it alone
+// cheap, one copy for 96 multiply-adds.
 constexpr int64_t narrowest = 32, shortest = 32, tall = 96;
 // What is packed at a time: it should stay in the cache that the cores share.
 constexpr int64_t bytes_packed_at_once = int64_t{4} << 20;

@@ -89,8 +89,7 @@ struct alignas(alignment) Tally {
   Tally* next = nullptr;
 };
 
-// One tally for each thread that is alive; that of a thread which ends goes on in another's hands.
-// Never destroyed, as the pool.
+// One tally for each living thread; a finished thread's is reused. Never destroyed, as the pool.
 class Tallies {
  public:
   Tally* take() {
