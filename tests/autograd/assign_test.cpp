@@ -4,8 +4,7 @@
 
 #include <string>
 
-#include "rapt/autograd/create.h"
-#include "rapt/autograd/error.h"
+#include "../support/tensors.h"
 
 namespace rapt {
 namespace {
@@ -42,7 +41,11 @@ TEST(Assign, ListsAllThatDoesNotFitAndWritesNothing) {
 
 TEST(Assign, IsStrictAboutDtypes) {
   const NamedTensors target{{"a", zeros({2})}};
-  EXPECT_THROW(assign("load", target, {{"a", zeros({2}, Dtype::f64)}}), Error);
+  EXPECT_EQ(tests::error_of([&] {
+              assign("load", target, {{"a", zeros({2}, Dtype::f64)}});
+            }),
+            "load: the tensors do not fit; nothing was loaded\n"
+            "  different: a, wanted f32[2]; got f64[2]");
 }
 
 }  // namespace

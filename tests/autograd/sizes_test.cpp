@@ -19,67 +19,90 @@ constexpr int64_t most = std::numeric_limits<int64_t>::max(), huge = int64_t{1} 
 
 TEST(Sizes, ShapesThatNoMemoryCouldHave) {
   const Tensor none = zeros({0}), one = ones({1});
-  const std::function<void()> calls[] = {
-      [&] {
-        reshape(none, {int64_t{1} << 32, int64_t{1} << 32});
-      },
-      [&] {
-        reshape(none, {0, int64_t{1} << 32, int64_t{1} << 32});
-      },
-      [&] {
-        reshape(none, {-1, int64_t{1} << 32, int64_t{1} << 32});
-      },
-      [&] {
-        zeros({0, int64_t{1} << 32, int64_t{1} << 32});
-      },
-      [&] {
-        zeros({int64_t{1} << 32, int64_t{1} << 32, 0});
-      },
-      [&] {
-        expand(one, {huge, 8});
-      },
-      [&] {
-        expand(zeros({0, 1}), {0, most}).clone(), expand(one, {most, 2});
-      },
-      [&] {
-        zeros({most, most});
-      },
-      [&] { eye(int64_t{1} << 33); },
-      [&] {
-        concat(
-            {expand(one, {huge}), expand(one, {huge}), expand(one, {huge}), expand(one, {huge})});
-      },
-      [&] {
-        stack({expand(one, {huge}), expand(one, {huge}), expand(one, {huge}), expand(one, {huge})});
-      },
-      [&] { expand(one, {huge}).clone(); },
-      [&] { expand(one, {huge}) + 1.0; },
-      [&] {
-        matmul(zeros({huge / 8, 0}), zeros({0, huge / 8}));
-      },
-      [&] { one_hot(zeros({2}, Dtype::i64), most); },
-      [&] { one_hot(zeros({0}, Dtype::i64), most).clone(), one_hot(zeros({2}, Dtype::i64), huge); },
-      [&] {
-        einsum("i,j->ij", {expand(one, {huge}), expand(one, {huge})});
-      },
-      [&] {
-        split(arange(4), {most, most, 6});
-      },
-      [&] {
-        rotary(zeros({3, 2}), {.offset = most});
-      },
-      [&] { Rng(1).normal({huge}); },
-      [&] { arange(huge); },
+  const auto no_memory = [](const char* shape) {
+    return text("shape: ", shape, " has more elements than memory can hold");
   };
-  int i = 0;
-  for (const auto& call : calls) {
-    EXPECT_NE(error_of(call), "") << "call " << i;
-    ++i;
-  }
-  EXPECT_EQ(error_of([&] {
-              reshape(none, {int64_t{1} << 32, int64_t{1} << 32});
-            }),
-            "shape: [4294967296, 4294967296] has more elements than memory can hold");
+  const auto no_machine = [](const char* what) {
+    return text("shape: ", what, " is larger than this machine's memory, ",
+                kernels::machine_memory() >> 20, " MiB");
+  };
+  struct Case {
+    std::function<void()> call;
+    std::string says;
+  };
+  const Case cases[] = {
+      {[&] {
+         reshape(none, {int64_t{1} << 32, int64_t{1} << 32});
+       },
+       no_memory("[4294967296, 4294967296]")},
+      {[&] {
+         reshape(none, {0, int64_t{1} << 32, int64_t{1} << 32});
+       },
+       no_memory("[0, 4294967296, 4294967296]")},
+      {[&] {
+         reshape(none, {-1, int64_t{1} << 32, int64_t{1} << 32});
+       },
+       no_memory("[4294967296, 4294967296]")},
+      {[&] {
+         zeros({0, int64_t{1} << 32, int64_t{1} << 32});
+       },
+       no_memory("[0, 4294967296, 4294967296]")},
+      {[&] {
+         zeros({int64_t{1} << 32, int64_t{1} << 32, 0});
+       },
+       no_memory("[4294967296, 4294967296, 0]")},
+      {[&] {
+         expand(one, {huge, 8});
+       },
+       no_memory("[2305843009213693952, 8]")},
+      {[&] {
+         expand(zeros({0, 1}), {0, most}).clone(), expand(one, {most, 2});
+       },
+       no_memory("[9223372036854775807, 2]")},
+      {[&] {
+         zeros({most, most});
+       },
+       no_memory("[9223372036854775807, 9223372036854775807]")},
+      {[&] { eye(int64_t{1} << 33); }, no_memory("[8589934592, 8589934592]")},
+      {[&] {
+         concat(
+             {expand(one, {huge}), expand(one, {huge}), expand(one, {huge}), expand(one, {huge})});
+       },
+       "concat: wanted lengths whose sum is below 2^63; got 6917529027641081856 and "
+       "2305843009213693952"},
+      {[&] {
+         stack(
+             {expand(one, {huge}), expand(one, {huge}), expand(one, {huge}), expand(one, {huge})});
+       },
+       no_memory("[4, 2305843009213693952]")},
+      {[&] { expand(one, {huge}).clone(); }, no_machine("[2305843009213693952] of f32")},
+      {[&] { expand(one, {huge}) + 1.0; }, no_machine("[2305843009213693952] of f32")},
+      {[&] {
+         matmul(zeros({huge / 8, 0}), zeros({0, huge / 8}));
+       },
+       no_memory("[288230376151711744, 288230376151711744]")},
+      {[&] { one_hot(zeros({2}, Dtype::i64), most); }, no_memory("[2, 9223372036854775807]")},
+      {[&] {
+         one_hot(zeros({0}, Dtype::i64), most).clone(), one_hot(zeros({2}, Dtype::i64), huge);
+       },
+       no_machine("[2, 2305843009213693952] of f32")},
+      {[&] {
+         einsum("i,j->ij", {expand(one, {huge}), expand(one, {huge})});
+       },
+       no_memory("[2305843009213693952, 2305843009213693952]")},
+      {[&] {
+         split(arange(4), {most, most, 6});
+       },
+       "split: wanted lengths whose sum is below 2^63; got 9223372036854775807 and "
+       "9223372036854775807"},
+      {[&] {
+         rotary(zeros({3, 2}), {.offset = most});
+       },
+       "rotary: wanted lengths whose sum is below 2^63; got 9223372036854775807 and 3"},
+      {[&] { Rng(1).normal({huge}); }, no_machine("[2305843009213693952] of f32")},
+      {[&] { arange(huge); }, no_machine("[2305843009213693952] of i64")},
+  };
+  for (const Case& c : cases) EXPECT_EQ(error_of(c.call), c.says);
 }
 
 TEST(Sizes, MoreThanTheMachineHasIsRefusedAtOnce) {

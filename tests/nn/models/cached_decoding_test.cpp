@@ -225,7 +225,10 @@ TEST(CachedDecoding, EndsWithTheContextAndLeavesTheCache) {
                 "embedding: wanted indices in [0, 1");
       EXPECT_EQ(cache.lengths(), (std::vector<int64_t>{148, 148}));
       EXPECT_TRUE(same_bits(go_on(148, 150), slice(whole, 1, 148, 150)));
-      EXPECT_NE(error_of([&] { go_on(150, 151); }), "");
+      EXPECT_EQ(error_of([&] { go_on(150, 151); }),
+                text(name,
+                     ": wanted at most 150 tokens, the context; got 151, of which the cache "
+                     "holds 150"));
       cache.truncate({148, 20});
       EXPECT_TRUE(same_bits(go_on(148, 149)[0], slice(whole, 1, 148, 149)[0]));
     };

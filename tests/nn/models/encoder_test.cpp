@@ -190,10 +190,11 @@ TEST(Encoder, ErrorsSayWhatWasWanted) {
               model(from_values<int64_t>({11}, {1, 1}));
             }),
             "embedding: wanted indices in [0, 11); got 11 at position 0 of [1, 1] (in tokens)");
-  EXPECT_NE(error_of([&] {
+  EXPECT_EQ(error_of([&] {
               model(zeros({1, 3}, Dtype::i64), {.lengths = from_values<int64_t>({4})});
-            }).find("lengths"),
-            std::string::npos);
+            }),
+            "attention: wanted lengths in [0, 3], the number of keys; got 4 (in "
+            "blocks.0.attention)");
 }
 
 }  // namespace
