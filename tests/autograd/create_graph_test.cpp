@@ -11,8 +11,7 @@ namespace rapt {
 namespace {
 
 using tests::close;
-
-Tensor leaf(const NestedNumbers& values) { return tensor(values, Dtype::f64).set_requires_grad(); }
+using tests::leaf;
 
 TEST(CreateGraph, ToTheFourthOrder) {
   Tensor x = leaf({0.7});

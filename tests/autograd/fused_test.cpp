@@ -14,17 +14,13 @@ namespace {
 
 using tests::close;
 using tests::expect_as_defined;
+using tests::normal;
 using tests::plain_log_softmax;
 using tests::plain_softmax;
 using tests::same_bits;
 using In = const Tensors&;
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-
-Tensor normal(const Shape& shape, double stddev = 1) {
-  Rng rng(static_cast<uint64_t>(shape.numel()));
-  return rng.normal(shape, 0, stddev, Dtype::f64);
-}
 
 // Lengths on both sides of a block of 16, and long enough for several threads.
 const std::vector<Shape> row_shapes = {{1},        {5},       {2, 16}, {3, 17},
@@ -37,9 +33,9 @@ TEST(FusedSoftmax, IsAsDefined) {
     if (shape.back() == 0) continue;  // the definition's max needs an element
     SCOPED_TRACE(shape.str());
     expect_as_defined([](In x) { return softmax(x[0]); }, [](In x) { return plain_softmax(x[0]); },
-                      {normal(shape, 3)});
+                      {normal(shape) * 3.0});
     expect_as_defined([](In x) { return log_softmax(x[0]); },
-                      [](In x) { return plain_log_softmax(x[0]); }, {normal(shape, 3)});
+                      [](In x) { return plain_log_softmax(x[0]); }, {normal(shape) * 3.0});
   }
 }
 
@@ -90,7 +86,7 @@ TEST(FusedSoftmax, AMaskedElementGetsNoWeightAndNoGradient) {
     const Tensor y = softmax(x);
     EXPECT_EQ(select(y, 0, 1).item(), 0);
     EXPECT_NEAR(sum(y).item(), 1, 1e-14);
-    sum(y * normal({length})).backward();
+    sum(y * normal({length}, 2)).backward();
     EXPECT_EQ(select(x.grad(), 0, 1).item(), 0);
     EXPECT_EQ(sum(isfinite(x.grad()).to(Dtype::i64)).item(), static_cast<double>(length));
   }
@@ -122,8 +118,8 @@ TEST(FusedNorm, IsAsDefined) {
   for (const Shape& shape : row_shapes) {
     if (shape.back() == 0) continue;
     SCOPED_TRACE(shape.str());
-    const Tensor x = normal(shape, 2) + 0.5, gain = normal({shape.back()}),
-                 bias = normal({shape.back()});
+    const Tensor x = normal(shape) * 2.0 + 0.5, gain = normal({shape.back()}, 2),
+                 bias = normal({shape.back()}, 3);
     const double tolerance = shape.numel() > 1000 ? 1e-4 : 2e-5;  // dgain sums many rows
     expect_as_defined([](In in) { return layer_norm(in[0], in[1], in[2]); },
                       [](In in) { return plain_layer_norm(in[0], 1e-5) * in[1] + in[2]; },
@@ -135,7 +131,7 @@ TEST(FusedNorm, IsAsDefined) {
 }
 
 TEST(FusedNorm, WithoutGainOrBias) {
-  const Tensor x = normal({4, 19}), part = normal({19});
+  const Tensor x = normal({4, 19}), part = normal({19}, 2);
   expect_as_defined([](In in) { return layer_norm(in[0]); },
                     [](In in) { return plain_layer_norm(in[0], 1e-5); }, {x});
   expect_as_defined([](In in) { return layer_norm(in[0], in[1]); },
@@ -147,7 +143,7 @@ TEST(FusedNorm, WithoutGainOrBias) {
 }
 
 TEST(FusedNorm, EpsilonIsAddedToTheVariance) {
-  const Tensor x = normal({3, 8}, 0.01);
+  const Tensor x = normal({3, 8}) * 0.01;
   expect_as_defined([](In in) { return layer_norm(in[0], {}, {}, {.eps = 0.1}); },
                     [](In in) { return plain_layer_norm(in[0], 0.1); }, {x});
   expect_as_defined([](In in) { return rms_norm(in[0], {}, {.eps = 0.1}); },
@@ -170,7 +166,7 @@ Tensor plain_gelu_tanh(const Tensor& x) {
 TEST(FusedActivation, IsAsDefined) {
   for (const Shape& shape : {Shape{}, Shape{7}, Shape{3, 17}, Shape{90, 300}, Shape{0}}) {
     SCOPED_TRACE(shape.str());
-    const Tensor x = normal(shape, 3);
+    const Tensor x = normal(shape) * 3.0;
     expect_as_defined([](In in) { return gelu(in[0]); },
                       [](In in) { return in[0] * 0.5 * (1.0 + erf(in[0] / std::numbers::sqrt2)); },
                       {x});
@@ -203,10 +199,10 @@ TEST(FusedLinear, IsAsDefined) {
     SCOPED_TRACE(shape.str());
     expect_as_defined([](In in) { return linear(in[0], in[1], in[2]); },
                       [](In in) { return matmul(in[0], transpose(in[1])) + in[2]; },
-                      {normal(shape), normal({7, 5}), normal({7})}, 1e-4);
+                      {normal(shape), normal({7, 5}, 2), normal({7}, 3)}, 1e-4);
     expect_as_defined([](In in) { return linear(in[0], in[1]); },
                       [](In in) { return matmul(in[0], transpose(in[1])); },
-                      {normal(shape), normal({7, 5})}, 1e-4);
+                      {normal(shape), normal({7, 5}, 2)}, 1e-4);
   }
 }
 
@@ -237,16 +233,16 @@ TEST(GeluLinear, IsLinearOfGelu) {
       const int64_t in = shape.back();
       expect_as_defined([=](In x) { return gelu_linear(x[0], x[1], x[2], form); },
                         [=](In x) { return linear(gelu(x[0], form), x[1], x[2]); },
-                        {normal(shape), normal({7, in}), normal({7})}, 1e-4);
+                        {normal(shape), normal({7, in}, 2), normal({7}, 3)}, 1e-4);
     }
   }
-  const Tensor x = normal({4, 5}), weight = normal({7, 5});
+  const Tensor x = normal({4, 5}), weight = normal({7, 5}, 2);
   EXPECT_TRUE(same_bits(gelu_linear(x, weight), linear(gelu(x), weight)));
 }
 
 // An x that nobody else holds is overwritten in the backward pass; one that somebody holds stays.
 TEST(GeluLinear, OverwritesNoInputThatSomebodySees) {
-  const Tensor start = normal({40, 5}), weight = normal({7, 5});
+  const Tensor start = normal({40, 5}), weight = normal({7, 5}, 2);
   const auto gradient = [&](auto use) {
     Tensor leaf = start.clone().set_requires_grad();
     use(leaf);
@@ -281,7 +277,7 @@ TEST(GeluLinear, OverwritesNoInputThatSomebodySees) {
 TEST(GeluLinear, KeepsItsInputAlone) {
   const auto blocks_kept = [](auto f) {
     Tensor x = normal({64, 64}).set_requires_grad();
-    const Tensor weight = normal({64, 64});
+    const Tensor weight = normal({64, 64}, 2);
     const size_t before = kernels::blocks_in_use();
     const Tensor y = f(x + 1.0, weight);
     return kernels::blocks_in_use() - before;

@@ -15,9 +15,8 @@ namespace rapt {
 namespace {
 
 using tests::error_of;
+using tests::leaf;
 using Texts = std::vector<std::string>;
-
-Tensor leaf(const NestedNumbers& values) { return tensor(values, Dtype::f64).set_requires_grad(); }
 
 /// A hook that notes what it sees.
 auto note_in(Texts& seen) {

@@ -10,12 +10,9 @@ namespace rapt {
 namespace {
 
 using tests::error_of;
+using tests::normal;
+using tests::normal_leaf;
 using tests::same_bits;
-
-Tensor normal(const Shape& shape, uint64_t seed = 1) {
-  Rng rng(seed);
-  return rng.normal(shape, 0, 1, Dtype::f64);
-}
 
 using Norm = Tensor (*)(const Tensor& x, const Tensor& gain);
 const std::vector<Norm> norms = {
@@ -25,8 +22,8 @@ const std::vector<Norm> norms = {
 
 /// Blocks that the graph of a norm and a product behind it keeps, `held` with the norm's output.
 size_t blocks_kept(Norm norm, bool held) {
-  Tensor x = normal({64, 48}).set_requires_grad();
-  const Tensor gain = normal({48}, 2), weight = normal({32, 48}, 3).set_requires_grad();
+  Tensor x = normal_leaf({64, 48});
+  const Tensor gain = normal({48}, 2), weight = normal_leaf({32, 48}, 3);
   const size_t before = kernels::blocks_in_use();
   Tensor n = norm(x, gain);
   const Tensor y = linear(n, weight);
@@ -43,8 +40,7 @@ struct Gradients3 {
 };
 
 Gradients3 gradients_of(Norm norm, bool held, int walks) {
-  Tensor x = normal({5, 7}).set_requires_grad(), gain = normal({7}, 2).set_requires_grad(),
-         weight = normal({3, 7}, 3).set_requires_grad();
+  Tensor x = normal_leaf({5, 7}), gain = normal_leaf({7}, 2), weight = normal_leaf({3, 7}, 3);
   const Tensor n = norm(x, gain);
   Tensor y;
   if (held) {
@@ -77,8 +73,8 @@ TEST(Kept, HasItsPlaceInTheGraphOfTheGradient) {
 }
 
 TEST(Kept, IsNotComputedFromOverwrittenValues) {
-  Tensor x = normal({5, 7}).set_requires_grad();
-  const Tensor weight = normal({3, 7}, 3).set_requires_grad();
+  Tensor x = normal_leaf({5, 7});
+  const Tensor weight = normal_leaf({3, 7}, 3);
   const Tensor y = sum(linear(layer_norm(x), weight));
   x.copy_from(normal({5, 7}, 9));
   EXPECT_EQ(error_of([&] { y.backward(); }),
@@ -89,7 +85,7 @@ TEST(Kept, IsNotComputedFromOverwrittenValues) {
 // The norm's own rule, which would notice, does not run.
 TEST(Kept, IsNotComputedFromAnOverwrittenGain) {
   const Tensor x = normal({5, 7});
-  Tensor gain = normal({7}, 2).set_requires_grad(), weight = normal({3, 7}, 3).set_requires_grad();
+  Tensor gain = normal_leaf({7}, 2), weight = normal_leaf({3, 7}, 3);
   const Tensor y = sum(linear(rms_norm(x, gain), weight));
   gain.copy_from(normal({7}, 9));
   EXPECT_EQ(error_of([&] { grad({y}, {weight}); }),
@@ -98,8 +94,8 @@ TEST(Kept, IsNotComputedFromAnOverwrittenGain) {
 }
 
 TEST(Kept, IsNotComputedBehindAFreedGraph) {
-  Tensor x = normal({5, 7}).set_requires_grad();
-  const Tensor weight = normal({3, 7}, 3).set_requires_grad();
+  Tensor x = normal_leaf({5, 7});
+  const Tensor weight = normal_leaf({3, 7}, 3);
   Tensor n = layer_norm(x);
   const Tensor one = sum(linear(n, weight)), two = sum(linear(n, weight));
   n = Tensor();
@@ -113,8 +109,8 @@ TEST(Kept, IsNotComputedBehindAFreedGraph) {
 
 TEST(Kept, WhatIsComputedAgainGoesWithTheWalk) {
   for (const Norm norm : norms) {
-    const Tensor x = normal({5, 7}).set_requires_grad();
-    const Tensor weight = normal({3, 7}, 3).set_requires_grad();
+    const Tensor x = normal_leaf({5, 7});
+    const Tensor weight = normal_leaf({3, 7}, 3);
     const Tensor y = sum(linear(norm(x, normal({7}, 2)), weight));
     const size_t before = kernels::blocks_in_use();
     grad({y}, {weight}, {.retain_graph = true});  // which does not go on to the norm
@@ -127,8 +123,8 @@ TEST(Kept, WhatIsComputedAgainGoesWithTheWalk) {
 /// Blocks that a walk has in use when it has done with a product of a norm's output, and with the
 /// norm if it goes there.
 size_t blocks_behind(Norm norm, bool goes_there, bool held) {
-  const Tensor x = normal({5, 7}).set_requires_grad();
-  const Tensor weight = normal({3, 7}, 3).set_requires_grad();
+  const Tensor x = normal_leaf({5, 7});
+  const Tensor weight = normal_leaf({3, 7}, 3);
   const Tensor older = linear(normal({5, 7}, 4), weight);
   Tensor n = norm(x, normal({7}, 2));
   const Tensor y = sum(older) + sum(linear(n, weight));
@@ -149,7 +145,7 @@ TEST(Kept, WhatNoOtherRuleWillNeedGoesAtOnce) {
 }
 
 TEST(Kept, WhatIsComputedAgainGoesWithAWalkThatFails) {
-  Tensor x = normal({5, 7}).set_requires_grad(), weight = normal({3, 7}, 3).set_requires_grad();
+  Tensor x = normal_leaf({5, 7}), weight = normal_leaf({3, 7}, 3);
   const Tensor y = sum(linear(layer_norm(x), weight));
   const auto walk = [&] {
     weight.copy_from(normal({3, 7}, 9));

@@ -17,8 +17,7 @@ namespace {
 
 using tests::close;
 using tests::error_of;
-
-Tensor leaf(const NestedNumbers& values) { return tensor(values, Dtype::f64).set_requires_grad(); }
+using tests::leaf;
 
 /// y = f(x) with any rule.
 template <class F>

@@ -15,13 +15,11 @@ namespace {
 
 using tests::close;
 using tests::error_of;
+using tests::normal;
+using tests::normal_leaf;
 using tests::same_bits;
 
 constexpr Dtype f64 = Dtype::f64;
-
-Tensor normal(const Shape& shape, uint64_t seed = 1) { return Rng(seed).normal(shape, 0, 1, f64); }
-
-Tensor leaf(const Shape& shape, uint64_t seed) { return normal(shape, seed).set_requires_grad(); }
 
 // ---- what is kept in its place in the graph alone, and what writes over its input ---------------
 
@@ -145,7 +143,7 @@ Tensor loss_of(const Pair& pair, const Tensors& in, Tensor* held, std::vector<Te
 
 /// The gradients of the pair's loss.
 Tensors gradients_of(const Pair& pair, Way way, bool holds) {
-  const Tensors in = {leaf({2, 3, 4}, 1), leaf({4, 4}, 2), leaf({4, 4}, 3)};
+  const Tensors in = {normal_leaf({2, 3, 4}, 1), normal_leaf({4, 4}, 2), normal_leaf({4, 4}, 3)};
   Tensor held;
   std::vector<Tensor> hooked;
   const auto loss = [&](const Tensors& of) {
@@ -168,7 +166,7 @@ Tensors gradients_of(const Pair& pair, Way way, bool holds) {
 
 /// The same by ops alone, whose results are all kept: nothing is reused.
 Tensors gradients_in_ops(const Pair& pair) {
-  const Tensors in = {leaf({2, 3, 4}, 1), leaf({4, 4}, 2), leaf({4, 4}, 3)};
+  const Tensors in = {normal_leaf({2, 3, 4}, 1), normal_leaf({4, 4}, 2), normal_leaf({4, 4}, 3)};
   Tensor held;
   return grad({loss_of(pair, in, &held, nullptr)}, in,
               {.create_graph = true, .allow_unused = true});
@@ -248,7 +246,8 @@ TEST(Reuse, WhatWasWrittenBeforeItIsKeptIsKeptItself) {
   for (const Step& offers : offering()) {
     SCOPED_TRACE(offers.name);
     const auto gradients = [&](bool holds) {
-      const Tensors in = {leaf({2, 3, 4}, 1), leaf({4, 4}, 2), leaf({4, 4}, 3)};
+      const Tensors in = {normal_leaf({2, 3, 4}, 1), normal_leaf({4, 4}, 2),
+                          normal_leaf({4, 4}, 3)};
       Tensor n = offers.f(in[0], in[1]), held;
       n.detach().copy_from(normal({2, 3, 4}, 4));
       const Tensor y = sum(tanh(linear(n, in[2])));
@@ -266,8 +265,9 @@ TEST(Reuse, WhatWasWrittenBeforeItIsKeptIsKeptItself) {
 constexpr const char* freed = " was freed by an earlier walk; give that one .retain_graph = true";
 
 TEST(Reuse, ARuleThatHasWrittenOverWhatItKeptDoesNotRunAgain) {
-  const Tensor x = leaf({2, 3, 4}, 1), hidden = leaf({16, 4}, 3), cotangent = ones({2, 3, 4}, f64);
-  Tensor weight = leaf({16, 4}, 2);
+  const Tensor x = normal_leaf({2, 3, 4}, 1), hidden = normal_leaf({16, 4}, 3),
+               cotangent = ones({2, 3, 4}, f64);
+  Tensor weight = normal_leaf({16, 4}, 2);
   const Tensor y = lstm(x, {weight, hidden}).output;
   weight.copy_from(normal({16, 4}, 4));  // needed for x alone, when the gates are done
   EXPECT_EQ(
@@ -279,7 +279,7 @@ TEST(Reuse, ARuleThatHasWrittenOverWhatItKeptDoesNotRunAgain) {
 }
 
 TEST(Reuse, AnOpWhoseRuleIsGoneIsFreed) {
-  const Tensor x = leaf({3}, 1), cotangent = ones({3}, f64), y = exp(x);
+  const Tensor x = normal_leaf({3}, 1), cotangent = ones({3}, f64), y = exp(x);
   Hook hook = register_hook(x, [](const Tensor&) { fail("mine"); });
   EXPECT_EQ(error_of([&] { y.backward(cotangent); }), "mine");
   hook.remove();
@@ -297,7 +297,7 @@ bool overwrites(Tensor logits, Other other) {
   const double* gradient = nullptr;
   register_hook(logits, [&](const Tensor& g) { gradient = g.data<double>(); });
   Tensor loss = cross_entropy(logits, from_values<int64_t>({0, 3, 1, 1, 2, 0})).sum, held;
-  if (other == Other::keeps) loss = loss + sum(linear(logits, leaf({4, 4}, 3)));
+  if (other == Other::keeps) loss = loss + sum(linear(logits, normal_leaf({4, 4}, 3)));
   if (other == Other::holds) held = logits;
   logits = Tensor();
   loss.backward();
@@ -305,7 +305,7 @@ bool overwrites(Tensor logits, Other other) {
 }
 
 TEST(Reuse, LogitsThatNobodyElseHasBecomeTheirGradient) {
-  const Tensor x = leaf({6, 4}, 1), weight = leaf({4, 4}, 2);
+  const Tensor x = normal_leaf({6, 4}, 1), weight = normal_leaf({4, 4}, 2);
   EXPECT_TRUE(overwrites(linear(x, weight), Other::none));
   EXPECT_TRUE(overwrites(layer_norm(x), Other::none));
   EXPECT_FALSE(overwrites(linear(x, weight), Other::holds));
@@ -315,9 +315,9 @@ TEST(Reuse, LogitsThatNobodyElseHasBecomeTheirGradient) {
 
 // What a kernel copied to have it dense is kept, and not the strided tensor beside it.
 TEST(Reuse, AStridedInputIsKeptOnce) {
-  const Tensor w = leaf({4, 4}, 2);
+  const Tensor w = normal_leaf({4, 4}, 2);
   const auto releases = [&](auto op) {
-    Tensor h = transpose(leaf({2, 4, 4}, 1) + 1.0);
+    Tensor h = transpose(normal_leaf({2, 4, 4}, 1) + 1.0);
     const std::weak_ptr<Storage> elements = impl_of(h)->storage;
     const Tensor y = op(h);
     h = Tensor();
@@ -334,13 +334,14 @@ TEST(Reuse, AStridedInputIsKeptOnce) {
 
 // A second handle, in the op's own rule, and it would never write over them.
 TEST(Reuse, WhoWantsToWriteOverAnInputKeepsItOnce) {
-  const Tensor x = leaf({6, 4}, 1), weight = leaf({4, 4}, 2);
+  const Tensor x = normal_leaf({6, 4}, 1), weight = normal_leaf({4, 4}, 2);
   const auto handles = [&](auto op) {
     Tensor h = x + 1.0;
+    const std::weak_ptr<TensorImpl> handle = impl_of(h);
     const std::weak_ptr<Storage> elements = impl_of(h)->storage;
     const Tensor y = op(h);
     h = Tensor();
-    return elements.use_count();
+    return handle.use_count() * elements.use_count();
   };
   const Tensor ids = from_values<int64_t>({0, 3, 1, 1, 2, 0});
   EXPECT_EQ(handles([&](auto& h) { return cross_entropy(h, ids).sum; }), 1);

@@ -15,12 +15,8 @@ namespace {
 
 using tests::close;
 using tests::error_of;
+using tests::normal;
 using tests::same_bits;
-
-Tensor normal(const Shape& shape, uint64_t seed = 1) {
-  Rng rng(seed);
-  return rng.normal(shape, 0, 1, Dtype::f64);
-}
 
 /// Rows x [T, d] at those places.
 Tensor turned(const Tensor& x, const std::vector<double>& places, const RotaryOptions& o) {

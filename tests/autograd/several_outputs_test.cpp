@@ -13,8 +13,7 @@ namespace rapt {
 namespace {
 
 using tests::error_of;
-
-Tensor leaf(const NestedNumbers& values) { return tensor(values, Dtype::f64).set_requires_grad(); }
+using tests::leaf;
 
 Tensor undefined_as_zeros(const Tensor& g, const Tensor& like) {
   return g.defined() ? g : zeros(like.shape(), like.dtype());

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "../support/inputs.h"
 #include "record.h"
 
 /// What the records make their inputs of.
@@ -16,10 +17,6 @@ inline constexpr Dtype f64 = Dtype::f64;
 // ---- of samples. `seed` makes two inputs of one sample different -------------------------------
 
 using MakeInput = Tensor (*)(const Shape&, uint64_t);
-
-inline Tensor normal(const Shape& shape, uint64_t seed = 1) {
-  return Rng(seed).normal(shape, 0, 1, f64);
-}
 
 inline Tensor positive(const Shape& shape, uint64_t seed = 1) {
   return Rng(seed).uniform(shape, 0.5, 2, f64);

@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <string>
 #include <vector>
 
@@ -22,23 +21,10 @@ inline NamedTensors file(const std::string& name) {
 /// What the dtype's rounding leaves between two right answers.
 inline double tolerance(Dtype dtype) { return dtype == Dtype::f32 ? 1e-5 : 1e-10; }
 
-/// Equal shapes, and |got - wanted| <= tolerance * (1 + |wanted|) everywhere.
+/// As tests::close, for a wanted tensor of any dtype.
 inline testing::AssertionResult close(const Tensor& got, const Tensor& wanted, double tolerance) {
-  if (!got.defined()) return testing::AssertionFailure() << "no tensor at all";
-  if (got.shape() != wanted.shape()) {
-    return testing::AssertionFailure()
-           << "wanted shape " << wanted.shape().str() << "; got " << got.shape().str();
-  }
-  const std::vector<double> a = got.detach().to(Dtype::f64).values<double>();
-  const std::vector<double> b = wanted.detach().to(Dtype::f64).values<double>();
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (!(std::abs(a[i] - b[i]) <= tolerance * (1 + std::abs(b[i])))) {
-      return testing::AssertionFailure()
-             << "element " << i << " of " << got.shape().str() << ": wanted " << b[i] << "; got "
-             << a[i] << ", off by " << std::abs(a[i] - b[i]);
-    }
-  }
-  return testing::AssertionSuccess();
+  return got.defined() && wanted.defined() ? tests::close(got, wanted.to(got.dtype()), tolerance)
+                                           : testing::AssertionFailure() << "undefined";
 }
 
 /// The tensors with floats as `dtype`, each a leaf of its own.

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "rapt/autograd/autograd.h"
+#include "inputs.h"
 
 namespace rapt::tests {
 

@@ -1,13 +1,8 @@
 #pragma once
 
-#include "rapt/autograd/autograd.h"
+#include "../../support/inputs.h"
 
 namespace rapt::tests {
-
-inline Tensor normal(const Shape& shape, uint64_t seed) {
-  Rng rng(seed);
-  return rng.normal(shape, 0, 1, Dtype::f64);
-}
 
 /// Queries, keys and values, f64.
 inline Tensors qkv(const Shape& batch, int64_t queries, int64_t keys, int64_t width = 8,

@@ -14,13 +14,9 @@ namespace {
 
 using reference::close;
 using reference::error_of;
+using tests::normal;
 using tests::same_bits;
 using Names = std::vector<std::string>;
-
-Tensor normal(const Shape& shape, uint64_t seed) {
-  Rng rng(seed);
-  return rng.normal(shape, 0, 1, Dtype::f64);
-}
 
 TransformerOptions small() {
   return {.vocabulary = 7,

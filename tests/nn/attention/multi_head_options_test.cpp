@@ -15,13 +15,9 @@ namespace {
 
 using reference::close;
 using reference::error_of;
+using tests::normal;
 using Options = MultiHeadAttentionOptions;
 using Kind = AttentionPositions::Kind;
-
-Tensor normal(const Shape& shape, uint64_t seed) {
-  Rng rng(seed);
-  return rng.normal(shape, 0, 1, Dtype::f64);
-}
 
 /// The h-th head's columns of a map's result.
 Tensor columns(const Tensor& x, int64_t h, int64_t width) {

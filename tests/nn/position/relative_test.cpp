@@ -16,11 +16,7 @@ namespace {
 
 using reference::close;
 using reference::error_of;
-
-Tensor normal(const Shape& shape, uint64_t seed) {
-  Rng rng(seed);
-  return rng.normal(shape, 0, 1, Dtype::f64);
-}
+using tests::normal;
 
 /// [..., queries, keys] of a relative bias [..., queries + keys - 1].
 Tensor as_matrix(const Tensor& bias, int64_t queries, int64_t keys) {
