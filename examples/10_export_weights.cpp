@@ -6,9 +6,8 @@
 //   down.weight  F32 [8, 32]
 //   down.bias    F32 [8]
 //   the copy computes the same
-//   load_parameters: the tensors do not fit; nothing was loaded
-//     different: up.weight, wanted f32[32, 8]; got f32[8, 8]
-//   ...
+//   load_parameters: these are weights of another configuration; nothing was loaded
+//     hidden: wanted 32; got 8
 //
 // In Python: torch_module.load_state_dict(safetensors.torch.load_file("feed_forward.safetensors"))
 

@@ -4,18 +4,23 @@
 #include <optional>
 #include <sstream>
 #include <string>
-#include <type_traits>
 #include <vector>
 
 #include "rapt/autograd/error.h"
+#include "rapt/autograd/function_ref.h"
 #include "rapt/nn/detail/fields.h"
 #include "rapt/nn/models/detail/kept_heads.h"
 
 namespace rapt::nn::detail {
-namespace {
 
-template <class T>
-concept Choice = std::is_enum_v<T>;
+size_t Fields::enter(const char* name) {
+  const size_t outer = prefix_.size();
+  prefix_ += text(name, ".");
+  return outer;
+}
+void Fields::leave(size_t outer) { prefix_.resize(outer); }
+
+namespace {
 
 constexpr const char* unset = "none";  // in a list
 
@@ -31,133 +36,120 @@ int64_t integer_of(const std::string& name, const std::string& word) {
   return Values{{name, word}}.integer(name);
 }
 
-/// Writes each field that it is called with.
-class Writer {
+class Writer final : public Fields {
  public:
-  void operator()(const char* name, bool field) { values_.set(text(prefix_, name), field); }
-  void operator()(const char* name, int64_t field) { values_.set(text(prefix_, name), field); }
-  void operator()(const char* name, double field) { values_.set(text(prefix_, name), field); }
-  template <Choice T>
-  void operator()(const char* name, T field) {
-    values_.set(text(prefix_, name), names_of(field)[static_cast<size_t>(field)]);
-  }
-  template <class T>
-  void operator()(const char* name, std::optional<T>& field) {
-    if (field) (*this)(name, *field);
-  }
-  void operator()(const char* name, std::vector<std::optional<int64_t>>& field) {
+  Values values() && { return std::move(values_); }
+
+ private:
+  void visit(const char* name, bool& field) override { values_.set(full(name), field); }
+  void visit(const char* name, int64_t& field) override { values_.set(full(name), field); }
+  void visit(const char* name, double& field) override { values_.set(full(name), field); }
+  void visit(const char* name, std::vector<std::optional<int64_t>>& field) override {
     std::string list;
     for (const auto& item : field) {
       list += (list.empty() ? "" : " ") + (item ? text(*item) : std::string(unset));
     }
-    if (!list.empty()) values_.set(text(prefix_, name), list);
+    if (!list.empty()) values_.set(full(name), list);
   }
-  template <class Options>
-  requires std::is_class_v<Options>
-  void operator()(const char* name, Options& field) {
-    const std::string outer = prefix_;
-    prefix_ += text(name, ".");
-    fields(*this, field);
-    prefix_ = outer;
+  void visit_choice(const char* name, size_t& field, std::span<const char* const> names) override {
+    values_.set(full(name), names[field]);
   }
+  bool is_set(const char*, bool is_there) override { return is_there; }
 
-  Values values() && { return std::move(values_); }
-
- private:
-  std::string prefix_;
   Values values_;
 };
 
-/// Reads each field that it is called with, if its value is there.
-class Reader {
+/// Sets the fields whose values are there.
+class Reader final : public Fields {
  public:
   explicit Reader(const Values& values) : values_(values) {}
 
-  void operator()(const char* name, bool& field) {
-    if (takes(name)) field = values_.boolean(full(name));
-  }
-  void operator()(const char* name, int64_t& field) {
-    if (takes(name)) field = values_.integer(full(name));
-  }
-  void operator()(const char* name, double& field) {
-    if (takes(name)) field = values_.number(full(name));
-  }
-  template <Choice T>
-  void operator()(const char* name, T& field) {
-    if (takes(name)) field = choice_of<T>(name);
-  }
-  template <class T>
-  void operator()(const char* name, std::optional<T>& field) {
-    if (takes(name)) (*this)(name, field.emplace());
-  }
-  void operator()(const char* name, std::vector<std::optional<int64_t>>& field) {
-    if (takes(name)) field = list_of(name);
-  }
-  template <class Options>
-  requires std::is_class_v<Options>
-  void operator()(const char* name, Options& field) {
-    const std::string outer = prefix_;
-    prefix_ += text(name, ".");
-    fields(*this, field);
-    prefix_ = outer;
-  }
-
-  bool has_taken(const std::string& name) const {
-    return std::ranges::find(taken_, name) != taken_.end();
+  bool knows(const std::string& name) const {
+    return std::ranges::find(known_, name) != known_.end();
   }
 
  private:
-  std::string full(const char* name) const { return prefix_ + name; }
-  bool takes(const char* name) {
-    taken_.push_back(full(name));
-    return values_.contains(full(name));
+  bool is_set(const char* name, bool) override {
+    known_.push_back(full(name));
+    return values_.contains(known_.back());
   }
-
-  template <class T>
-  T choice_of(const char* name) const {
-    constexpr auto names = names_of(T{});
-    const std::string& given = values_.text(full(name));
-    const auto at = std::ranges::find(names, given);
-    if (at != names.end()) return static_cast<T>(at - names.begin());
-    std::string known;
-    for (const char* other : names) known += text(known.empty() ? "" : ", ", other);
-    fail("values: wanted one of ", known, " as \"", full(name), "\"; got \"", given, "\"");
+  void visit(const char* name, bool& field) override {
+    if (is_set(name, true)) field = values_.boolean(full(name));
   }
-
-  std::vector<std::optional<int64_t>> list_of(const char* name) const {
-    std::vector<std::optional<int64_t>> list;
-    for (const std::string& item : words_of(values_.text(full(name)))) {
-      if (item == unset) {
-        list.push_back(std::nullopt);
+  void visit(const char* name, int64_t& field) override {
+    if (is_set(name, true)) field = values_.integer(full(name));
+  }
+  void visit(const char* name, double& field) override {
+    if (is_set(name, true)) field = values_.number(full(name));
+  }
+  void visit(const char* name, std::vector<std::optional<int64_t>>& field) override {
+    if (!is_set(name, true)) return;
+    field.clear();
+    for (const std::string& word : words_of(values_.text(full(name)))) {
+      if (word == unset) {
+        field.push_back(std::nullopt);
       } else {
-        list.push_back(integer_of(full(name), item));
+        field.push_back(integer_of(full(name), word));
       }
     }
-    return list;
+  }
+  void visit_choice(const char* name, size_t& field, std::span<const char* const> names) override {
+    if (!is_set(name, true)) return;
+    const std::string& given = values_.text(full(name));
+    const auto at = std::ranges::find(names, given);
+    if (at == names.end()) {
+      std::string known;
+      for (const char* other : names) known += text(known.empty() ? "" : ", ", other);
+      fail("values: wanted one of ", known, " as \"", full(name), "\"; got \"", given, "\"");
+    }
+    field = static_cast<size_t>(at - names.begin());
   }
 
   const Values& values_;
-  std::string prefix_;
-  std::vector<std::string> taken_;
+  std::vector<std::string> known_;
 };
 
-template <class Options>
-Values written(Options options) {
+using Visit = FunctionRef<void(Fields&)>;
+
+Values written(Visit visit) {
   Writer writer;
-  fields(writer, options);
+  visit(writer);
   return std::move(writer).values();
+}
+
+/// Of `all`, what is not as by default.
+Values without(const Values& defaults, const Values& all) {
+  Values out;
+  for (const auto& [name, value] : all) {
+    if (!defaults.contains(name) || defaults.text(name) != value) out.set(name, value);
+  }
+  return out;
+}
+
+void read(const char* model, const Values& configuration, Visit visit) {
+  if (configuration.contains("model") && configuration.text("model") != model) {
+    fail(model, ": wanted a configuration of its own kind; got that of ",
+         configuration.text("model"));
+  }
+  Reader reader(configuration);
+  try {
+    visit(reader);
+  } catch (const Error& error) {
+    fail(model, ": in its configuration, ", error.what());
+  }
+  for (const auto& [name, value] : configuration) {
+    if (name == "model" || is_of_kept_heads(name) || reader.knows(name)) continue;
+    fail(model, ": wanted a configuration of names that are its options'; got \"", name, "\"");
+  }
 }
 
 }  // namespace
 
 template <class Options>
 Values values_of(const Options& options) {
-  const Values defaults = written(Options());
-  Values out;
-  for (const auto& [name, value] : written(options)) {
-    if (!defaults.contains(name) || defaults.text(name) != value) out.set(name, value);
-  }
-  return out;
+  Options copy = options, defaults;
+  return without(written([&](Fields& f) { fields(f, defaults); }),
+                 written([&](Fields& f) { fields(f, copy); }));
 }
 
 template <class Options>
@@ -170,21 +162,8 @@ Values values_of(const char* model, const Options& options) {
 
 template <class Options>
 Options options_of(const char* model, const Values& configuration) {
-  if (configuration.contains("model") && configuration.text("model") != model) {
-    fail(model, ": wanted a configuration of its own kind; got that of ",
-         configuration.text("model"));
-  }
   Options options;
-  Reader reader(configuration);
-  try {
-    fields(reader, options);
-  } catch (const Error& error) {
-    fail(model, ": in its configuration, ", error.what());
-  }
-  for (const auto& [name, value] : configuration) {
-    if (name == "model" || is_of_kept_heads(name) || reader.has_taken(name)) continue;
-    fail(model, ": wanted a configuration of names that are its options'; got \"", name, "\"");
-  }
+  read(model, configuration, [&](Fields& f) { fields(f, options); });
   return options;
 }
 

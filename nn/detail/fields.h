@@ -4,7 +4,11 @@
 // writing them as Values. What is not listed here belongs to a call, and to no configuration.
 
 #include <array>
-#include <string_view>
+#include <optional>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
 
 #include "rapt/nn/attention/self_attention.h"
 #include "rapt/nn/models/classifier.h"
@@ -32,9 +36,63 @@ constexpr auto names_of(PoolingKind) { return std::array{"first", "mean", "max",
 constexpr auto names_of(RecurrentKind) { return std::array{"rnn", "lstm", "gru"}; }
 constexpr auto names_of(RnnNonlinearity) { return std::array{"tanh", "relu"}; }
 
+/// What goes through the fields of options, to write or to read them. One class for both, and
+/// virtual: the lists below are compiled once.
+class Fields {
+ public:
+  virtual ~Fields() = default;
+
+  void operator()(const char* name, bool& field) { visit(name, field); }
+  void operator()(const char* name, int64_t& field) { visit(name, field); }
+  void operator()(const char* name, double& field) { visit(name, field); }
+  void operator()(const char* name, std::vector<std::optional<int64_t>>& field) {
+    visit(name, field);
+  }
+  template <class T>
+  requires std::is_enum_v<T>
+  void operator()(const char* name, T& field) {
+    static constexpr auto names = names_of(T{});
+    auto index = static_cast<size_t>(field);
+    visit_choice(name, index, names);
+    field = static_cast<T>(index);
+  }
+  template <class T>
+  void operator()(const char* name, std::optional<T>& field) {
+    if (!is_set(name, field.has_value())) return;
+    if (!field) field.emplace();
+    (*this)(name, *field);
+  }
+  /// Options inside of options: their names begin with this one's.
+  template <class Options>
+  requires std::is_class_v<Options>
+  void operator()(const char* name, Options& field) {
+    const size_t outer = enter(name);
+    fields(*this, field);
+    leave(outer);
+  }
+
+ protected:
+  /// The whole name.
+  std::string full(const char* name) const { return prefix_ + name; }
+
+ private:
+  size_t enter(const char* name);  // returns what leave() takes
+  void leave(size_t outer);
+  virtual void visit(const char* name, bool& field) = 0;
+  virtual void visit(const char* name, int64_t& field) = 0;
+  virtual void visit(const char* name, double& field) = 0;
+  virtual void visit(const char* name, std::vector<std::optional<int64_t>>& field) = 0;
+  virtual void visit_choice(const char* name, size_t& field,
+                            std::span<const char* const> names) = 0;
+  /// Whether an optional field is to be visited, which now `is_there` or not.
+  virtual bool is_set(const char* name, bool is_there) = 0;
+
+  std::string prefix_;
+};
+
 // ---- attention ----------------------------------------------------------------------------------
 
-void fields(auto& f, RotaryOptions& o) {
+inline void fields(Fields& f, RotaryOptions& o) {
   f("base", o.base);
   f("pairs", o.pairs);
   f("width", o.width);
@@ -42,14 +100,14 @@ void fields(auto& f, RotaryOptions& o) {
   f("ntk_factor", o.ntk_factor);
 }
 
-void fields(auto& f, AttentionPositions& o) {
+inline void fields(Fields& f, AttentionPositions& o) {
   f("kind", o.kind);
   f("rotary_options", o.rotary_options);
   f("buckets", o.buckets);
   f("max_distance", o.max_distance);
 }
 
-void fields(auto& f, MultiHeadAttentionOptions& o) {
+inline void fields(Fields& f, MultiHeadAttentionOptions& o) {
   f("width", o.width);
   f("heads", o.heads);
   f("key_value_heads", o.key_value_heads);
@@ -67,18 +125,18 @@ void fields(auto& f, MultiHeadAttentionOptions& o) {
   f("value_residual", o.value_residual);
 }
 
-void fields(auto& f, RelativeBiasOptions& o) {
+inline void fields(Fields& f, RelativeBiasOptions& o) {
   f("heads", o.heads);
   f("buckets", o.buckets);
   f("max_distance", o.max_distance);
   f("causal", o.causal);
 }
 
-void fields(auto& f, SelfAttentionOptions& o) { f("maps", o.maps); }
+inline void fields(Fields& f, SelfAttentionOptions& o) { f("maps", o.maps); }
 
 // ---- models -------------------------------------------------------------------------------------
 
-void fields(auto& f, FeedForwardOptions& o) {
+inline void fields(Fields& f, FeedForwardOptions& o) {
   f("width", o.width);
   f("hidden", o.hidden);
   f("activation", o.activation);
@@ -86,7 +144,7 @@ void fields(auto& f, FeedForwardOptions& o) {
   f("bias", o.bias);
 }
 
-void fields(auto& f, TransformerBlockOptions& o) {
+inline void fields(Fields& f, TransformerBlockOptions& o) {
   f("width", o.width);
   f("attention", o.attention);
   f("cross_attention", o.cross_attention);
@@ -97,7 +155,7 @@ void fields(auto& f, TransformerBlockOptions& o) {
   f("dropout", o.dropout);
 }
 
-void fields(auto& f, TransformerStackOptions& o) {
+inline void fields(Fields& f, TransformerStackOptions& o) {
   f("width", o.width);
   f("layers", o.layers);
   f("block", o.block);
@@ -106,7 +164,7 @@ void fields(auto& f, TransformerStackOptions& o) {
   f("recompute", o.recompute);
 }
 
-void fields(auto& f, TokenEmbeddingOptions& o) {
+inline void fields(Fields& f, TokenEmbeddingOptions& o) {
   f("vocabulary", o.vocabulary);
   f("context", o.context);
   f("width", o.width);
@@ -114,7 +172,7 @@ void fields(auto& f, TokenEmbeddingOptions& o) {
   f("dropout", o.dropout);
 }
 
-void fields(auto& f, TransformerOptions& o) {
+inline void fields(Fields& f, TransformerOptions& o) {
   f("vocabulary", o.vocabulary);
   f("context", o.context);
   f("width", o.width);
@@ -129,12 +187,12 @@ void fields(auto& f, TransformerOptions& o) {
   f("recompute", o.recompute);
 }
 
-void fields(auto& f, SequenceOptions& o) {
+inline void fields(Fields& f, SequenceOptions& o) {
   f("vocabulary", o.vocabulary);
   f("context", o.context);
 }
 
-void fields(auto& f, EncoderDecoderOptions& o) {
+inline void fields(Fields& f, EncoderDecoderOptions& o) {
   f("source", o.source);
   f("target", o.target);
   f("width", o.width);
@@ -150,25 +208,25 @@ void fields(auto& f, EncoderDecoderOptions& o) {
   f("recompute", o.recompute);
 }
 
-void fields(auto& f, ClassifierOptions& o) {
+inline void fields(Fields& f, ClassifierOptions& o) {
   f("encoder", o.encoder);
   f("classes", o.classes);
   f("pooling", o.pooling);
 }
 
-void fields(auto& f, PoolingSettings& o) {
+inline void fields(Fields& f, PoolingSettings& o) {
   f("kind", o.kind);
   f("width", o.width);
 }
 
-void fields(auto& f, TaggerOptions& o) {
+inline void fields(Fields& f, TaggerOptions& o) {
   f("encoder", o.encoder);
   f("tags", o.tags);
 }
 
 // ---- recurrent layers ---------------------------------------------------------------------------
 
-void fields(auto& f, RNNOptions& o) {
+inline void fields(Fields& f, RNNOptions& o) {
   f("input", o.input);
   f("hidden", o.hidden);
   f("layers", o.layers);
@@ -178,7 +236,7 @@ void fields(auto& f, RNNOptions& o) {
   f("nonlinearity", o.nonlinearity);
 }
 
-void fields(auto& f, RecurrentDirection::Options& o) {
+inline void fields(Fields& f, RecurrentDirection::Options& o) {
   f("kind", o.kind);
   f("input", o.input);
   f("hidden", o.hidden);
@@ -187,7 +245,7 @@ void fields(auto& f, RecurrentDirection::Options& o) {
   f("nonlinearity", o.nonlinearity);
 }
 
-void fields(auto& f, RecurrentEncoderDecoderOptions& o) {
+inline void fields(Fields& f, RecurrentEncoderDecoderOptions& o) {
   f("source_vocabulary", o.source_vocabulary);
   f("target_vocabulary", o.target_vocabulary);
   f("width", o.width);

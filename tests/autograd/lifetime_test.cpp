@@ -111,7 +111,7 @@ TEST(Lifetime, TrainingStepsLeaveNothingBehind) {
 
 TEST(Lifetime, FailedCallsLeaveNothingBehind) {
   expect_no_leak([] {
-    Tensor x = leaf({1, 2, 3});
+    Tensor x = leaf({1, 2, 3}, Dtype::f32);
     const Tensor h = exp(x);
     EXPECT_EQ(error_of([&] {
                 add(h, tensor({1, 2}));

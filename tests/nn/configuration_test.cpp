@@ -62,7 +62,7 @@ std::string all_headers() {
 TEST(Configuration, KnowsEveryField) {
   const std::string listed = tests::read_text(RAPT_SOURCE_DIR "/nn/detail/fields.h");
   const std::string headers = all_headers();
-  const std::regex function("void fields\\(auto& f, ([\\w:]+)& o\\) \\{([^}]*)\\}");
+  const std::regex function("void fields\\(Fields& f, ([\\w:]+)& o\\) \\{([^}]*)\\}");
   size_t structs = 0;
   for (std::sregex_iterator it(listed.begin(), listed.end(), function), end; it != end; ++it) {
     const std::string name = (*it)[1].str(), body = (*it)[2].str();

@@ -14,8 +14,6 @@ inline Tensor normal(const Shape& shape, uint64_t seed = 1) {
 inline Tensor leaf(const NestedNumbers& values, Dtype dtype = Dtype::f64) {
   return tensor(values, dtype).set_requires_grad();
 }
-/// A copy of x that does.
-inline Tensor leaf(const Tensor& x) { return x.clone().set_requires_grad(); }
 /// Draws that do.
 inline Tensor normal_leaf(const Shape& shape, uint64_t seed = 1) {
   return normal(shape, seed).set_requires_grad();

@@ -11,17 +11,13 @@
 #include <vector>
 
 #include "../../support/definitions.h"
+#include "../../support/inputs.h"
 #include "rapt/rapt.h"
 
 // The lines call their tensors x, q, k and v as the page does, wherever they stand.
 #pragma GCC diagnostic ignored "-Wshadow"
 
 namespace rapt::tests {
-
-inline Tensor normal(const Shape& shape, uint64_t seed) {
-  Rng rng(seed);
-  return rng.normal(shape, 0, 1, Dtype::f64);
-}
 
 /// f64, with drawn parameters: what starts as 0 or 1 would hide mistakes.
 template <class Layer>
