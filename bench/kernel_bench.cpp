@@ -162,6 +162,50 @@ void add_masks() {
   }
 }
 
+/// Causal, with each kind of score and of positions: beside attention/T2048 and additive's T512, by the
+/// same pairs.
+void add_scores() {
+  constexpr int64_t heads = 4, d = 32;
+  const auto add_score = [&](const std::string& name, int64_t length, const Shape& weight,
+                             std::function<Tensor(const Tensors&)> f) {
+    const double product = 2 * size({heads, d}) * size({length, length + 1}) / 2;
+    const Shape shape = {1, heads, length, d};
+    std::vector<Shape> inputs = {shape, shape, shape};
+    if (weight.rank() > 0) inputs.push_back(weight);
+    add_both(text("scored_attention/", name, "/T", length), inputs, {.flop = 2 * product},
+             {.flop = 4 * product}, std::move(f));
+  };
+  const auto with = [](const Tensors& in, const Score& score) {
+    return attention(in[0], in[1], in[2], {.mask = Mask::causal(), .score = score});
+  };
+  constexpr int64_t length = 2048;
+  add_score("scaled_dot", length, {}, [=](const Tensors& in) { return with(in, Score()); });
+  add_score("soft_cap", length, {}, [=](const Tensors& in) {
+    return with(in, Score::scaled_dot({.soft_cap = 30.0}));
+  });
+  const Tensor slopes = nn::alibi_slopes(heads);
+  add_score("alibi", length, {}, [=](const Tensors& in) {
+    return with(in, Score().with_relative_bias(nn::alibi(slopes, length, length)));
+  });
+  add_score("cosine", length, {heads, 1, 1},
+            [=](const Tensors& in) { return with(in, Score::cosine(in[3])); });
+  add_score("prefix", length, {}, [](const Tensors& in) {
+    const Mask prefix = Mask::prefix(from_values<int64_t>({64}));
+    return attention(in[0], in[1], in[2], {.mask = prefix});
+  });
+  // T5's buckets and Shaw's vectors, with the gradients of both.
+  Rng rng(3);
+  const nn::RelativeBias buckets({.heads = heads, .causal = true}, rng);
+  add_score("t5", length, {}, [=](const Tensors& in) {
+    return with(in, Score().with_relative_bias(buckets(length, length)));
+  });
+  const nn::RelativeKeys keys({.head_width = d}, rng);
+  add_score("shaw", length, {}, [=](const Tensors& in) { return with(in, keys(in[0])); });
+  add_score("scaled_dot", 512, {}, [=](const Tensors& in) { return with(in, Score()); });
+  add_score("additive", 512, {heads, d},
+            [=](const Tensors& in) { return with(in, Score::additive(in[3])); });
+}
+
 void add_losses() {
   for (const auto& [rows, classes] :
        {std::pair<int64_t, int64_t>{1024, 32}, {2048, 65}, {256, 50257}}) {
@@ -258,6 +302,7 @@ int main(int argc, char** argv) {
   add_products();
   add_rows();
   add_attention();
+  add_scores();
   add_masks();
   add_losses();
   add_adamw();
