@@ -162,8 +162,8 @@ void add_masks() {
   }
 }
 
-/// Causal, with each kind of score and of positions: beside attention/T2048 and additive's T512, by the
-/// same pairs.
+/// Causal, with each kind of score and of positions: beside attention/T2048 and additive's T512, by
+/// the same pairs.
 void add_scores() {
   constexpr int64_t heads = 4, d = 32;
   const auto add_score = [&](const std::string& name, int64_t length, const Shape& weight,
@@ -180,9 +180,8 @@ void add_scores() {
   };
   constexpr int64_t length = 2048;
   add_score("scaled_dot", length, {}, [=](const Tensors& in) { return with(in, Score()); });
-  add_score("soft_cap", length, {}, [=](const Tensors& in) {
-    return with(in, Score::scaled_dot({.soft_cap = 30.0}));
-  });
+  add_score("soft_cap", length, {},
+            [=](const Tensors& in) { return with(in, Score::scaled_dot({.soft_cap = 30.0})); });
   const Tensor slopes = nn::alibi_slopes(heads);
   add_score("alibi", length, {}, [=](const Tensors& in) {
     return with(in, Score().with_relative_bias(nn::alibi(slopes, length, length)));

@@ -200,6 +200,102 @@ TEST_P(SteadyTraining, BlocksThatRunAgain) {
   expect_steady([&] { training(); });
 }
 
+// ---- every model --------------------------------------------------------------------------------
+
+/// Steps of any model, whose loss is given.
+template <class Loss>
+void expect_steady_training(const nn::Module& model, Loss loss) {
+  const NamedTensors parameters = model.parameters();
+  optim::AdamW adam{optim::decay_groups(parameters, 0.01)};
+  expect_steady([&] {
+    adam.zero_grad();
+    loss().backward();
+    optim::clip_grad_norm(parameters, 0.1);
+    adam.step();
+  });
+}
+
+std::vector<nn::MultiHeadAttentionOptions> attentions() {
+  using Options = nn::MultiHeadAttentionOptions;
+  using Positions = nn::AttentionPositions;
+  std::vector<Options> all;
+  for (const nn::ScoreKind score : {nn::ScoreKind::dot, nn::ScoreKind::bilinear,
+                                    nn::ScoreKind::additive, nn::ScoreKind::cosine}) {
+    all.push_back({.heads = 4, .score = score});
+  }
+  for (const Positions& where :
+       {Positions::alibi(), Positions::relative_bias(8, 20), Positions::relative_keys(4)}) {
+    all.push_back({.heads = 4, .positions = where});
+  }
+  all.push_back({.heads = 4,
+                 .key_value_heads = 2,
+                 .soft_cap = 20,
+                 .query_key_norm = nn::NormKind::rms,
+                 .window = 5,
+                 .sink = true,
+                 .gate = true,
+                 .value_residual = true});
+  return all;
+}
+
+TEST_P(SteadyTraining, EveryAttention) {
+  for (const nn::MultiHeadAttentionOptions& attention : attentions()) {
+    SCOPED_TRACE(text("score ", static_cast<int>(attention.score), ", positions ",
+                      static_cast<int>(attention.positions.kind)));
+    Training training(small({.block = {.attention = attention}}));
+    expect_steady([&] { training(); });
+  }
+}
+
+TEST_P(SteadyTraining, AnEncoderAndADecoder) {
+  Rng rng(1);
+  const nn::EncoderDecoder model(
+      {.source = {17, 24}, .target = {19, 24}, .width = 32, .dropout = 0.1}, rng);
+  const Tensor source = rng.integers(0, 17, {8, 11}), target = rng.integers(0, 19, {8, 9});
+  const Tensor lengths = rng.integers(1, 12, {8});
+  expect_steady_training(model, [&] {
+    return cross_entropy(model(source, target, {.lengths = lengths}), target,
+                         {.label_smoothing = 0.1})
+        .mean();
+  });
+}
+
+TEST_P(SteadyTraining, ClassifiersAndATagger) {
+  Rng rng(1);
+  const Tensor ids = rng.integers(0, 17, {8, 11}), lengths = rng.integers(1, 12, {8});
+  const Tensor classes = rng.integers(0, 3, {8}), tags = rng.integers(0, 3, {8, 11});
+  for (const nn::PoolingKind pooling : {nn::PoolingKind::first, nn::PoolingKind::mean,
+                                        nn::PoolingKind::max, nn::PoolingKind::attention}) {
+    SCOPED_TRACE(static_cast<int>(pooling));
+    const nn::Classifier model({.encoder = small({}), .classes = 3, .pooling = pooling}, rng);
+    expect_steady_training(
+        model, [&] { return cross_entropy(model(ids, {.lengths = lengths}), classes).mean(); });
+  }
+  const nn::Tagger model({.encoder = small({}), .tags = 3}, rng);
+  expect_steady_training(
+      model, [&] { return cross_entropy(model(ids, {.lengths = lengths}), tags).mean(); });
+}
+
+TEST_P(SteadyTraining, RecurrentLayersAndTheirEncoderDecoder) {
+  Rng rng(1);
+  const Tensor x = rng.normal({8, 11, 6}), lengths = rng.integers(0, 12, {8});
+  const nn::RecurrentStackOptions options{
+      .input = 6, .hidden = 8, .layers = 2, .bidirectional = true, .dropout = 0.1};
+  const auto expect_steady_layer = [&](const nn::RecurrentStack& layer) {
+    expect_steady_training(layer, [&] { return sum(layer(x, {.lengths = lengths})); });
+  };
+  expect_steady_layer(
+      nn::RNN({.input = 6, .hidden = 8, .layers = 2, .bidirectional = true, .dropout = 0.1}, rng));
+  expect_steady_layer(nn::LSTM(options, rng));
+  expect_steady_layer(nn::GRU(options, rng));
+  const nn::RecurrentEncoderDecoder model(
+      {.source_vocabulary = 17, .target_vocabulary = 19, .width = 16, .hidden = 16}, rng);
+  const Tensor source = rng.integers(0, 17, {8, 11}), target = rng.integers(0, 19, {8, 9});
+  const Tensor some = rng.integers(1, 12, {8});
+  expect_steady_training(model,
+                         [&] { return cross_entropy(model(source, target, some), target).mean(); });
+}
+
 // Large enough that products, sums and the optimizer are cut up among the threads.
 TEST_P(SteadyTraining, AWiderModel) {
   Training training({.vocabulary = 100, .context = 64, .width = 128, .layers = 1, .dropout = 0.1});

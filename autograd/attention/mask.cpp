@@ -72,7 +72,8 @@ Mask Mask::documents(const Tensor& documents, Align align) {
 
 Mask Mask::of(Function f) {
   if (!f) fail("Mask::of: wanted a function; got an empty one");
-  return Mask({.kind = Part::Kind::function, .f = std::make_shared<const Function>(std::move(f))});
+  return Mask({.kind = Part::Kind::function,
+               .f = std::allocate_shared<Function>(PoolAllocator<Function>(), std::move(f))});
 }
 
 Mask Mask::at(const Tensor& starts) const {

@@ -79,7 +79,8 @@ Score Score::with_relative_bias(const Tensor& bias) const {
 Score Score::then(Function f) const {
   if (!f) fail("Score::then: wanted a function; got an empty one");
   State state = changed();
-  state.functions.push_back(std::make_shared<const Function>(std::move(f)));
+  state.functions.push_back(
+      std::allocate_shared<Function>(PoolAllocator<Function>(), std::move(f)));
   return Score(std::move(state));
 }
 

@@ -1,5 +1,6 @@
 #include "rapt/nn/attention/multi_head.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <tuple>
@@ -224,6 +225,7 @@ Score MultiHeadAttention::score_of(const Tensor& q, int64_t keys, const Tensor& 
 Tensor MultiHeadAttention::slopes_of_kept_heads(Dtype dtype) const {
   const Tensor slopes = alibi_slopes(options().heads, dtype);
   const auto count = static_cast<int64_t>(kept_heads().size());
+  if (count == options().heads && std::ranges::is_sorted(kept_heads())) return slopes;  // all
   return index_select(slopes, 0, from_values(kept_heads(), {count}));
 }
 

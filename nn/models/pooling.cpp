@@ -39,7 +39,9 @@ Tensor Pooling::operator()(const Tensor& x, const Tensor& lengths) const {
     if (own.dtype() != Dtype::i64 || own.shape() != Shape{batch}) {
       fail("Pooling: wanted lengths i64 [", batch, "]; got ", own.dtype(), own.shape());
     }
-    for (const int64_t length : own.values<int64_t>()) {
+    const Tensor dense = own.contiguous();
+    for (int64_t b = 0; b < batch; ++b) {
+      const int64_t length = dense.data<int64_t>()[b];
       if (length < 0 || length > tokens) {
         fail("Pooling: wanted lengths in [0, ", tokens, "], of the tokens given; got ", length);
       }

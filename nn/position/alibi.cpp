@@ -11,14 +11,14 @@ namespace rapt::nn {
 Tensor alibi_slopes(int64_t heads, Dtype dtype) {
   if (heads < 1) fail("alibi_slopes: wanted heads >= 1; got ", heads);
   const auto below = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(heads)));
-  std::vector<double> slopes;
-  const auto add = [&](int64_t h, int64_t of) {
-    const double exponent = -8.0 * static_cast<double>(h) / static_cast<double>(of);
-    slopes.push_back(kernels::portable::pow(2.0, exponent));
+  Tensor slopes = zeros({heads}, Dtype::f64);
+  double* const out = slopes.mutable_data<double>();
+  const auto slope = [](int64_t h, int64_t of) {
+    return kernels::portable::pow(2.0, -8.0 * static_cast<double>(h) / static_cast<double>(of));
   };
-  for (int64_t h = 1; h <= below; ++h) add(h, below);
-  for (int64_t h = 1; static_cast<int64_t>(slopes.size()) < heads; h += 2) add(h, 2 * below);
-  return from_values(slopes, {heads}).to(dtype);
+  for (int64_t h = 0; h < below; ++h) out[h] = slope(h + 1, below);
+  for (int64_t h = below; h < heads; ++h) out[h] = slope(2 * (h - below) + 1, 2 * below);
+  return slopes.to(dtype);
 }
 
 Tensor alibi(const Tensor& slopes, int64_t queries, int64_t keys, const Tensor& starts) {

@@ -39,9 +39,9 @@ const RelativeBiasOptions& checked(const RelativeBiasOptions& o) {
 }
 
 /// The first distance of each bucket of one direction.
-std::vector<double> first_distances(int64_t buckets, int64_t max_distance) {
+PoolVector<double> first_distances(int64_t buckets, int64_t max_distance) {
   const int64_t exact = buckets / 2;
-  std::vector<double> first;
+  PoolVector<double> first;
   for (int64_t b = 0; b < buckets; ++b) {
     const double share = static_cast<double>(b - exact) / static_cast<double>(buckets - exact);
     const double ratio = static_cast<double>(max_distance) / static_cast<double>(exact);
@@ -67,17 +67,20 @@ Tensor RelativeBias::operator()(int64_t queries, int64_t keys, const Tensor& sta
 
 Tensor RelativeBias::buckets_of(const Tensor& distances) const {
   const int64_t each = options_.causal ? options_.buckets : options_.buckets / 2;
-  const std::vector<double> first = first_distances(each, options_.max_distance);
-  std::vector<int64_t> buckets;
-  for (const int64_t distance : distances.values<int64_t>()) {
+  const PoolVector<double> first = first_distances(each, options_.max_distance);
+  Tensor buckets = zeros(distances.shape(), Dtype::i64);
+  int64_t* const out = buckets.mutable_data<int64_t>();
+  const Tensor dense = distances.contiguous();
+  for (int64_t i = 0; i < dense.numel(); ++i) {
+    const int64_t distance = dense.data<int64_t>()[i];
     const bool behind = distance > 0;
     const double far =
         behind && options_.causal ? 0.0 : static_cast<double>(std::abs(distance)) * (1 + 1e-9);
     int64_t bucket = 0;  // the last that begins no later; some begin at a whole number
     while (bucket + 1 < each && first[static_cast<size_t>(bucket + 1)] <= far) ++bucket;
-    buckets.push_back(bucket + (behind && !options_.causal ? each : 0));
+    out[i] = bucket + (behind && !options_.causal ? each : 0);
   }
-  return from_values(buckets, distances.shape());
+  return buckets;
 }
 
 // ---- Shaw --------------------------------------------------------------------------------------

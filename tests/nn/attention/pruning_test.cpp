@@ -87,6 +87,26 @@ TEST(KeepHeads, IsTheLayerWithTheOthersSwitchedOff) {
   }
 }
 
+// All of them in another order is the same layer.
+TEST(KeepHeads, InAnyOrder) {
+  for (const AttentionPositions& where :
+       {AttentionPositions{}, AttentionPositions::rotary(), AttentionPositions::alibi(),
+        AttentionPositions::relative_bias(8, 6), AttentionPositions::relative_keys(3)}) {
+    SCOPED_TRACE(static_cast<int>(where.kind));
+    Rng rng(4);
+    MultiHeadAttention layer({.width = 12, .heads = 3, .positions = where, .sink = true}, rng);
+    layer.to(Dtype::f64);
+    const Tensor x = rng.normal({2, 7, 12}, 0, 1, Dtype::f64), wanted = layer(x);
+    layer.keep_heads({0, 1, 2});
+    EXPECT_TRUE(layer.configuration().with_prefix("kept").empty());
+    layer.keep_heads({2, 0, 1});
+    EXPECT_TRUE(close(layer(x), wanted, 1e-12));
+    layer.keep_heads({1, 2, 0});
+    EXPECT_TRUE(close(layer(x), wanted, 1e-12));
+    EXPECT_EQ(layer.kept_heads(), (std::vector<int64_t>{0, 1, 2}));
+  }
+}
+
 TEST(KeepHeads, OfAModelThatIsBuiltAnew) {
   for (const AttentionPositions& where :
        {AttentionPositions{}, AttentionPositions::rotary(), AttentionPositions::alibi(),
