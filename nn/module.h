@@ -28,6 +28,9 @@ namespace rapt::nn {
 /// a layer may be moved freely. A copy of a layer aliases it, like a copy of a Tensor: the same
 /// elements, names and mode.
 ///
+/// A member that another tensor is put in the place of is no longer what parameters() lists: write
+/// into it (copy_from). check_gradient_flow(parameters(), loss) tells, as of a forgotten child().
+///
 /// Names are dotted paths: a parameter "weight" of a child "up" is "up.weight".
 ///
 /// A layer's forward pass is const and changes nothing of the layer but the streams that it draws

@@ -5,9 +5,13 @@
 #include <limits>
 
 #include "../reference/reference.h"
+#include "rapt/nn/linear.h"
+#include "rapt/nn/models/stack.h"
 
 namespace rapt::nn {
 namespace {
+
+using reference::error_of;
 
 Tensor with_gradient(const Tensor& gradient) {
   Tensor parameter = ones(gradient.shape(), gradient.dtype());
@@ -49,6 +53,64 @@ TEST(GradientFlow, SeesWhatBackwardDid) {
   sum(a * b * 0.0 + a).backward();
   const GradientFlow flow = check_gradient_flow({{"a", a}, {"b", b}, {"c", c}});
   EXPECT_EQ(flow.text, "no gradient: c\ngradient of zeros: b");
+}
+
+/// Two maps, of which one may be forgotten.
+class TwoMaps : public Module {
+ public:
+  TwoMaps(bool forgets, Rng& rng)
+      : first(child("first", Linear(3, 4, rng))), second(4, 2, rng, {.bias = false}) {
+    if (!forgets) child("second", second);
+  }
+  Tensor operator()(const Tensor& x) const { return second(tanh(first(x))); }
+  Linear first, second;
+};
+
+TEST(GradientFlow, NamesWhatTheLossTrainsAndTheModelDoesNotHave) {
+  Rng rng(1);
+  const Tensor x = rng.normal({5, 3});
+  const auto text_of = [&](const TwoMaps& model) {
+    return check_gradient_flow(model.parameters(), sum(square(model(x)))).text;
+  };
+  TwoMaps model(false, rng);
+  EXPECT_EQ(text_of(model), "");
+  EXPECT_FALSE(model.first.weight.grad().defined()) << "it changes nothing";
+  EXPECT_EQ(text_of(TwoMaps(true, rng)),
+            "trained by the loss, but none of the parameters: f32[2, 4] of linear");
+  // A tensor in the place of the layer's own, which asks for a gradient or does not.
+  const Tensor own = model.first.weight;
+  model.first.weight = ones({4, 3});
+  EXPECT_EQ(text_of(model), "no gradient: first.weight");
+  model.first.weight = ones({4, 3}).set_requires_grad();
+  EXPECT_EQ(text_of(model),
+            "no gradient: first.weight\n"
+            "trained by the loss, but none of the parameters: f32[4, 3] of linear");
+  model.first.weight = own;
+  EXPECT_EQ(text_of(model), "");
+  // The loss has its graph still.
+  const Tensor loss = sum(square(model(x)));
+  check_gradient_flow(model.parameters(), loss);
+  loss.backward();
+  EXPECT_EQ(check_gradient_flow(model.parameters()).text, "");
+}
+
+TEST(GradientFlow, SeesThroughBlocksThatRunAgain) {
+  Rng rng(2);
+  const TransformerStack stack(
+      {.width = 8, .layers = 2, .block = {.attention = {.heads = 2}}, .recompute = true}, rng);
+  const Tensor x = rng.normal({1, 4, 8});
+  const GradientFlow flow =
+      check_gradient_flow(stack.parameters(), sum(square(stack(x, {.mask = Mask::causal()}))));
+  EXPECT_EQ(flow.missing, std::vector<std::string>{});
+  EXPECT_EQ(flow.unlisted, std::vector<std::string>{});
+}
+
+TEST(GradientFlow, WantsALoss) {
+  EXPECT_EQ(error_of([] { check_gradient_flow({}, ones({2})); }),
+            "check_gradient_flow: wanted a loss of one element that has a graph; got f32[2]");
+  EXPECT_EQ(error_of([] { check_gradient_flow({}, Tensor()); }),
+            "check_gradient_flow: wanted a loss of one element that has a graph; got an undefined "
+            "tensor");
 }
 
 }  // namespace
