@@ -214,11 +214,6 @@ inline void fields(Fields& f, ClassifierOptions& o) {
   f("pooling", o.pooling);
 }
 
-inline void fields(Fields& f, PoolingSettings& o) {
-  f("kind", o.kind);
-  f("width", o.width);
-}
-
 inline void fields(Fields& f, TaggerOptions& o) {
   f("encoder", o.encoder);
   f("tags", o.tags);

@@ -5,7 +5,7 @@
 
 #include "rapt/autograd/attention/attention.h"
 #include "rapt/autograd/ops.h"
-#include "rapt/nn/detail/configuration.h"
+#include "rapt/nn/detail/fields.h"
 #include "rapt/nn/models/detail/parts.h"
 
 namespace rapt::nn {
@@ -20,7 +20,9 @@ Tensor counting(const Tensor& lengths, int64_t tokens) {
 
 Pooling::Pooling(PoolingKind kind, int64_t width, Rng& rng) : kind_(kind), width_(width) {
   if (width < 1) fail("Pooling: wanted width >= 1; got ", width);
-  configure(detail::values_of(detail::PoolingSettings{kind, width}));
+  Values settings;
+  settings.set("kind", detail::names_of(kind)[static_cast<size_t>(kind)]);
+  configure(settings);
   if (kind != PoolingKind::attention) return;
   const double bound = 1 / std::sqrt(static_cast<double>(width));
   weight = parameter("weight", rng.uniform({width, width}, -bound, bound));

@@ -13,13 +13,6 @@ enum class PoolingKind {
   attention,  ///< their sum, weighted by softmax(w . tanh(x W^T + b)) (arXiv:1703.03130)
 };
 
-namespace detail {
-struct PoolingSettings {  // of which a configuration tells
-  PoolingKind kind = PoolingKind::mean;
-  int64_t width = 0;
-};
-}  // namespace detail
-
 /// One vector for a sequence.   x [B, T, width] -> [B, width]; a sequence of no tokens gives 0
 ///
 /// lengths i64 [B]: the first lengths[b] count, the others are padding and have no say.
