@@ -16,11 +16,13 @@ PoolVector<LeafUse> leaves_behind(const Tensor& y) {
     if (node && seen.insert(node).second) nodes.push_back(node);
   };
   meet(impl.node.get());
-  for (size_t i = 0; i < nodes.size(); ++i) {
-    for (const Edge& edge : nodes[i]->inputs) {
+  size_t at = 0;
+  while (at < nodes.size()) {  // which grows
+    const Node* const node = nodes[at++];
+    for (const Edge& edge : node->inputs) {
       meet(edge.node.get());
       if (edge.leaf && seen.insert(edge.leaf.get()).second) {
-        leaves.push_back({edge.leaf, nodes[i]->op});
+        leaves.push_back({edge.leaf, node->op});
       }
     }
   }

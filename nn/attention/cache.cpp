@@ -194,6 +194,7 @@ void KeyValueCache::select(const std::vector<int64_t>& rows) {
 /// Beams of one source attend to one memory: then nothing is to be done.
 void KeyValueCache::Body::select_memories(const std::vector<int64_t>& from) {
   std::vector<int64_t> now;
+  now.reserve(from.size());
   for (const int64_t row : from) now.push_back(memories[index(row)]);
   if (now == memories) return;
   memories = std::move(now);

@@ -246,6 +246,7 @@ void MultiHeadAttention::keep_heads(const std::vector<int64_t>& kept) {
   keep(sink, 0, heads_left);
   if (relative_bias) keep(relative_bias->weight, 1, heads_left);
   std::vector<int64_t> as_built;
+  as_built.reserve(kept.size());
   for (const int64_t head : kept) {
     as_built.push_back(kept_heads()[static_cast<size_t>(head)]);
   }

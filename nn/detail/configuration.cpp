@@ -87,9 +87,9 @@ class Reader final : public Fields {
     field.clear();
     for (const std::string& word : words_of(values_.text(full(name)))) {
       if (word == unset) {
-        field.push_back(std::nullopt);
+        field.emplace_back(std::nullopt);
       } else {
-        field.push_back(integer_of(full(name), word));
+        field.emplace_back(integer_of(full(name), word));
       }
     }
   }
