@@ -42,7 +42,7 @@ FeedForward::FeedForward(const FeedForwardOptions& options, Rng& rng)
       activation_(options.activation) {
   FeedForwardOptions filled = options;
   filled.hidden = hidden_width(options);
-  configure(detail::values_of(filled));
+  configure_with_layers(detail::values_of(filled));
   if (options.gated) {
     gate = child("gate", Linear(options.width, hidden_width(options), rng, {.bias = options.bias}));
   }

@@ -54,7 +54,9 @@ GradientFlow check_gradient_flow(const NamedTensors& parameters, const Tensor& l
          loss.defined() ? text(loss.dtype(), loss.shape()) : "an undefined tensor");
   }
   Tensors wanted;
-  for (const auto& [name, parameter] : parameters) wanted.push_back(parameter);
+  for (const auto& [name, parameter] : parameters) {
+    if (parameter.requires_grad()) wanted.push_back(parameter);
+  }
   const Tensors gradients = grad({loss}, wanted, {.retain_graph = true, .allow_unused = true});
   const PoolVector<LeafUse> behind = leaves_behind(loss);
   const auto is_behind = [&](const Tensor& parameter) {
@@ -63,6 +65,10 @@ GradientFlow check_gradient_flow(const NamedTensors& parameters, const Tensor& l
   };
   GradientFlow flow;
   for (size_t i = 0; const auto& [name, parameter] : parameters) {
+    if (!parameter.requires_grad()) {
+      add(flow, name, Tensor());
+      continue;
+    }
     const Tensor& gradient = gradients[i++];  // zeros if it has no say
     const bool is_unused = !is_behind(parameter) && count_nonzero(gradient).item() == 0;
     add(flow, name, is_unused ? Tensor() : gradient);

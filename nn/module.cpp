@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
 #include <vector>
 
 #include "rapt/autograd/assign.h"
@@ -78,14 +77,14 @@ struct Module::Registry {
     }
   }
 
-  /// What this one and those below say. Beneath one that was configured, only what has changed.
+  /// What this one and those below say. Beneath one that covers them, only what has changed.
   void add_configuration(const std::string& prefix, bool is_covered, Values& out) const {
-    if (settings && !is_covered) out.set_all(prefix, *settings);
+    if (!is_covered) out.set_all(prefix, settings);
     out.set_all(prefix, changes);
     for (const Entry& entry : entries) {
       if (!entry.child) continue;
       entry.child->add_configuration(entry.child->is_part ? prefix : prefix + entry.name + ".",
-                                     is_covered || settings.has_value(), out);
+                                     is_covered || covers_layers, out);
     }
   }
 
@@ -98,9 +97,9 @@ struct Module::Registry {
 
   std::vector<Entry> entries;
   bool training = true;
-  std::optional<Values> settings;
-  Values changes;
-  bool is_part = false;  // of the layer that has it, by whose name it goes
+  Values settings, changes;
+  bool covers_layers = false;  // the settings tell of the layers below
+  bool is_part = false;        // of the layer that has it, by whose name it goes
 };
 
 /// A layer that runs.
@@ -247,6 +246,11 @@ Values Module::configuration() const {
 }
 
 void Module::configure(Values settings) { registry_->settings = std::move(settings); }
+
+void Module::configure_with_layers(Values settings) {
+  configure(std::move(settings));
+  registry_->covers_layers = true;
+}
 
 void Module::reconfigure(std::string_view name, std::string_view value) {
   registry_->changes.set(name, value);

@@ -51,8 +51,8 @@ class Module {
   /// How this layer is built, as far as its tensors' shapes do not say it: of rapt's models and
   /// layers, the options that are not as by default, named as their fields ("block.norm"), and the
   /// heads that are left ("blocks.0.attention.kept_heads"); of a layer of the user's, what
-  /// configure() was given, or, without it, what the layers below say, behind their paths. A model
-  /// is built anew from it. Goes with parameters() and state().
+  /// configure() was given and what the layers below say, behind their paths. A model of rapt's is
+  /// built anew from it. Goes with parameters() and state().
   Values configuration() const;
 
   /// All that a later run needs to go on from here: parameters, buffers (both as handles, not
@@ -106,8 +106,10 @@ class Module {
   /// A stream of random numbers that is part of the state.
   std::shared_ptr<Rng> stream(std::string name, Rng rng);
 
-  /// What configuration() says of this layer and of all below.
+  /// What configuration() says of this layer, beside what the layers below say.
   void configure(Values settings);
+  /// The same, for settings that tell how the layers below are built, too: those say nothing more.
+  void configure_with_layers(Values settings);
   /// One more setting, for all copies; said beside those of a layer above that was configured.
   void reconfigure(std::string_view name, std::string_view value);
 

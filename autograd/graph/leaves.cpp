@@ -1,7 +1,5 @@
 #include "rapt/autograd/graph/leaves.h"
 
-#include <algorithm>
-
 #include "rapt/autograd/graph/pool_map.h"
 
 namespace rapt {

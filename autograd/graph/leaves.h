@@ -12,7 +12,7 @@ struct LeafUse {
   const char* op = "";
 };
 
-/// The leaves behind y, each once, the youngest use first. What recompute will compute is not there
+/// The leaves behind y, each once. What recompute will compute is not there
 /// yet: the leaves that its function alone sees are not found.
 PoolVector<LeafUse> leaves_behind(const Tensor& y);
 

@@ -129,7 +129,7 @@ MultiHeadAttention::MultiHeadAttention(const Filled& filled, Rng& rng)
       weights(child("weights", Probe())),
       body_(std::make_shared<Body>(Body{filled.options, range(filled.options.heads)})) {
   const MultiHeadAttentionOptions& o = filled.options;
-  configure(detail::values_of(o));
+  configure_with_layers(detail::values_of(o));
   if (o.query_key_norm) {
     query_norm = child("query_norm", Norm(*o.query_key_norm, o.head_width));
     key_norm = child("key_norm", Norm(*o.query_key_norm, o.head_width));

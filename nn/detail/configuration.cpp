@@ -192,12 +192,12 @@ RAPT_OF_LAYER(FeedForwardOptions)
 RAPT_OF_LAYER(TransformerBlockOptions)
 RAPT_OF_LAYER(TransformerStackOptions)
 RAPT_OF_LAYER(TokenEmbeddingOptions)
+RAPT_OF_LAYER(RNNOptions)
 RAPT_OF_LAYER(RecurrentDirection::Options)
 RAPT_OF_MODEL(TransformerOptions)
 RAPT_OF_MODEL(EncoderDecoderOptions)
 RAPT_OF_MODEL(ClassifierOptions)
 RAPT_OF_MODEL(TaggerOptions)
-RAPT_OF_MODEL(RNNOptions)
 RAPT_OF_MODEL(RecurrentEncoderDecoderOptions)
 #undef RAPT_OF_LAYER
 #undef RAPT_OF_MODEL

@@ -49,7 +49,7 @@ TransformerBlock::TransformerBlock(const Filled& filled, Rng& rng)
       dropout(*filled.options.dropout, rng),
       options_(filled.options) {
   options_.attention = attention.options();
-  configure(detail::values_of(options_));
+  configure_with_layers(detail::values_of(options_));
   if (options_.cross_attention) {
     cross_norm = child("cross_norm", Norm(options_.norm, options_.width));
     cross_attention = child("cross_attention", MultiHeadAttention(cross_options(options_), rng));

@@ -22,7 +22,7 @@ Classifier::Classifier(const ClassifierOptions& o, Rng& rng)
                                 at_least_1("Classifier: wanted classes", o.classes), rng))),
       options_(o) {
   options_.encoder = encoder.options();
-  configure(detail::values_of("Classifier", options_));
+  configure_with_layers(detail::values_of("Classifier", options_));
 }
 
 Classifier::Classifier(const Values& configuration, Rng& rng)
@@ -40,7 +40,7 @@ Tagger::Tagger(const TaggerOptions& o, Rng& rng)
       head(child("head", Linear(o.encoder.width, at_least_1("Tagger: wanted tags", o.tags), rng))),
       options_(o) {
   options_.encoder = encoder.options();
-  configure(detail::values_of("Tagger", options_));
+  configure_with_layers(detail::values_of("Tagger", options_));
 }
 
 Tagger::Tagger(const Values& configuration, Rng& rng)

@@ -12,7 +12,7 @@ DecoderOnly::DecoderOnly(const TransformerOptions& o, Rng& rng)
       stack(part(TransformerStack(stack_options(o), rng))),
       options_(filled_in(o, embedding, stack)) {
   if (!o.tie_weights) head = child("head", Linear(o.width, o.vocabulary, rng, {.bias = false}));
-  configure(detail::values_of("DecoderOnly", options_));
+  configure_with_layers(detail::values_of("DecoderOnly", options_));
   embedding.initialize(o.stddev, rng);
   stack.initialize(o.stddev, rng);
   if (head) initialize_normal(head->weight, o.stddev, rng);

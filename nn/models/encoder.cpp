@@ -12,7 +12,7 @@ Encoder::Encoder(const TransformerOptions& o, Rng& rng)
       stack(part(TransformerStack(stack_options(o), rng))),
       options_(filled_in(o, embedding, stack)) {
   if (o.tie_weights) fail("Encoder: wanted no tied weights, as it has no head");
-  configure(detail::values_of("Encoder", options_));
+  configure_with_layers(detail::values_of("Encoder", options_));
   embedding.initialize(o.stddev, rng);
   stack.initialize(o.stddev, rng);
 }

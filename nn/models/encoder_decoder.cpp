@@ -57,7 +57,7 @@ EncoderDecoder::EncoderDecoder(const EncoderDecoderOptions& o, Rng& rng)
   options_.decoder_layers = decoder.options().layers;
   options_.positions = target.options().positions;
   options_.final_norm = encoder.options().final_norm;
-  configure(detail::values_of("EncoderDecoder", options_));
+  configure_with_layers(detail::values_of("EncoderDecoder", options_));
   if (!o.tie_weights) {
     head = child("head", Linear(o.width, o.target.vocabulary, rng, {.bias = false}));
     initialize_normal(head->weight, o.stddev, rng);

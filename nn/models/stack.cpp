@@ -44,7 +44,7 @@ TransformerStack::TransformerStack(const TransformerStackOptions& options, Rng& 
   options_.block = blocks.front().options();
   options_.block.attention.window = options.block.attention.window;
   options_.block.attention.value_residual = options.block.attention.value_residual;
-  configure(detail::values_of(options_));
+  configure_with_layers(detail::values_of(options_));
 }
 
 void TransformerStack::initialize(double stddev, Rng& rng) {

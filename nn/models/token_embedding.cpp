@@ -26,7 +26,7 @@ TokenEmbedding::TokenEmbedding(const TokenEmbeddingOptions& options, Rng& rng)
     : tokens(child("tokens", Embedding(checked(options).vocabulary, options.width, rng))),
       dropout(child("dropout", Dropout(options.dropout, rng))),
       options_(options) {
-  configure(detail::values_of(options));
+  configure_with_layers(detail::values_of(options));
   if (options.positions == Positions::learned) {
     positions = child("positions", LearnedPositions(options.context, options.width, rng));
   } else if (options.positions == Positions::sinusoidal) {

@@ -59,7 +59,7 @@ RecurrentEncoderDecoder::RecurrentEncoderDecoder(const Filled& filled, Rng& rng)
           child("readout", Linear(3 * options_.hidden + options_.width, 2 * options_.hidden, rng))),
       head(child("head", Linear(options_.hidden, options_.target_vocabulary, rng))),
       dropout(child("dropout", Dropout(options_.dropout, rng))) {
-  configure(detail::values_of("RecurrentEncoderDecoder", options_));
+  configure_with_layers(detail::values_of("RecurrentEncoderDecoder", options_));
   const double bound = 1 / std::sqrt(static_cast<double>(options_.score));
   score = parameter("score", rng.uniform({options_.score}, -bound, bound));
 }

@@ -64,7 +64,7 @@ class States {
 }  // namespace
 
 RecurrentDirection::RecurrentDirection(const Options& options, Rng& rng) : options_(options) {
-  configure(detail::values_of(options));
+  configure_with_layers(detail::values_of(options));
   const int64_t hidden = options.hidden, rows = gates_of(options.kind) * hidden;
   const double bound = 1 / std::sqrt(static_cast<double>(hidden));
   const auto initial = [&](const Shape& shape) { return rng.uniform(shape, -bound, bound); };
@@ -128,9 +128,9 @@ RecurrentStack::RecurrentStack(const char* name, RecurrentKind kind,
       name_(name),
       kind_(kind),
       options_(options) {
-  configure(detail::values_of(
-      name, RNNOptions{options.input, options.hidden, options.layers, options.bidirectional,
-                       options.dropout, options.bias, nonlinearity}));
+  configure_with_layers(detail::values_of(RNNOptions{options.input, options.hidden, options.layers,
+                                                     options.bidirectional, options.dropout,
+                                                     options.bias, nonlinearity}));
   const int64_t directions = options.bidirectional ? 2 : 1;
   for (int64_t i = 0; i < options.layers; ++i) {
     const int64_t input = i == 0 ? options.input : directions * options.hidden;

@@ -321,6 +321,20 @@ TEST(Configuration, OfAUsersModelIsThatOfItsLayers) {
   EXPECT_EQ(error_of([&] { fine.load_state(mine.state()); }),
             "load_state: these are weights of another configuration; nothing was loaded\n"
             "  norm.eps: wanted 0.001; got 1e-05");
+  // What a layer says of itself does not hide what those below say.
+  class Wrapped : public Module {
+   public:
+    Wrapped(int64_t heads, Rng& rng)
+        : inner(child("inner", Mine({.width = 8, .heads = heads}, 1e-5, rng))) {
+      configure({{"scale", "2"}});
+    }
+    Mine inner;
+  };
+  Wrapped two_heads(2, rng), four_heads(4, rng);
+  EXPECT_NE(error_of([&] {
+              two_heads.load_state(four_heads.state());
+            }).find("inner.attention.heads: wanted 2; got 4"),
+            std::string::npos);
   Scaled one(2, rng), half(0.5, rng), also_half(0.5, rng);
   EXPECT_EQ(error_of([&] { one.load_state(half.state()); }),
             "load_state: these are weights of another configuration; nothing was loaded\n"

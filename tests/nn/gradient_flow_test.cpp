@@ -105,6 +105,12 @@ TEST(GradientFlow, SeesThroughBlocksThatRunAgain) {
   EXPECT_EQ(flow.unlisted, std::vector<std::string>{});
 }
 
+TEST(GradientFlow, ListsWhatAsksForNoGradientAsMissing) {
+  const Tensor w = ones({2}).set_requires_grad(), frozen = ones({2});
+  EXPECT_EQ(check_gradient_flow({{"frozen", frozen}, {"w", w}}, sum(w * frozen)).text,
+            "no gradient: frozen");
+}
+
 TEST(GradientFlow, WantsALoss) {
   EXPECT_EQ(error_of([] { check_gradient_flow({}, ones({2})); }),
             "check_gradient_flow: wanted a loss of one element that has a graph; got f32[2]");
