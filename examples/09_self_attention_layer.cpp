@@ -27,7 +27,7 @@ class Averager : public nn::Module {
 
   // x [N, T, width] -> the same
   Tensor operator()(const Tensor& x) const {
-    return attention(x, x, x, Mask::causal().allowed({}, x.size(1), x.size(1)));
+    return attention(x, x, x, Mask::causal().allowed({1, 1}, x.size(1), x.size(1)));
   }
 
   nn::SelfAttention attention;

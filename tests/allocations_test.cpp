@@ -314,7 +314,7 @@ TEST_P(SteadyTraining, ALayerOfOnesOwn) {
     const Tensor mean_so_far =
         matmul(seen.to(Dtype::f32) / sum(seen.to(Dtype::f32), -1, {.keepdim = true}), x);
     adam.zero_grad();
-    mse_loss(layer(x, x, x, seen), mean_so_far).mean().backward();
+    mse_loss(layer(x, x, x, reshape(seen, {1, 1, 10, 10})), mean_so_far).mean().backward();
     optim::clip_grad_value(parameters, 0.01);
     adam.step();
   });

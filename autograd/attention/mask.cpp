@@ -14,6 +14,12 @@ void check_lengths(const char* function, const Tensor& lengths) {
   require_dtype(function, "lengths", lengths, Dtype::i64);
 }
 
+void check_tensor(const char* function, const Tensor& tensor) {
+  if (tensor.dtype() != Dtype::i64) return;
+  fail(function, ": wanted b8 (true = may attend), f32 or f64 (added to the scores); got i64",
+       tensor.shape(), " (Mask::lengths takes lengths)");
+}
+
 }  // namespace
 
 Mask::Mask(Part part) {
@@ -24,11 +30,20 @@ Mask::Mask(Part part) {
 
 Mask::Mask(const Tensor& tensor) {
   if (!tensor.defined()) return;
-  if (tensor.dtype() == Dtype::i64) {
-    fail("Mask: wanted b8 (true = may attend), f32 or f64 (added to the scores); got i64",
-         tensor.shape(), " (Mask::lengths takes lengths)");
-  }
+  check_tensor("Mask", tensor);
   *this = Mask({.kind = Part::Kind::tensor, .tensor = tensor});
+}
+
+Mask Mask::keys(const Tensor& tensor) {
+  check_tensor("Mask::keys", tensor);
+  if (tensor.rank() < 1) fail("Mask::keys: wanted a tensor [..., Tk]; got a scalar");
+  return Mask({.kind = Part::Kind::tensor_of_first_axes, .tensor = unsqueeze(tensor, -2)});
+}
+
+Mask Mask::pairs(const Tensor& tensor) {
+  check_tensor("Mask::pairs", tensor);
+  if (tensor.rank() < 2) fail("Mask::pairs: wanted a tensor [..., Tq, Tk]; got ", tensor.shape());
+  return Mask({.kind = Part::Kind::tensor_of_first_axes, .tensor = tensor});
 }
 
 Mask Mask::causal(Align align) {
@@ -94,6 +109,15 @@ Mask operator&(const Mask& a, const Mask& b) {
   Mask both;
   both.parts_ = parts;
   return both;
+}
+
+Tensors Mask::tensors() const {
+  Tensors tensors;
+  if (is_empty()) return tensors;
+  for (const Part& part : parts_->all) {
+    if (part.kind == Part::Kind::tensor) tensors.push_back(part.tensor);
+  }
+  return tensors;
 }
 
 Tensor Mask::allowed(const Shape& batch, Int queries, Int keys) const {

@@ -30,6 +30,11 @@ class Mask {
   /// A tensor that broadcasts to [..., Tq, Tk]: b8, true = may attend; or f32 / f64 of the queries'
   /// dtype, added to the scores, -inf = may not, with its gradient. Undefined: all may.
   Mask(const Tensor& tensor);
+  /// The same, of the first axes of the batch, as lengths(): [B, Tk], which keys are there, for
+  /// every head and query (PyTorch's key_padding_mask, the other way round).
+  static Mask keys(const Tensor& tensor);
+  /// And [Tq, Tk], or [B, Tq, Tk]: which keys each query may attend to, in every head.
+  static Mask pairs(const Tensor& tensor);
 
   /// No query sees what comes after its place.
   static Mask causal(Align align = Align::last);
@@ -68,6 +73,8 @@ class Mask {
 
   /// True when every query may attend to every key.
   bool is_empty() const { return parts_ == nullptr; }
+  /// What Mask(tensor) was given: for a layer to see that they have the axes it wants.
+  Tensors tensors() const;
   /// b8: the mask as a tensor, broadcast to [batch..., queries, keys]. What is added counts as true
   /// where it is not -inf.
   Tensor allowed(const Shape& batch, Int queries, Int keys) const;

@@ -64,6 +64,17 @@ void check_input(const char* name, const Tensor& x, int64_t width) {
   }
 }
 
+/// The heads' axis is not the caller's, and with one missing, what is meant for the batch would be
+/// read as the heads', or the queries', whenever the two are as long.
+void check_mask(const Mask& mask) {
+  for (const Tensor& tensor : mask.tensors()) {
+    if (tensor.rank() == 4) continue;
+    fail("MultiHeadAttention: wanted a mask [B, H, Tq, Tk], 1 where all share it; got ",
+         tensor.dtype(), tensor.shape(),
+         " (Mask::keys takes [B, Tk], Mask::pairs [Tq, Tk] or [B, Tq, Tk])");
+  }
+}
+
 /// 0 ... count - 1
 std::vector<int64_t> range(int64_t count) {
   std::vector<int64_t> all(static_cast<size_t>(count));
@@ -160,6 +171,7 @@ Tensor MultiHeadAttention::heads_of(const Tensor& x) const {
 Tensor MultiHeadAttention::operator()(const Tensor& x, const AttendOptions& how) const {
   return call(x, [&] {
     check_input("x", x, options().width);
+    check_mask(how.mask);
     if (options().memory_width != options().width) {
       fail("MultiHeadAttention: wanted a memory [B, T, ", options().memory_width,
            "], of which its keys and values are made; got x alone");
@@ -177,6 +189,7 @@ Tensor MultiHeadAttention::operator()(const Tensor& x, const Tensor& memory,
     }
     check_input("x", x, options().width);
     check_input("memory", memory, options().memory_width);
+    check_mask(how.mask);
     const auto keys_and_values = [&]() -> KeyValueCache::KeysAndValues {
       const Tensors maps = call_each(memory, {&key, &value});
       const Tensor k = heads_of(maps[0]);

@@ -47,8 +47,9 @@ struct MultiHeadAttentionOptions {
 
 /// How one call attends.
 struct AttendOptions {
-  /// Which keys each query may attend to: Mask::causal() & Mask::lengths(lengths), say, or a tensor
-  /// that broadcasts to [B, H, Tq, Tk].
+  /// Which keys each query may attend to: Mask::causal() & Mask::lengths(lengths), say; or a tensor
+  /// [B, H, Tq, Tk], 1 where all share it. Of fewer axes, the mask says which they are: Mask::keys
+  /// and Mask::pairs.
   Mask mask = {};
   Tensor* weights = nullptr;  ///< if given, set to the weights of each head: [B, H, Tq, Tk]
   /// What x's tokens come behind: they attend to those as well. x is then the tokens of the cache's

@@ -51,6 +51,11 @@ Tensor SelfAttention::attend(const Tensor& value, const Tensor& key, const Tenso
     }
   }
 
+  if (mask.defined() && mask.rank() != 4) {
+    fail("SelfAttention: wanted a mask [N, heads, Tq, Tk], 1 where all share it; got ",
+         mask.shape());
+  }
+
   const auto heads_of = [&](const Tensor& x, const Linear& map) {
     const Tensor heads = reshape(x, {x.size(0), x.size(1), heads_, embed_size / heads_});
     return maps_ ? map(heads) : heads;

@@ -24,8 +24,8 @@ class SelfAttention : public Module {
   /// Throws when embed_size is not divisible by heads.
   SelfAttention(int64_t embed_size, int64_t heads, Rng& rng, SelfAttentionOptions options = {});
 
-  /// value and key [N, Tk, embed_size], query [N, Tq, embed_size], mask b8 broadcast to
-  /// [N, heads, Tq, Tk] (true = may attend) or undefined -> [N, Tq, embed_size]
+  /// value and key [N, Tk, embed_size], query [N, Tq, embed_size] -> as the query
+  /// mask b8 [N, heads, Tq, Tk], 1 where all share it (true = may attend), or undefined
   Tensor operator()(const Tensor& value, const Tensor& key, const Tensor& query,
                     const Tensor& mask = {}) const;
 

@@ -48,6 +48,8 @@ TEST(FromPyTorch, NamesEveryFunctionAndNoOther) {
   const Names words = {"Rounding::trunc",
                        "x",
                        "from_memory",
+                       "Mask::keys",
+                       "Mask::pairs",
                        "Rng::multinomial",
                        "Rng::gumbel",
                        "jvp",

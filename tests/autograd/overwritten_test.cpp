@@ -40,7 +40,7 @@ struct Case {
 };
 
 std::vector<Case> cases() {
-  const auto attend = [](const Tensor& m) {
+  const auto attend = [](const Mask& m) {
     const Tensor q = normal_leaf({2, 3, 4}), k = normal_leaf({2, 3, 4}, 2);
     return sum(attention(q, k, k, {.mask = m}));
   };
@@ -125,6 +125,8 @@ std::vector<Case> cases() {
        },
        true},
       {"attention.AttentionOptions.mask", reshape(square, {3, 3}), attend},
+      {"", mask({true, false, true}), [attend](auto& m) { return attend(Mask::keys(m)); }},
+      {"", reshape(square, {1, 3, 3}), [attend](auto& m) { return attend(Mask::pairs(m)); }},
       {"attention_weights.AttentionOptions.mask", reshape(square, {3, 3}),
        [](auto& m) {
          return sum(attention_weights(normal_leaf({3, 4}), normal_leaf({3, 4}, 2), {.mask = m}) *
@@ -198,7 +200,7 @@ std::vector<Case> cases() {
        [](auto& m) {
          Rng rng(1);
          nn::MultiHeadAttention attention({.width = 4, .heads = 2}, rng);
-         return sum(attention(Rng(2).normal({1, 3, 4}), {.mask = m}));
+         return sum(attention(Rng(2).normal({1, 3, 4}), {.mask = Mask::keys(m)}));
        }},
   };
 }

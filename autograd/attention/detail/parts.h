@@ -7,7 +7,7 @@
 namespace rapt {
 
 struct Mask::Part {
-  enum class Kind { band, lengths, documents, tensor, function };
+  enum class Kind { band, lengths, documents, tensor, tensor_of_first_axes, function };
   Kind kind;
   Tensor tensor = {};             // lengths, documents, a band's prefix, or the mask itself
   int64_t before = 0, after = 0;  // of a band, around a query's place

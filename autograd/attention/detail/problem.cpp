@@ -146,10 +146,21 @@ void AttentionProblem::add(const Mask::Part& part, std::optional<Dtype> dtype) {
       return by_place_.add_documents(part.tensor, first_query);
     case Mask::Part::Kind::tensor:
       return add_tensor(part.tensor, dtype);
+    case Mask::Part::Kind::tensor_of_first_axes:
+      return add_tensor(with_first_axes(part.tensor), dtype);
     case Mask::Part::Kind::function:
       mask_functions_.push_back(part.f);
       return;
   }
+}
+
+/// [first axes of the batch..., Tq or 1, Tk or 1], with a 1 for each of the others.
+Tensor AttentionProblem::with_first_axes(const Tensor& tensor) const {
+  Shape shape = tensor.shape();
+  const int64_t missing = batch.rank() + 2 - shape.rank();
+  if (shape.rank() == 2 || missing <= 0) return tensor;
+  for (int64_t i = 0; i < missing; ++i) shape.insert(shape.rank() - 2, 1);
+  return reshape(tensor, shape);
 }
 
 void AttentionProblem::add_tensor(const Tensor& tensor, std::optional<Dtype> dtype) {

@@ -76,6 +76,7 @@ class AttentionProblem {
  private:
   void add(const Mask::Part& part, std::optional<Dtype> dtype);
   void add_tensor(const Tensor& tensor, std::optional<Dtype> dtype);
+  Tensor with_first_axes(const Tensor& tensor) const;
 
   SpanMask by_place_;
   PoolVector<std::shared_ptr<const Mask::Function>> mask_functions_;

@@ -122,6 +122,52 @@ TEST(Mask, AttentionIsItsFormula) {
   }
 }
 
+// With as many sequences as heads and queries, a missing axis could be any of them.
+TEST(Mask, KeysAndPairsAreOfTheFirstAxesOfTheBatch) {
+  const int64_t n = 3;
+  Rng rng(5);
+  const Tensor two = rng.bernoulli(0.6, {n, n}), three = rng.bernoulli(0.6, {n, n, n});
+  const auto added = [](const Tensor& may) {
+    const Tensor noise = normal(may.shape(), 6);
+    const Tensor away =
+        logical_and(logical_not(may), arange(n) > 0);  // a key is left to every query
+    return masked_fill(noise, away, -std::numeric_limits<double>::infinity());
+  };
+  struct FirstAxes {
+    const char* name;
+    std::function<Mask(const Tensor&)> mask;
+    Tensor tensor;
+    Shape shape;  // with all axes
+  };
+  const std::vector<FirstAxes> all = {
+      {"keys [B, Tk]", &Mask::keys, two, {n, 1, 1, n}},
+      {"keys [B, Tk], added", &Mask::keys, added(two), {n, 1, 1, n}},
+      {"keys [Tk]", &Mask::keys, two[0], {1, 1, 1, n}},
+      {"keys [B, H, Tk]", &Mask::keys, three, {n, n, 1, n}},
+      {"pairs [Tq, Tk]", &Mask::pairs, two, {1, 1, n, n}},
+      {"pairs [B, Tq, Tk]", &Mask::pairs, three, {n, 1, n, n}},
+      {"pairs [B, Tq, Tk], added", &Mask::pairs, added(three), {n, 1, n, n}},
+  };
+  for (const FirstAxes& c : all) {
+    SCOPED_TRACE(c.name);
+    EXPECT_TRUE(c.mask(c.tensor).tensors().empty());
+    Tensors in = qkv({n, n}, n, n);
+    if (c.tensor.dtype() == Dtype::b8) {
+      const Tensor may = reshape(c.tensor, c.shape);
+      EXPECT_TRUE(same_bits(c.mask(c.tensor).allowed({n, n}, n, n), expand(may, {n, n, n, n})));
+      expect_as_defined(
+          [&](In x) { return attention(x[0], x[1], x[2], {.mask = c.mask(c.tensor)}); },
+          [&](In x) { return plain_attention(x[0], x[1], x[2], {.mask = may}); }, in);
+    } else {
+      in.push_back(c.tensor);
+      expect_as_defined(
+          [&](In x) { return attention(x[0], x[1], x[2], {.mask = c.mask(x[3])}); },
+          [&](In x) { return plain_attention(x[0], x[1], x[2], {.mask = reshape(x[3], c.shape)}); },
+          in);
+    }
+  }
+}
+
 TEST(Mask, AtTheEndOfAllIntegersIsBehindAllKeys) {
   const Tensor starts = integers({INT64_MAX, 1});
   EXPECT_TRUE(same_bits((Mask::causal() & Mask::window(2, 0)).at(starts).allowed({2}, 2, 3),
@@ -278,6 +324,13 @@ TEST(MaskErrors, NameTheFunction) {
   EXPECT_EQ(error_of([] { Mask mask(arange(3)); }),
             "Mask: wanted b8 (true = may attend), f32 or f64 (added to the scores); got i64[3] "
             "(Mask::lengths takes lengths)");
+  EXPECT_EQ(error_of([] { Mask::keys(arange(3)); }),
+            "Mask::keys: wanted b8 (true = may attend), f32 or f64 (added to the scores); got "
+            "i64[3] (Mask::lengths takes lengths)");
+  EXPECT_EQ(error_of([] { Mask::keys(tensor(1.0)); }),
+            "Mask::keys: wanted a tensor [..., Tk]; got a scalar");
+  EXPECT_EQ(error_of([] { Mask::pairs(ones({3}, Dtype::b8)); }),
+            "Mask::pairs: wanted a tensor [..., Tq, Tk]; got [3]");
   EXPECT_EQ(error_of([] { Mask::causal().allowed({}, -1, 2); }),
             "Mask::allowed: wanted lengths >= 0; got -1 queries and 2 keys");
 }
@@ -289,6 +342,9 @@ TEST(MaskErrors, WhatDoesNotFitIsNamedByTheCall) {
   };
   EXPECT_EQ(error(Mask::lengths(integers({9, 1}))),
             "attention: wanted lengths in [0, 5], the number of keys; got 9");
+  EXPECT_EQ(
+      error(Mask::keys(ones({3, 5}, Dtype::b8))),
+      "attention: wanted a mask that broadcasts to [..., Tq, Tk] = [2, 4, 3, 5]; got [3, 1, 1, 5]");
   EXPECT_EQ(error(Mask::lengths(integers({-1, 1}))), "attention: wanted lengths >= 0; got -1");
   EXPECT_EQ(error(Mask::lengths(integers({1, 2, 3, 4}))),
             "attention: wanted lengths of the first axes of the batch, [2, 4]; "

@@ -90,12 +90,33 @@ TEST_F(MaskLines, Documents) {
   });
 }
 
+TEST_F(MaskLines, KeysThatAreThere) {
+  const Tensor there = from_values<bool>({1, 1, 0, 1, 1, 0, 0, 1, 0, 1, 1, 1, 1, 1}, {2, 7});
+  // [keys-that-are-there]
+  const Mask mask = Mask::keys(there);
+  // [end]
+  expect_rule(mask, [&](int64_t b, int64_t, int64_t j) { return there[b][j].item() == 1; });
+}
+
 TEST_F(MaskLines, ATensor) {
   const Tensor allowed = plain_distances(7, 7) != 1;
   // [a-tensor]
-  const Mask mask = Mask(allowed);
+  const Mask mask = Mask::pairs(allowed);
   // [end]
   expect_rule(mask, [](int64_t, int64_t i, int64_t j) { return j - i != 1; });
+  const Tensor both = stack({allowed, plain_distances(7, 7) != 0}, 0);
+  expect_rule(Mask::pairs(both), [](int64_t b, int64_t i, int64_t j) { return j - i != 1 - b; });
+}
+
+TEST_F(MaskLines, ATensorOfEachHead) {
+  const Tensor of_each_head = stack({plain_distances(7, 7) != 1, plain_distances(7, 7) != 0,
+                                     plain_distances(7, 7) != 2, plain_distances(7, 7) > -9},
+                                    0);
+  // [a-tensor-of-each-head]
+  const Mask mask = Mask(of_each_head);
+  // [end]
+  const Tensor y = attention(q, k, v, {.mask = mask});
+  expect_same(y, weighed(plain_softmax(plain_scores(q, k), of_each_head)), {x});
 }
 
 TEST_F(MaskLines, ABiasOfPairs) {

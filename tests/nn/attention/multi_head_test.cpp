@@ -12,6 +12,7 @@ namespace {
 
 using reference::close;
 using reference::error_of;
+using tests::same_bits;
 using Names = std::vector<std::string>;
 
 Tensor lengths_of(std::vector<int64_t> lengths) { return from_values(lengths); }
@@ -51,6 +52,29 @@ TEST(MultiHeadAttention, AMaskAsATensorIsTheSame) {
         const Tensor y = layer(in["x"], {.mask = mask, .weights = &weights});
         return NamedTensors{{"y", y}, {"weights", weights}};
       });
+}
+
+// PyTorch's key_padding_mask is [B, Tk], which broadcasting would read as [Tq, Tk] when B == Tq,
+// and a [B, Tq, Tk] as one for each head when B == H.
+TEST(MultiHeadAttention, AMaskWithoutAllItsAxesSaysWhichTheyAre) {
+  Rng rng(1);
+  const MultiHeadAttention layer({.width = 6, .heads = 3}, rng);
+  const Tensor x = rng.normal({3, 3, 6});
+  const Tensor two = b8({1, 0, 0, 1, 1, 0, 1, 1, 1}, {3, 3}), three = rng.bernoulli(0.7, {3, 3, 3});
+  EXPECT_TRUE(same_bits(layer(x, {.mask = Mask::keys(two)}),
+                        layer(x, {.mask = Mask::lengths(lengths_of({1, 2, 3}))})));
+  EXPECT_TRUE(same_bits(layer(x, {.mask = Mask::pairs(two)}),
+                        layer(x, {.mask = reshape(two, {1, 1, 3, 3})})));
+  EXPECT_TRUE(
+      same_bits(layer(x, {.mask = Mask::pairs(three)}), layer(x, {.mask = unsqueeze(three, 1)})));
+  for (const Tensor& mask : {two, three, two[0], zeros({3, 3})}) {
+    const std::string wanted =
+        text("MultiHeadAttention: wanted a mask [B, H, Tq, Tk], 1 where all share it; got ",
+             mask.dtype(), mask.shape(), " (Mask::keys takes [B, Tk], Mask::pairs [Tq, Tk] or ",
+             "[B, Tq, Tk])");
+    EXPECT_EQ(error_of([&] { layer(x, {.mask = Mask::causal() & Mask(mask)}); }), wanted);
+    EXPECT_EQ(error_of([&] { layer(x, x, {.mask = mask}); }), wanted);
+  }
 }
 
 TEST(MultiHeadAttention, CrossAttentionAgreesWithPyTorch) {
@@ -98,8 +122,8 @@ TEST(MultiHeadAttention, IsItsDefinition) {
   for (const bool bias : {true, false}) {
     const MultiHeadAttention layer({.width = 8, .heads = 2, .bias = bias}, rng);
     EXPECT_TRUE(close(layer(x), by_definition(layer, x, x, 2, {}, nullptr), 1e-5));
-    EXPECT_TRUE(
-        close(layer(x, {.mask = mask}), by_definition(layer, x, x, 2, mask, nullptr), 1e-5));
+    EXPECT_TRUE(close(layer(x, {.mask = Mask::pairs(mask)}),
+                      by_definition(layer, x, x, 2, mask, nullptr), 1e-5));
     const Tensor memory = rng.normal({2, 3, 8});
     EXPECT_TRUE(close(layer(x, memory), by_definition(layer, x, memory, 2, {}, nullptr), 1e-5));
   }
@@ -124,7 +148,8 @@ TEST(MultiHeadAttention, TakesAMaskThatIsAddedToTheScores) {
   const double minus_infinity = -std::numeric_limits<double>::infinity();
   const Tensor added =
       masked_fill(zeros({4, 4}), logical_not(Mask::causal().allowed({}, 4, 4)), minus_infinity);
-  EXPECT_TRUE(close(layer(x, {.mask = added}), layer(x, {.mask = Mask::causal()}), 1e-6));
+  EXPECT_TRUE(
+      close(layer(x, {.mask = Mask::pairs(added)}), layer(x, {.mask = Mask::causal()}), 1e-6));
 }
 
 TEST(MultiHeadAttention, ShowsTheWeightsOfEachHead) {

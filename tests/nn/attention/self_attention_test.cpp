@@ -50,7 +50,7 @@ TEST(SelfAttention, HasTheRightGradients) {
   SelfAttention layer(4, 2, rng);
   layer.to(Dtype::f64);
   const auto normal = [&](const Shape& shape) { return rng.normal(shape, 0, 1, Dtype::f64); };
-  const Tensor mask = from_values<bool>({true, true, false, false, true, true}, {2, 3});
+  const Tensor mask = from_values<bool>({true, true, false, false, true, true}, {1, 1, 2, 3});
   const auto report =
       reference::check_layer({&layer.values.weight, &layer.keys.weight, &layer.queries.weight,
                               &layer.fc_out.weight, &layer.fc_out.bias},
@@ -71,6 +71,10 @@ TEST(SelfAttention, RefusesWhatDoesNotFit) {
             }),
             "SelfAttention: wanted values, keys and query [N, T, 8]; got [1, 2, 8], [1, 2, 4] and "
             "[1, 2, 8]");
+  EXPECT_EQ(error_of([&] {
+              layer(x, x, x, full({2, 2}, 1, Dtype::b8));
+            }),
+            "SelfAttention: wanted a mask [N, heads, Tq, Tk], 1 where all share it; got [2, 2]");
 }
 
 }  // namespace
