@@ -34,10 +34,10 @@ class Trainer {
         parameters_(run_.model->parameters()),
         optimizer_(optim::decay_groups(parameters_, run_.options.weight_decay),
                    {.lr = run_.options.lr, .beta2 = gradient_memory}),
-        schedule_{.peak = run_.options.lr,
-                  .warmup = run_.options.warmup,
-                  .total = run_.options.steps,
-                  .floor = run_.options.lr / 50},
+        schedule_(optim::Schedule::cosine({.lr = run_.options.lr,
+                                           .warmup = run_.options.warmup,
+                                           .total = run_.options.steps,
+                                           .end = run_.options.lr / 50})),
         loader_(run_.train, {.batch_size = run_.options.batch, .seed = run_.options.seed}) {}
 
   /// Takes over the optimizer's and the loader's state; the model has its own already.
@@ -87,7 +87,7 @@ class Trainer {
   Run run_;
   NamedTensors parameters_;
   optim::AdamW optimizer_;
-  optim::WarmupCosine schedule_;
+  optim::Schedule schedule_;
   data::Loader loader_;
 };
 

@@ -24,7 +24,7 @@ int main(int argc, char** argv) {
   nn::DecoderOnly model(options, rng);
   const NamedTensors parameters = model.parameters();
   optim::AdamW adam(optim::decay_groups(parameters, 0.01));
-  const optim::WarmupCosine schedule{.peak = 3e-3, .warmup = steps / 10, .total = steps};
+  const auto schedule = optim::Schedule::cosine({.lr = 3e-3, .warmup = steps / 10, .total = steps});
   for (int step = 0; step < steps; ++step) {
     adam.zero_grad();
     const NamedTensors batch = loader.next();

@@ -112,7 +112,7 @@ int main(int argc, char** argv) {
 
   const NamedTensors parameters = model.parameters();
   optim::AdamW adam(optim::decay_groups(parameters, 0.01));
-  const optim::WarmupCosine schedule{.peak = 3e-3, .warmup = steps / 10, .total = steps};
+  const auto schedule = optim::Schedule::cosine({.lr = 3e-3, .warmup = steps / 10, .total = steps});
   data::Loader loader(Dates(data::Split::train), {.batch_size = 64});
   for (int step = 0; step < steps; ++step) {
     adam.zero_grad();

@@ -30,7 +30,7 @@ Tensor loss_of(const nn::DecoderOnly& model, const NamedTensors& batch) {
 double train(const nn::DecoderOnly& model, int steps, uint64_t seed) {
   const NamedTensors parameters = model.parameters();
   optim::AdamW adam(optim::decay_groups(parameters, 0.1));
-  const optim::WarmupCosine schedule{.peak = 5e-3, .warmup = steps / 10, .total = steps};
+  const auto schedule = optim::Schedule::cosine({.lr = 5e-3, .warmup = steps / 10, .total = steps});
   const data::TaskDataset dataset(task);
   data::Loader loader(dataset, {.batch_size = 64, .seed = seed});
   double fastest = 1e9;

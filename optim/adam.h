@@ -12,6 +12,7 @@ struct AdamOptions {
   double beta2 = 0.999;
   double eps = 1e-8;
   double weight_decay = 0;  ///< added to the gradient, times the parameter (L2)
+  bool amsgrad = false;     ///< the largest v so far in place of v (arXiv:1904.09237)
 };
 
 struct AdamWOptions {
@@ -20,12 +21,14 @@ struct AdamWOptions {
   double beta2 = 0.999;
   double eps = 1e-8;
   double weight_decay = 0.01;  ///< times lr, the share of itself that a parameter loses in a step
+  bool amsgrad = false;        ///< as above
 };
 
 /// Adam (arXiv:1412.6980), step by step as torch.optim.Adam:
 ///   m = beta1 m + (1 - beta1) g,   v = beta2 v + (1 - beta2) g^2,
 ///   w -= lr / (1 - beta1^t) * m / (sqrt(v / (1 - beta2^t)) + eps)
-/// where t counts the steps of that parameter. One pass over the memory of all parameters.
+/// where t counts the steps of that parameter. It keeps exp_avg (m) and exp_avg_sq (v), and of
+/// amsgrad max_exp_avg_sq.
 ///
 /// A gradient that is not finite makes its parameter, and the moments behind it, not finite for
 /// good: step_clipped leaves such a step out.
@@ -34,24 +37,15 @@ class Adam : public Optimizer {
   explicit Adam(const NamedTensors& parameters, const AdamOptions& options = {});
   explicit Adam(const std::vector<ParameterGroup>& groups, const AdamOptions& options = {});
 
-  /// "lr"; and for each parameter its "step.", "exp_avg." and "exp_avg_sq.".
-  NamedTensors state() const override;
-  void load_state(const NamedTensors& state) override;
-
  protected:
   enum class Decay { l2, decoupled };
-  Adam(const std::vector<ParameterGroup>& groups, const AdamOptions& options, Decay decay);
-  void update(double gradient_factor) override;
+  Adam(const char* name, const std::vector<ParameterGroup>& groups, const AdamOptions& options,
+       Decay decay);
+  void update(std::span<Slot* const> slots, double gradient_factor) override;
 
  private:
-  struct Moments {
-    int64_t step = 0;
-    Tensor exp_avg, exp_avg_sq;
-  };
-
   AdamOptions options_;
   Decay decay_;
-  std::vector<Moments> moments_;  // one for each of slots()
 };
 
 /// Adam with decoupled weight decay (arXiv:1711.05101), as torch.optim.AdamW: before each step

@@ -139,7 +139,7 @@ struct Training {
   nn::DecoderOnly model;
   NamedTensors parameters = model.parameters();
   optim::AdamW adam{optim::decay_groups(parameters, 0.01)};
-  optim::WarmupCosine schedule{.peak = 1e-3, .warmup = 10, .total = 1000};
+  optim::Schedule schedule = optim::Schedule::cosine({.lr = 1e-3, .warmup = 10, .total = 1000});
   Tensor ids, targets;
   int step = 0;
 

@@ -22,7 +22,7 @@ struct Trial {
   Rng rng{1};
   nn::DecoderOnly model;
   optim::AdamW adam;
-  optim::WarmupCosine schedule;
+  optim::Schedule schedule;
   data::Loader loader;
   int64_t step = 0;
 
@@ -35,7 +35,7 @@ struct Trial {
                .dropout = dropout},
               rng),
         adam(optim::decay_groups(model.parameters(), 0.01), {.beta2 = 0.99}),
-        schedule{.peak = 5e-3, .warmup = steps / 10, .total = steps},
+        schedule(optim::Schedule::cosine({.lr = 5e-3, .warmup = steps / 10, .total = steps})),
         loader(dataset, {.batch_size = batch}) {}
 
   double train_step() {

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Writes layers.safetensors and optim.safetensors: what PyTorch makes of rapt's layers and optimizers.
+"""Writes layers.safetensors: what PyTorch makes of rapt's layers.
 
     /usr/bin/python3 tests/reference/make_layers.py        (Debian 12: python3-torch 1.13)
 
 The tests read the committed files and need no PyTorch. Everything is computed in f64, from inputs
-and parameters that f32 holds exactly. In layers.safetensors a case NAME is stored as
+and parameters that f32 holds exactly. A case NAME is stored as
 
     NAME/in.X       an input
     NAME/param.P    a parameter, under the name that rapt gives it
@@ -17,7 +17,6 @@ A mask is stored as rapt means it, true = may attend; PyTorch means the opposite
 """
 
 import json
-import math
 import pathlib
 import struct
 
@@ -316,102 +315,6 @@ def parts():
     store("rms_norm", {"x": x}, {"weight": weight}, {"y": y})
 
 
-# ---- optimizers: ten steps on a small problem
-
-
-def problem():
-    w1, b1, w2 = (normal(*shape).requires_grad_() for shape in [(4, 3), (4,), (2, 4)])
-    seldom = normal(2).requires_grad_()  # has a gradient in every second step
-    x, target = normal(6, 3), normal(6, 2)
-    parameters = {"w1": w1, "b1": b1, "w2": w2, "seldom": seldom}
-
-    def loss(step):
-        y = torch.tanh(x @ w1.T + b1) @ w2.T
-        if step % 2 == 1:
-            y = y + seldom
-        return ((y - target) ** 2).mean()
-
-    return parameters, {"x": x, "target": target}, loss
-
-
-def optimizers():
-    def run(case, make):
-        parameters, data, loss = problem()
-        for name, x in data.items():
-            OUT[f"{case}/in.{name}"] = x
-        for name, p in parameters.items():
-            OUT[f"{case}/0.{name}"] = p.detach().clone()
-        optimizer = make(parameters)
-        for step in range(10):
-            optimizer.zero_grad(set_to_none=True)
-            loss(step).backward()
-            optimizer.step()
-            for name, p in parameters.items():
-                OUT[f"{case}/{step + 1}.{name}"] = p.detach().clone()
-        for name, p in parameters.items():
-            for moment in ["exp_avg", "exp_avg_sq"]:
-                OUT[f"{case}/{moment}.{name}"] = optimizer.state[p][moment]
-            OUT[f"{case}/step.{name}"] = torch.tensor(int(optimizer.state[p]["step"]))
-
-    def groups(p, decay):
-        return [
-            {"params": [p["w1"], p["w2"]], "weight_decay": decay},
-            {"params": [p["b1"], p["seldom"]], "weight_decay": 0.0, "lr": 0.5 * 0.05},
-        ]
-
-    run("adam", lambda p: torch.optim.Adam(p.values(), lr=0.05))
-    run(
-        "adam.l2",
-        lambda p: torch.optim.Adam(
-            p.values(), lr=0.05, betas=(0.8, 0.95), eps=1e-6, weight_decay=0.1
-        ),
-    )
-    run("adam.groups", lambda p: torch.optim.Adam(groups(p, 0.2), lr=0.05))
-    run("adamw", lambda p: torch.optim.AdamW(p.values(), lr=0.05))
-    run("adamw.groups", lambda p: torch.optim.AdamW(groups(p, 0.2), lr=0.05))
-
-
-def clipping():
-    for case, limit in [("norm.above", 0.75), ("norm.below", 100.0)]:
-        leaves = [normal(5, 3).requires_grad_(), normal(7).requires_grad_()]
-        for i, p in enumerate(leaves):
-            p.grad = normal(*p.shape)
-            OUT[f"clip.{case}/before.{i}"] = p.grad.clone()
-        OUT[f"clip.{case}/norm"] = nn.utils.clip_grad_norm_(leaves, limit)
-        for i, p in enumerate(leaves):
-            OUT[f"clip.{case}/after.{i}"] = p.grad
-    p = normal(9).requires_grad_()
-    p.grad = normal(9)
-    OUT["clip.value/before"] = p.grad.clone()
-    nn.utils.clip_grad_value_([p], 0.5)
-    OUT["clip.value/after"] = p.grad
-
-
-def schedules():
-    """Warm-up and cosine one after the other: rates of steps 0 ... total."""
-    peak, warmup, total, floor = 3e-3, 5, 20, 3e-4
-
-    def rates(scheduler_of, start, count):
-        optimizer = torch.optim.SGD([torch.zeros(1)], lr=start)
-        scheduler = scheduler_of(optimizer)
-        out = []
-        for _ in range(count):
-            out.append(optimizer.param_groups[0]["lr"])
-            optimizer.step()
-            scheduler.step()
-        return out
-
-    linear = rates(
-        lambda o: torch.optim.lr_scheduler.LinearLR(o, 1 / warmup, 1.0, warmup - 1), peak, warmup
-    )
-    cosine = rates(
-        lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, total - warmup, floor),
-        peak,
-        total - warmup + 1,
-    )
-    OUT["schedule.warmup_cosine"] = torch.tensor(linear + cosine)
-
-
 # ---- the file
 
 
@@ -442,10 +345,6 @@ def main():
     model()
     parts()
     write(folder / "layers.safetensors")
-    optimizers()
-    clipping()
-    schedules()
-    write(folder / "optim.safetensors")
 
 
 if __name__ == "__main__":

@@ -136,7 +136,7 @@ void train(const char* name, const Training& how) {
                          .dropout = how.dropout},
                         rng);
   optim::AdamW adam(optim::decay_groups(model.parameters(), 0.1), {.lr = 3e-3});
-  const optim::WarmupCosine schedule{.peak = 3e-3, .warmup = 20, .total = 200};
+  const auto schedule = optim::Schedule::cosine({.lr = 3e-3, .warmup = 20, .total = 200});
   const Shape shape{16, 64};
   for (int64_t step = 0; step < 200; ++step) {
     const Tensor ids = rng.integers(0, 40, shape);

@@ -1,0 +1,43 @@
+#include "rapt/optim/lamb.h"
+
+#include "rapt/autograd/ops.h"
+#include "rapt/optim/detail/bias_correction.h"
+#include "rapt/optim/elementwise.h"
+
+namespace rapt::optim {
+
+LAMB::LAMB(const std::vector<ParameterGroup>& groups, const LAMBOptions& options)
+    : Optimizer("LAMB", groups,
+                {.lr = options.lr,
+                 .weight_decay = options.weight_decay,
+                 .beta1 = options.beta1,
+                 .beta2 = options.beta2}),
+      options_(options) {
+  check_setting("eps", options.eps);
+  keep("exp_avg");
+  keep("exp_avg_sq");
+}
+
+LAMB::LAMB(const NamedTensors& parameters, const LAMBOptions& options)
+    : LAMB({{.parameters = parameters}}, options) {}
+
+void LAMB::update(std::span<Slot* const> slots, double gradient_factor) {
+  elementwise<2>(slots, gradient_factor, [](const Slot& slot) {
+    return [beta1 = slot.beta1, beta2 = slot.beta2](auto g, auto&, auto& m, auto& v) {
+      using T = decltype(g);
+      m = T(beta1) * m + T(1 - beta1) * g;
+      v = T(beta2) * v + T(1 - beta2) * g * g;
+    };
+  });
+  for (Slot* slot : slots) {
+    Tensor& w = slot->parameter;
+    const Tensor m = slot->kept[0] / detail::bias_correction(slot->beta1, slot->step);
+    const Tensor v = slot->kept[1] / detail::bias_correction(slot->beta2, slot->step);
+    const Tensor r = m / (sqrt(v) + options_.eps) + slot->weight_decay * w;
+    const double of_w = norm(w).item(), of_r = norm(r).item();
+    const double trust = of_w > 0 && of_r > 0 ? of_w / of_r : 1;
+    w.copy_from(w - lr_of(*slot) * trust * r);
+  }
+}
+
+}  // namespace rapt::optim

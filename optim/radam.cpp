@@ -1,0 +1,54 @@
+#include "rapt/optim/radam.h"
+
+#include <cmath>
+
+#include "rapt/optim/detail/bias_correction.h"
+#include "rapt/optim/elementwise.h"
+
+namespace rapt::optim {
+namespace {
+
+/// What multiplies 1 / (sqrt(v) + eps); 0 where that is left out.
+double rectification(double beta2, int64_t step) {
+  const double correction = detail::bias_correction(beta2, step), longest = 2 / (1 - beta2) - 1;
+  const double length =
+      longest - 2 * static_cast<double>(step) * (1 - correction) / correction;  // rho
+  if (length <= 5) return 0;
+  return std::sqrt((length - 4) * (length - 2) * longest /
+                   ((longest - 4) * (longest - 2) * length) * correction);
+}
+
+}  // namespace
+
+RAdam::RAdam(const std::vector<ParameterGroup>& groups, const RAdamOptions& options)
+    : Optimizer("RAdam", groups,
+                {.lr = options.lr,
+                 .weight_decay = options.weight_decay,
+                 .beta1 = options.beta1,
+                 .beta2 = options.beta2}),
+      options_(options) {
+  check_setting("eps", options.eps);
+  keep("exp_avg");
+  keep("exp_avg_sq");
+}
+
+RAdam::RAdam(const NamedTensors& parameters, const RAdamOptions& options)
+    : RAdam({{.parameters = parameters}}, options) {}
+
+void RAdam::update(std::span<Slot* const> slots, double gradient_factor) {
+  elementwise<2>(slots, gradient_factor, [&](const Slot& slot) {
+    const double rectified = rectification(slot.beta2, slot.step);
+    return [beta1 = slot.beta1, beta2 = slot.beta2, eps = options_.eps, l2 = slot.weight_decay,
+            step_size = lr_of(slot) / detail::bias_correction(slot.beta1, slot.step),
+            rectified](auto g, auto& w, auto& m, auto& v) {
+      using T = decltype(g);
+      g += T(l2) * w;
+      m = T(beta1) * m + T(1 - beta1) * g;
+      v = T(beta2) * v + T(1 - beta2) * g * g;
+      const T scaled = rectified > 0 ? m * T(rectified) / (std::sqrt(v) + T(eps)) : m;
+      w -= T(step_size) * scaled;
+    };
+  });
+}
+
+}  // namespace rapt::optim
