@@ -8,6 +8,7 @@
 #include "rapt/autograd/kernels/cross_entropy.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/detail/checks.h"
+#include "rapt/autograd/ops/detail/class_losses.h"
 
 namespace rapt {
 namespace {
@@ -39,28 +40,33 @@ Counted counted(const char* op, const Tensor& targets, int64_t classes,
   return out;
 }
 
-void require_class_weights(const char* op, const Tensor& scores, const Tensor& weights) {
+void require_class_weights(const char* op, Dtype dtype, int64_t classes, const Tensor& weights) {
   if (!weights.defined()) return;
-  require_same_dtype(op, scores, weights);
-  require_constant(op, "class_weights", weights);
-  if (weights.shape() != Shape{scores.size(-1)}) {
-    fail(op, ": wanted class_weights [", scores.size(-1), "]; got ", weights.shape());
+  if (weights.dtype() != dtype) {
+    fail(op, ": wanted class_weights of ", dtype, "; got ", weights.dtype(), weights.shape());
   }
+  require_constant(op, "class_weights", weights);
+  if (weights.shape() != Shape{classes}) {
+    fail(op, ": wanted class_weights [", classes, "]; got ", weights.shape());
+  }
+}
+
+Counted counted_targets(const char* op, const Shape& scores, Dtype dtype, const Tensor& targets,
+                        const ClassificationOptions& options) {
+  require_dtype(op, "targets", targets, Dtype::i64);
+  Shape expected = scores;
+  if (scores.rank() > 0) expected.pop_back();
+  if (scores.rank() == 0 || targets.shape() != expected) {
+    fail(op, ": wanted scores [..., C] and targets [...]; got ", scores, " and ", targets.shape());
+  }
+  require_class_weights(op, dtype, scores.back(), options.class_weights);
+  return counted(op, targets, scores.back(), options);
 }
 
 Counted counted_targets(const char* op, const Tensor& scores, const Tensor& targets,
                         const ClassificationOptions& options) {
   require_float(op, "the first argument", scores);
-  require_dtype(op, "targets", targets, Dtype::i64);
-  Shape expected = scores.shape();
-  if (scores.rank() > 0) expected.pop_back();
-  if (scores.rank() == 0 || targets.shape() != expected) {
-    fail(op, ": wanted scores [..., C] and targets [...]; got ", scores.shape(), " and ",
-         targets.shape());
-  }
-  const int64_t classes = scores.size(-1);
-  require_class_weights(op, scores, options.class_weights);
-  return counted(op, targets, classes, options);
+  return counted_targets(op, scores.shape(), scores.dtype(), targets, options);
 }
 
 int64_t rows_of_probabilities(const Tensor& targets) {
@@ -172,7 +178,7 @@ Tensor losses_of_probabilities(const char* op, const Tensor& logits, const Tenso
     fail(op, ": wanted targets of i64, or probabilities of the logits' shape ", logits.shape(),
          "; got ", targets.dtype(), targets.shape());
   }
-  require_class_weights(op, logits, options.class_weights);
+  require_class_weights(op, logits.dtype(), logits.size(-1), options.class_weights);
   if (logits.numel() == 0) return sum(logits * targets, {-1});
   const double smoothing = options.label_smoothing;
   Tensor shares = targets;
@@ -187,11 +193,6 @@ Tensor losses_of_probabilities(const char* op, const Tensor& logits, const Tenso
   return -sum(masked_fill(shares * logs, without_say, 0), {-1});
 }
 
-struct Losses {
-  Tensor values;  // their sum, or one by one
-  double count;
-};
-
 Losses cross_entropy(const char* op, Give give, const Tensor& logits, const Tensor& targets,
                      const ClassificationOptions& options) {
   require_float(op, "the first argument", logits);
@@ -204,6 +205,13 @@ Losses cross_entropy(const char* op, Give give, const Tensor& logits, const Tens
   }
   const Counted counted = counted_targets(op, logits, targets, options);
   return {losses_of_classes(op, give, logits, counted.targets, options), counted.weight};
+}
+
+}  // namespace
+
+double checked_count(const char* op, const Shape& scores, Dtype dtype, const Tensor& targets,
+                     const ClassificationOptions& options) {
+  return counted_targets(op, scores, dtype, targets, options).weight;
 }
 
 Losses nll_losses(const char* op, const Tensor& log_probabilities, const Tensor& targets,
@@ -224,8 +232,6 @@ Losses nll_losses(const char* op, const Tensor& log_probabilities, const Tensor&
   }
   return {-masked_fill(picked, without_say, 0), counted.weight};
 }
-
-}  // namespace
 
 Loss cross_entropy(const Tensor& logits, const Tensor& targets,
                    const ClassificationOptions& options) {

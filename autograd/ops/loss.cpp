@@ -31,6 +31,39 @@ Loss mse_loss(const Tensor& prediction, const Tensor& target) {
   return {rapt::sum(difference * difference), static_cast<double>(prediction.numel())};
 }
 
+Tensor l1_loss_each(const Tensor& prediction, const Tensor& target) {
+  require_same_shape("l1_loss_each", prediction, target);
+  return abs(prediction - target);
+}
+
+Loss l1_loss(const Tensor& prediction, const Tensor& target) {
+  require_same_shape("l1_loss", prediction, target);
+  return {rapt::sum(abs(prediction - target)), static_cast<double>(prediction.numel())};
+}
+
+namespace {
+
+Tensor huber_losses(const char* op, const Tensor& prediction, const Tensor& target,
+                    const HuberOptions& options) {
+  require_same_shape(op, prediction, target);
+  const double delta = options.delta;
+  if (!(delta > 0)) fail(op, ": wanted delta > 0; got ", delta);
+  const Tensor d = abs(prediction - target), near = clamp(d, 0, delta);
+  return near * (d - 0.5 * near);  // d^2 / 2, and delta (d - delta / 2) beyond
+}
+
+}  // namespace
+
+Tensor huber_loss_each(const Tensor& prediction, const Tensor& target,
+                       const HuberOptions& options) {
+  return huber_losses("huber_loss_each", prediction, target, options);
+}
+
+Loss huber_loss(const Tensor& prediction, const Tensor& target, const HuberOptions& options) {
+  return {rapt::sum(huber_losses("huber_loss", prediction, target, options)),
+          static_cast<double>(prediction.numel())};
+}
+
 namespace {
 
 Tensor binary_losses(const char* op, const Tensor& logits, const Tensor& targets) {

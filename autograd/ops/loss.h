@@ -42,8 +42,68 @@ Loss cross_entropy(const Tensor& logits, const Tensor& targets,
 /// -log_probabilities[target]; label_smoothing must be 0.   log_probabilities [..., C]
 Loss nll_loss(const Tensor& log_probabilities, const Tensor& targets,
               const ClassificationOptions& options = {});
+/// cross_entropy(linear(x, weight, bias), targets), without the logits: those of 256 rows at a time
+/// are there, and computed again for the gradients, which have the bits of the two in turn. For
+/// large vocabularies, where the logits would be the most of a step's memory.
+/// x [..., d], weight [C, d], targets i64 [...]
+struct LinearCrossEntropyOptions {
+  Tensor bias = {};  ///< [C]; or undefined
+  ClassificationOptions classes = {};
+};
+Loss linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& targets,
+                          const LinearCrossEntropyOptions& options = {});
+
+struct FocalLossOptions {
+  double gamma = 2;  ///< 0 (cross entropy) or >= 1: how little counts what is right already
+  ClassificationOptions classes = {};  ///< label_smoothing must be 0; class_weights: its alpha
+};
+/// -(1 - p)^gamma log p, where p = softmax(logits)[target] (arXiv:1708.02002).   As cross_entropy
+Loss focal_loss(const Tensor& logits, const Tensor& targets, const FocalLossOptions& options = {});
+
+struct UnlikelihoodOptions {
+  int64_t ignore_index = -100;  ///< fills up rows that have fewer
+};
+/// The sum over a row's candidates, which the model is to avoid, of -log(1 - softmax(logits)[c])
+/// (arXiv:1908.04319). 1 - p counts as 1e-5 below that. Each candidate counts 1.
+/// logits [..., C], candidates i64 [..., K]
+Loss unlikelihood_loss(const Tensor& logits, const Tensor& candidates,
+                       const UnlikelihoodOptions& options = {});
+
+/// (log sum exp(logits))^2, which keeps logits near 0: times 1e-4, beside cross_entropy
+/// (arXiv:2204.02311, section 5). Every row counts 1.   logits [..., C]
+Loss z_loss(const Tensor& logits);
+
+/// target (log target - log_probabilities), 0 where the target is 0: how far a distribution is from
+/// the target's. Every row counts 1, so mean() is PyTorch's reduction "batchmean" for [B, C].
+/// log_probabilities and target [..., C]; the target is no logarithm
+Loss kl_div_loss(const Tensor& log_probabilities, const Tensor& target);
+
 /// (prediction - target)^2.   Same shapes.
 Loss mse_loss(const Tensor& prediction, const Tensor& target);
+/// |prediction - target|.   Same shapes.
+Loss l1_loss(const Tensor& prediction, const Tensor& target);
+struct HuberOptions {
+  double delta = 1;  ///< above 0
+};
+/// d^2 / 2 where |d| <= delta, and delta (|d| - delta / 2) beyond, d = prediction - target.   Same
+/// shapes. Divided by delta, it is PyTorch's smooth_l1_loss of beta = delta.
+Loss huber_loss(const Tensor& prediction, const Tensor& target, const HuberOptions& options = {});
+
+struct CosineEmbeddingOptions {
+  double margin = 0;  ///< in [-1, 1]
+};
+/// 1 - cos(a, b) where alike is true; max(0, cos(a, b) - margin) where it is false.   a and b
+/// [..., d], alike b8 [...]
+Loss cosine_embedding_loss(const Tensor& a, const Tensor& b, const Tensor& alike,
+                           const CosineEmbeddingOptions& options = {});
+
+struct InfoNceOptions {
+  double temperature = 0.07;  ///< above 0
+  bool symmetric = false;     ///< the mean of both directions, as CLIP's
+};
+/// Contrastive: query i belongs to key i, and all other keys are negatives (arXiv:1807.03748).
+/// cross_entropy(q k^T / temperature, i), q and k the rows at length 1.   queries and keys [N, d]
+Loss info_nce_loss(const Tensor& queries, const Tensor& keys, const InfoNceOptions& options = {});
 
 struct BinaryCrossEntropyOptions {
   Tensor pos_weight = {};  ///< times t log s(x), without a gradient; broadcasts to the logits
@@ -54,12 +114,24 @@ Loss binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& target
                                       const BinaryCrossEntropyOptions& options = {});
 
 // ---- the same losses one by one (PyTorch's reduction "none"): 0 where a target is ignored ------
+// Those of rows are [...], that of unlikelihood [..., K], those of elements of their shape.
 
 Tensor cross_entropy_each(const Tensor& logits, const Tensor& targets,
                           const ClassificationOptions& options = {});
 Tensor nll_loss_each(const Tensor& log_probabilities, const Tensor& targets,
                      const ClassificationOptions& options = {});
+Tensor focal_loss_each(const Tensor& logits, const Tensor& targets,
+                       const FocalLossOptions& options = {});
+Tensor unlikelihood_loss_each(const Tensor& logits, const Tensor& candidates,
+                              const UnlikelihoodOptions& options = {});
+Tensor z_loss_each(const Tensor& logits);
+Tensor kl_div_loss_each(const Tensor& log_probabilities, const Tensor& target);
 Tensor mse_loss_each(const Tensor& prediction, const Tensor& target);
+Tensor l1_loss_each(const Tensor& prediction, const Tensor& target);
+Tensor huber_loss_each(const Tensor& prediction, const Tensor& target,
+                       const HuberOptions& options = {});
+Tensor cosine_embedding_loss_each(const Tensor& a, const Tensor& b, const Tensor& alike,
+                                  const CosineEmbeddingOptions& options = {});
 Tensor binary_cross_entropy_with_logits_each(const Tensor& logits, const Tensor& targets,
                                              const BinaryCrossEntropyOptions& options = {});
 

@@ -93,6 +93,38 @@ std::vector<Case> cases() {
          return nll_loss(log_softmax(normal_leaf({2, 3})), t).sum;
        },
        true},
+      {"focal_loss.targets", ids({0, 1}),
+       [](auto& t) {
+         return focal_loss(normal_leaf({2, 3}), t).sum;
+       },
+       true},
+      {"focal_loss_each.targets", ids({0, 1}),
+       [](auto& t) {
+         return sum(focal_loss_each(normal_leaf({2, 3}), t));
+       },
+       true},
+      {"unlikelihood_loss.candidates", ids({0, 1}),
+       [](auto& c) { return unlikelihood_loss(normal_leaf({3}), c).sum; }, true},
+      {"unlikelihood_loss_each.candidates", ids({0, 1}),
+       [](auto& c) { return sum(unlikelihood_loss_each(normal_leaf({3}), c)); }, true},
+      {"cosine_embedding_loss.alike", mask({true, false}),
+       [](auto& m) {
+         return cosine_embedding_loss(normal_leaf({2, 3}), normal_leaf({2, 3}, 2), m).sum;
+       }},
+      {"cosine_embedding_loss_each.alike", mask({true, false}),
+       [](auto& m) {
+         return sum(cosine_embedding_loss_each(normal_leaf({2, 3}), normal_leaf({2, 3}, 2), m));
+       }},
+      {"linear_cross_entropy.targets", ids({0, 1}),
+       [](auto& t) {
+         return linear_cross_entropy(normal_leaf({2, 3}), normal_leaf({4, 3}, 2), t).sum;
+       }},
+      {"", tensor({1, 2, 3, 4}, f64),
+       [](auto& w) {
+         return linear_cross_entropy(normal_leaf({2, 3}), normal_leaf({4, 3}, 2), ids({0, 1}),
+                                     {.classes = {.class_weights = w}})
+             .sum;
+       }},
       {"cross_entropy.ClassificationOptions.class_weights", tensor({1, 2, 3}, f64),
        [](auto& w) {
          return cross_entropy(normal_leaf({2, 3}), ids({0, 2}), {.class_weights = w}).sum;
@@ -277,9 +309,11 @@ std::set<std::string> side_arguments(const std::string& header) {
       "log_probabilities",
       "prediction",
       "target",
-      // binary_cross_entropy_with_logits differentiates its targets; see `exceptions`.
   };
   const std::set<std::string> exceptions = {
+      // differentiated:
+      "info_nce_loss.queries", "info_nce_loss.keys",
+      "linear_cross_entropy.LinearCrossEntropyOptions.bias",
       "binary_cross_entropy_with_logits.targets", "binary_cross_entropy_with_logits_each.targets",
       // no gradient at all:
       "one_hot.ids", "count_targets.targets", "count_targets.ClassificationOptions.class_weights"};

@@ -96,18 +96,36 @@ void add_nll(Ops& ops, const std::string& name, F f) {
       });
 }
 
-/// mse_loss and binary_cross_entropy_with_logits, or the same one by one.
+/// mse_loss or l1_loss, or the same one by one.
 template <class F>
-void add_mse(Ops& ops, const std::string& name, F f) {
-  const auto mse = [f](In x) { return f(x[0], x[1]); };
+void add_difference(Ops& ops, const std::string& name, F f) {
+  const auto loss = [f](In x) { return f(x[0], x[1]); };
   ops(name + "(Tensor, Tensor)")
-      .sample("", mse, {normal({2, 3}), normal({2, 3}, 2)})
-      .sample("scalar", mse, {normal({}), normal({}, 2)})
-      .sample("empty", mse, {normal({0}), normal({0})})
-      .replay(name, mse)
-      .draw([mse](Draw& d) -> Tensors {
+      .sample("", loss, {spread({2, 3}), spread({2, 3}, 2)})
+      .sample("scalar", loss, {normal({}), normal({}, 2)})
+      .sample("empty", loss, {normal({0}), normal({0})})
+      .replay(name, loss)
+      .draw([loss](Draw& d) -> Tensors {
         const Pair p = same_pair(d);
-        return {TensorFunction(mse)({p.a, p.b})[0]};
+        return {TensorFunction(loss)({p.a, p.b})[0]};
+      });
+}
+
+/// huber_loss, or the same one by one.
+template <class F>
+void add_huber(Ops& ops, const std::string& name, F f) {
+  const auto of = [f](double delta) {
+    return [=](In x) { return f(x[0], x[1], {.delta = delta}); };
+  };
+  ops(name + "(Tensor, Tensor, HuberOptions)")
+      .sample("", of(1), {spread({2, 3}), spread({2, 3}, 2)})
+      .sample("delta", of(0.25), {spread({2, 3}), spread({2, 3}, 2)})
+      .sample("empty", of(1), {normal({0}), normal({0})})
+      .replay(name, of(1))
+      .replay(name + "/delta", of(0.5))
+      .draw([of](Draw& d) -> Tensors {
+        const Pair p = same_pair(d);
+        return {TensorFunction(of(1))({p.a, p.b})[0]};
       });
 }
 
@@ -175,8 +193,12 @@ void add_losses(Ops& ops) {
   add_nll(ops, "nll_loss", nll_loss);
   add_nll(ops, "nll_loss_each", nll_loss_each);
   add_means(ops);
-  add_mse(ops, "mse_loss", mse_loss);
-  add_mse(ops, "mse_loss_each", mse_loss_each);
+  add_difference(ops, "mse_loss", mse_loss);
+  add_difference(ops, "mse_loss_each", mse_loss_each);
+  add_difference(ops, "l1_loss", l1_loss);
+  add_difference(ops, "l1_loss_each", l1_loss_each);
+  add_huber(ops, "huber_loss", huber_loss);
+  add_huber(ops, "huber_loss_each", huber_loss_each);
   add_binary(ops, "binary_cross_entropy_with_logits", binary_cross_entropy_with_logits);
   add_binary(ops, "binary_cross_entropy_with_logits_each", binary_cross_entropy_with_logits_each);
 }

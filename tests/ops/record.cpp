@@ -41,6 +41,7 @@ const std::deque<OpRecord>& op_records() {
     add_attention(ops);
     add_recurrent(ops);
     add_losses(ops);
+    add_row_losses(ops);
     return ops.all();
   }();
   return all;

@@ -100,6 +100,7 @@ void add_normalization(Ops& ops);
 void add_attention(Ops& ops);
 void add_recurrent(Ops& ops);
 void add_losses(Ops& ops);
+void add_row_losses(Ops& ops);
 
 /// All of them.
 const std::deque<OpRecord>& op_records();

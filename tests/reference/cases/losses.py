@@ -64,6 +64,11 @@ def losses():
     truth = lambda rng: Constant(np.array([0, 1, 0.25, 0, 1, 1.0]))
     elements = {
         "mse_loss": (F.mse_loss, normal(2, 3), normal(2, 3)),
+        "l1_loss": (F.l1_loss, normal(2, 3), normal(2, 3)),
+        "huber_loss": (F.huber_loss, normal(4, 3), normal(4, 3)),
+        "huber_loss/delta": (
+            lambda x, y, **how: F.huber_loss(x, y, delta=0.5, **how), normal(4, 3), normal(4, 3)
+        ),
         "binary_cross_entropy_with_logits": (binary, odds, truth),
         "binary_cross_entropy_with_logits/pos_weight": (
             weighted,
@@ -73,6 +78,30 @@ def losses():
         ),
     }
     for name, (loss, *inputs) in {**classes, **elements}.items():
+        case(name, summed(loss), *inputs)
+        family, _, how = name.partition("/")
+        case(f"{family}_each" + ("/" + how if how else ""), each(loss), *inputs)
+
+    # Of rows: the mean is over them, and one by one they are added up along the last axis.
+    def kl(x, y, reduction):
+        each = F.kl_div(x, y, reduction="none").sum(-1)
+        return {"sum": each.sum(), "mean": each.mean(), "none": each}[reduction]
+
+    def cosine(margin):
+        return lambda a, b, y, **how: F.cosine_embedding_loss(a, b, y, margin=margin, **how)
+
+    log_probabilities = lambda rng: np.log(rng.dirichlet((1, 1, 1, 1), size=5)).round(3)
+    # PyTorch's gradient for a target of 0 is NaN.
+    sparse = lambda rng: Constant(
+        np.where(rng.random((5, 4)) < 0.3, 0, rng.dirichlet((1, 1, 1, 1), size=5)).round(3)
+    )
+    signs = lambda rng: Constant(np.array([1, -1, 1, -1, -1]))
+    rows = {
+        "kl_div_loss": (kl, log_probabilities, sparse),
+        "cosine_embedding_loss": (cosine(0), normal(5, 3), normal(5, 3), signs),
+        "cosine_embedding_loss/margin": (cosine(-0.5), normal(5, 3), normal(5, 3), signs),
+    }
+    for name, (loss, *inputs) in rows.items():
         case(name, summed(loss), *inputs)
         family, _, how = name.partition("/")
         case(f"{family}_each" + ("/" + how if how else ""), each(loss), *inputs)
