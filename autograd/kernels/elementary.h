@@ -21,7 +21,7 @@ template <class T, class F>
 /// f of each packet of f64 that f32 is widened to.
 template <class F>
 [[gnu::always_inline]] inline Block<float> widened(const Block<float>& x, F f) {
-  return per_packet<double>(f, Block<double>(x.cast<double>())).template cast<float>();
+  return converted<float>(Block<double>(per_packet<double>(f, converted<double>(x))));
 }
 
 /// c[0] z^(n-1) + ... + c[n-1].

@@ -19,7 +19,7 @@ constexpr int64_t columns_at_once = 256;
 template <class T, class Add>
 Wide<T> add_up(const T* x, int64_t n, Wide<T> fill, Add add) {
   using W = Wide<T>;
-  const auto at = [&](int64_t i) -> Block<W> { return load(x + i).template cast<W>(); };
+  const auto at = [&](int64_t i) -> Block<W> { return converted<W>(Block<T>(load(x + i))); };
   constexpr int64_t two = int64_t{2} * lanes;
   Total<W> a, b;
   int64_t i = 0;
@@ -172,7 +172,7 @@ Wide<T> product_of(const T* x, int64_t n) {
   for (Packet& p : all) p = packets::pset1<Packet>(W(1));
   int64_t i = 0;
   for (; i + lanes <= n; i += lanes) {
-    const Block<W> u = load(x + i).template cast<W>();
+    const Block<W> u = converted<W>(Block<T>(load(x + i)));
     for (int k = 0; k < count; ++k) {
       all[k] = packets::pmul(all[k], packets::ploadu<Packet>(u.data() + k * width));
     }

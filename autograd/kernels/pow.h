@@ -66,7 +66,7 @@ template <class Packet>
                      packets::psub(power, packets::pand(low, packets::pset1<Packet>(1.F))));
   }
   Block<double> n, fraction;
-  const Block<double> wide_m = m.cast<double>(), wide_e = e.cast<double>();
+  const Block<double> wide_m = converted<double>(m), wide_e = converted<double>(e);
   for (int i = 0; i < lanes; i += lanes_of<double>) {
     using Packet = VectorOf<double>;
     const Packet log = log2(packets::ploadu<Packet>(wide_m.data() + i),
@@ -79,12 +79,12 @@ template <class Packet>
     packets::pstoreu(fraction.data() + i, exp2(packets::psub(t, whole)));
   }
   // Scaled before it is rounded, or what ends below the smallest normal number is rounded twice.
-  const Block<float> whole = n.cast<float>();
+  const Block<float> whole = converted<float>(n);
   const Block<float> half = per_packet<float>([](const auto& p) { return packets::pfloor(p); },
                                               Block<float>(whole * 0.5F));
-  const Block<double> first = two_to(half).cast<double>();
-  const Block<double> second = two_to(whole - half).cast<double>();
-  return (fraction * first * second).cast<float>();
+  const Block<double> first = converted<double>(Block<float>(two_to(half)));
+  const Block<double> second = converted<double>(Block<float>(two_to(whole - half)));
+  return converted<float>(Block<double>(fraction * first * second));
 }
 
 }  // namespace power

@@ -12,8 +12,8 @@ namespace rapt::kernels {
 namespace {
 
 template <class T>
-Block<Wide<T>> wide(const Block<T>& x) {
-  return x.template cast<Wide<T>>();
+[[gnu::always_inline]] inline Block<Wide<T>> wide(const Block<T>& x) {
+  return converted<Wide<T>>(x);
 }
 
 // ---- lines, 16 at a time: each lane goes along one of its own ---------------------------------
@@ -169,7 +169,7 @@ template <class T>
 void cumulative_sum(const Reduction& r, bool from_end, const T* x, T* y) {
   scan<Zero<T>, T, 1>(r, from_end, {{x}, y}, [](auto& state, const auto& u) -> Block<T> {
     state.value += wide(u[0]);
-    return state.value.template cast<T>();
+    return converted<T>(state.value);
   });
 }
 
@@ -177,7 +177,7 @@ template <class T>
 void cumulative_product(const Reduction& r, bool from_end, const T* x, T* y) {
   scan<One<T>, T, 1>(r, from_end, {{x}, y}, [](auto& state, const auto& u) -> Block<T> {
     state.value *= wide(u[0]);
-    return state.value.template cast<T>();
+    return converted<T>(state.value);
   });
 }
 
@@ -192,7 +192,7 @@ void cumulative_logsumexp(const Reduction& r, const T* x, T* y) {
     const Block<T> shrunk = exp<T>(state.largest - shift), added = exp<T>(u[0] - shift);
     state.sum = state.sum * wide(shrunk) + wide(added);
     state.largest = largest;
-    return shift + log<T>(state.sum.template cast<T>());
+    return shift + log<T>(converted<T>(state.sum));
   });
 }
 
@@ -200,7 +200,7 @@ template <class T>
 void linear_recurrence(const Reduction& r, bool from_end, const T* a, const T* b, T* y) {
   scan<Zero<T>, T, 2>(r, from_end, {{a, b}, y}, [](auto& state, const auto& u) -> Block<T> {
     state.value = wide(u[0]) * state.value + wide(u[1]);
-    return state.value.template cast<T>();
+    return converted<T>(state.value);
   });
 }
 
