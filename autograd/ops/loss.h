@@ -73,6 +73,19 @@ Loss unlikelihood_loss(const Tensor& logits, const Tensor& candidates,
 /// (arXiv:2204.02311, section 5). Every row counts 1.   logits [..., C]
 Loss z_loss(const Tensor& logits);
 
+struct CtcOptions {
+  int64_t blank = 0;           ///< the class that stands for nothing
+  bool zero_infinity = false;  ///< 0 instead of inf for a target that is too long
+};
+/// -log of how probable a target is as what is left of a path of one class a frame, when classes
+/// that repeat and then blanks are dropped (Graves 2006): for sequences whose alignment is not
+/// known. Computed in log space and f64. A target that does not fit into its frames gives inf, with
+/// gradient 0. Every sequence counts 1; PyTorch's mean divides each by its target's length first.
+/// log_probabilities [B, T, C] as log_softmax gives them, targets i64 [B, S] without blanks,
+/// lengths and target_lengths i64 [B]: how many of T and of S are there
+Loss ctc_loss(const Tensor& log_probabilities, const Tensor& targets, const Tensor& lengths,
+              const Tensor& target_lengths, const CtcOptions& options = {});
+
 /// target (log target - log_probabilities), 0 where the target is 0: how far a distribution is from
 /// the target's. Every row counts 1, so mean() is PyTorch's reduction "batchmean" for [B, C].
 /// log_probabilities and target [..., C]; the target is no logarithm
@@ -125,6 +138,8 @@ Tensor focal_loss_each(const Tensor& logits, const Tensor& targets,
 Tensor unlikelihood_loss_each(const Tensor& logits, const Tensor& candidates,
                               const UnlikelihoodOptions& options = {});
 Tensor z_loss_each(const Tensor& logits);
+Tensor ctc_loss_each(const Tensor& log_probabilities, const Tensor& targets, const Tensor& lengths,
+                     const Tensor& target_lengths, const CtcOptions& options = {});
 Tensor kl_div_loss_each(const Tensor& log_probabilities, const Tensor& target);
 Tensor mse_loss_each(const Tensor& prediction, const Tensor& target);
 Tensor l1_loss_each(const Tensor& prediction, const Tensor& target);

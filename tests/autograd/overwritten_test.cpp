@@ -93,6 +93,32 @@ std::vector<Case> cases() {
          return nll_loss(log_softmax(normal_leaf({2, 3})), t).sum;
        },
        true},
+      {"ctc_loss.targets", reshape(ids({1, 2}), {1, 2}),
+       [](auto& i) {
+         return ctc_loss(normal_leaf({1, 4, 3}), i, ids({4}), ids({2})).sum;
+       }},
+      {"ctc_loss.lengths", ids({4}),
+       [](auto& i) {
+         return ctc_loss(normal_leaf({1, 4, 3}), reshape(ids({1, 2}), {1, 2}), i, ids({2})).sum;
+       }},
+      {"ctc_loss.target_lengths", ids({2}),
+       [](auto& i) {
+         return ctc_loss(normal_leaf({1, 4, 3}), reshape(ids({1, 2}), {1, 2}), ids({4}), i).sum;
+       }},
+      {"ctc_loss_each.targets", reshape(ids({1, 2}), {1, 2}),
+       [](auto& i) {
+         return sum(ctc_loss_each(normal_leaf({1, 4, 3}), i, ids({4}), ids({2})));
+       }},
+      {"ctc_loss_each.lengths", ids({4}),
+       [](auto& i) {
+         return sum(
+             ctc_loss_each(normal_leaf({1, 4, 3}), reshape(ids({1, 2}), {1, 2}), i, ids({2})));
+       }},
+      {"ctc_loss_each.target_lengths", ids({2}),
+       [](auto& i) {
+         return sum(
+             ctc_loss_each(normal_leaf({1, 4, 3}), reshape(ids({1, 2}), {1, 2}), ids({4}), i));
+       }},
       {"focal_loss.targets", ids({0, 1}),
        [](auto& t) {
          return focal_loss(normal_leaf({2, 3}), t).sum;

@@ -174,6 +174,40 @@ void add_linear_cross_entropy(Ops& ops) {
       });
 }
 
+template <class F>
+void add_ctc(Ops& ops, const std::string& name, F f) {
+  // [2, 5, 4]; the second sequence and its target are shorter, and "1 1" needs a blank between.
+  const Tensor targets = ids({1, 1, 3, 2, 3, 0}, {2, 3}), lengths = ids({5, 3}, {2});
+  const auto of = [f](const Tensor& y, const Tensor& n, const Tensor& m, const CtcOptions& o) {
+    return [=](In x) { return f(log_softmax(x[0]), y, n, m, o); };
+  };
+  const Tensor target_lengths = ids({3, 2}, {2});
+  const auto raw = [=](In x) { return f(x[0], targets, lengths, target_lengths, {}); };
+  const auto replayed = [f](In x) { return f(log_softmax(x[0]), x[1], x[2], x[3], {.blank = 0}); };
+  const Tensor x = normal({2, 5, 4});
+  ops(name + "(Tensor, Tensor, Tensor, Tensor, CtcOptions)")
+      .sample("", raw, {x})
+      .sample("of log_softmax", of(targets, lengths, target_lengths, {}), {x})
+      .sample("no target", of(targets, lengths, ids({0, 1}, {2}), {}), {x})
+      .sample("another blank", of(ids({1, 0}, {2, 1}), lengths, ids({1, 1}, {2}), {.blank = 3}),
+              {x})
+      .sample("too long", of(targets, ids({3, 3}, {2}), target_lengths, {.zero_infinity = true}),
+              {x})
+      .sample("empty", of(ids({}, {0, 3}), ids({}, {0}), ids({}, {0}), {}), {normal({0, 5, 4})})
+      .replay(name, replayed)
+      .replay(name + "/long", replayed)
+      .draw([f](Draw& d) -> Tensors {
+        Tensor p = log_softmax(d.floats({d.in(1, 3), d.in(1, 4), 3}));
+        // Of inf and NaN, two ways that add up other terms owe one another no kind of NaN.
+        if (d.numbers_drawn() != Draw::Numbers::tame) p = p.detach();
+        const int64_t batch = p.size(0);
+        const Tensor y = d.integers({batch, 2}, 1, 2), n = d.integers({batch}, 0, p.size(1));
+        const Tensor m = d.integers({batch}, 0, 2);
+        const TensorFunction call = [&](In) { return f(p, y, n, m, {.zero_infinity = true}); };
+        return {call({})[0]};
+      });
+}
+
 }  // namespace
 
 void add_row_losses(Ops& ops) {
@@ -187,6 +221,8 @@ void add_row_losses(Ops& ops) {
   add_kl(ops, "kl_div_loss_each", kl_div_loss_each);
   add_cosine(ops, "cosine_embedding_loss", cosine_embedding_loss);
   add_cosine(ops, "cosine_embedding_loss_each", cosine_embedding_loss_each);
+  add_ctc(ops, "ctc_loss", ctc_loss);
+  add_ctc(ops, "ctc_loss_each", ctc_loss_each);
   add_info_nce(ops);
   add_linear_cross_entropy(ops);
 }

@@ -90,6 +90,14 @@ def losses():
     def cosine(margin):
         return lambda a, b, y, **how: F.cosine_embedding_loss(a, b, y, margin=margin, **how)
 
+    def ctc(x, targets, lengths, target_lengths, reduction):
+        """Batch first, and the mean over sequences."""
+        each = F.ctc_loss(
+            F.log_softmax(x, -1).transpose(0, 1), targets, lengths, target_lengths, reduction="none"
+        )
+        return {"sum": each.sum(), "mean": each.mean(), "none": each}[reduction]
+
+    whole = lambda *x: lambda rng: Constant(np.array(x))
     log_probabilities = lambda rng: np.log(rng.dirichlet((1, 1, 1, 1), size=5)).round(3)
     # PyTorch's gradient for a target of 0 is NaN.
     sparse = lambda rng: Constant(
@@ -98,6 +106,20 @@ def losses():
     signs = lambda rng: Constant(np.array([1, -1, 1, -1, -1]))
     rows = {
         "kl_div_loss": (kl, log_probabilities, sparse),
+        "ctc_loss": (
+            ctc,
+            normal(3, 6, 5),
+            whole([1, 1, 4], [2, 3, 1], [4, 1, 1]),
+            whole(6, 5, 4),
+            whole(3, 2, 0),
+        ),
+        "ctc_loss/long": (
+            ctc,
+            normal(2, 60, 4),
+            lambda rng: Constant(rng.integers(1, 4, size=(2, 20))),
+            whole(60, 45),
+            whole(20, 11),
+        ),
         "cosine_embedding_loss": (cosine(0), normal(5, 3), normal(5, 3), signs),
         "cosine_embedding_loss/margin": (cosine(-0.5), normal(5, 3), normal(5, 3), signs),
     }
