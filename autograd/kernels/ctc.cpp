@@ -151,7 +151,7 @@ void sequence_backward(const CtcProblem& p, int64_t sequence, const T* x, const 
 }  // namespace
 
 int64_t CtcProblem::places() const {
-  return ceil_div(2 * longest + 1, int64_t{lanes}) * lanes + 2 * lanes;
+  return ceil_div(2 * longest + 1, int64_t{lanes}) * lanes + int64_t{2} * lanes;
 }
 
 template <class T>
