@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "rapt/autograd/kernels/portable.h"
 #include "rapt/autograd/ops.h"
 
 namespace rapt::optim {
@@ -58,7 +59,7 @@ void Adafactor::update(std::span<Slot* const> slots, double gradient_factor) {
     Tensor& w = slot->parameter;
     const Tensor g = w.grad() * gradient_factor, squares = g * g;
     const auto t = static_cast<double>(slot->step);
-    const double lr = lr_of(*slot), share = std::pow(t, options_.beta2_decay);
+    const double lr = lr_of(*slot), share = kernels::portable::pow(t, options_.beta2_decay);
     const double eps1 = options_.eps1.value_or(default_eps1(slot->dtype));
 
     Tensor v;

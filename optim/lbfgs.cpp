@@ -8,6 +8,7 @@
 #include "rapt/autograd/assign.h"
 #include "rapt/autograd/create.h"
 #include "rapt/optim/detail/line_search.h"
+#include "rapt/optim/detail/state.h"
 
 namespace rapt::optim {
 namespace {
@@ -201,15 +202,21 @@ double LBFGS::step(FunctionRef<Tensor()> loss) {
 }
 
 NamedTensors LBFGS::state() const {
-  return {{"iteration", from_values<int64_t>({iteration_}, {})},
-          {"length", tensor(length_, Dtype::f64)},
-          {"direction", from_values(direction_)},
-          {"last_gradient", from_values(last_gradient_)},
-          {"gradient_changes", rows_of(gradient_changes_, elements_)},
-          {"moves", rows_of(moves_, elements_)}};
+  NamedTensors state = {{"iteration", from_values<int64_t>({iteration_}, {})},
+                        {"length", tensor(length_, Dtype::f64)},
+                        {"direction", from_values(direction_)},
+                        {"last_gradient", from_values(last_gradient_)},
+                        {"gradient_changes", rows_of(gradient_changes_, elements_)},
+                        {"moves", rows_of(moves_, elements_)}};
+  state.set_configuration({{"name", "LBFGS"}});
+  return state;
 }
 
 void LBFGS::load_state(const NamedTensors& given) {
+  detail::require_state_of("LBFGS::load_state", "LBFGS", given);
+  for (const char* name : {"iteration", "length"}) {
+    detail::require_number("LBFGS::load_state", given, name);
+  }
   // The history is as long as it has grown.
   const int64_t pairs =
       given.contains("moves") && given["moves"].rank() == 2 ? given["moves"].size(0) : 0;

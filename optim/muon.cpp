@@ -25,8 +25,13 @@ Tensor orthogonal(const Tensor& u, int64_t iterations) {
 std::vector<ParameterGroup> all_groups(const std::vector<ParameterGroup>& matrices,
                                        const std::vector<ParameterGroup>& others,
                                        const MuonOptions& options) {
+  // The others' rate is a share of the matrices'.
+  if (!(options.lr > 0)) fail("Muon: wanted lr > 0; got ", options.lr);
+  for (const ParameterGroup& group : matrices) {
+    if (group.beta1 || group.beta2) fail("Muon: matrices have no beta1 and beta2; a group set one");
+  }
   std::vector<ParameterGroup> all = matrices;
-  const double ratio = options.lr > 0 ? options.adamw.lr / options.lr : 0;
+  const double ratio = options.adamw.lr / options.lr;
   for (ParameterGroup group : others) {
     group.lr_scale *= ratio;
     if (!group.weight_decay) group.weight_decay = options.adamw.weight_decay;

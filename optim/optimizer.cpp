@@ -8,16 +8,12 @@
 #include "rapt/autograd/assign.h"
 #include "rapt/autograd/create.h"
 #include "rapt/optim/clip.h"
+#include "rapt/optim/detail/state.h"
 
 namespace rapt::optim {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-
-/// The number under that name, if there is one; else a good one.
-double number_in(const NamedTensors& state, const std::string& name) {
-  return state.contains(name) && state[name].numel() == 1 ? state[name].item() : 0;
-}
 
 }  // namespace
 
@@ -148,17 +144,11 @@ NamedTensors Optimizer::state() const {
 }
 
 void Optimizer::load_state(const NamedTensors& given) {
-  if (const Values& made = given.configuration();
-      made.contains("name") && made.text("name") != name_) {
-    fail("load_state: wanted the state of ", name_, "; got that of ", made.text("name"),
-         "; nothing was loaded");
-  }
+  detail::require_state_of("load_state", name_, given);
   const NamedTensors target = state();
   for (const auto& [name, tensor] : target) {
     if (name != "lr" && !name.starts_with("step.")) continue;
-    if (const double number = number_in(given, name); !(number >= 0 && number < infinity)) {
-      fail("load_state: wanted ", name, " >= 0; got ", number, "; nothing was loaded");
-    }
+    detail::require_number("load_state", given, name);
   }
   assign("load_state", target, given);
   // The numbers in `target` are copies: hand them on.

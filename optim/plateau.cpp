@@ -31,8 +31,10 @@ ReduceOnPlateau::ReduceOnPlateau(const ReduceOnPlateauOptions& options)
 }
 
 double ReduceOnPlateau::after(double metric) {
-  const bool is_better = options_.larger_is_better ? metric > best_ * (1 + options_.threshold)
-                                                   : metric < best_ * (1 - options_.threshold);
+  // Of the size of the best: PyTorch's best * (1 - threshold) lies above a best below 0.
+  const double margin = std::isfinite(best_) ? options_.threshold * std::abs(best_) : 0;
+  const bool is_better =
+      options_.larger_is_better ? metric > best_ + margin : metric < best_ - margin;
   if (is_better) best_ = metric;
   without_improvement_ = is_better ? 0 : without_improvement_ + 1;
   if (cooling_ > 0) {

@@ -160,7 +160,7 @@ double Schedule::rate(const Part& p, int64_t step) {
       return along_cosine(p.lr, p.lr * p.end_factor, (at - top) / (last - top));
     }
     case Kind::inverse_sqrt:
-      return p.lr * std::sqrt(number(p.warmup) / number(step + 1));
+      return p.lr * std::sqrt(number(p.warmup) / (number(step) + 1));
     case Kind::warmup_stable_decay: {
       const int64_t left = std::max<int64_t>(p.total - step, 0);
       if (left >= p.decay) return p.lr;

@@ -1,42 +1,19 @@
 #include "rapt/optim/weight_average.h"
 
 #include <algorithm>
-#include <utility>
+#include <string>
 
 #include "rapt/autograd/assign.h"
-#include "rapt/autograd/create.h"
-#include "rapt/optim/block.h"
+#include "rapt/autograd/ops.h"
+#include "rapt/optim/detail/state.h"
 
 namespace rapt::optim {
 namespace {
 
 constexpr double each_the_same = -1;
 
-struct Pair {
-  Tensor parameter, average;
-  void *p = nullptr, *a = nullptr;
-};
-
-/// f(parameter's element, average's element) over all, in one pass.
-template <class F>
-void for_each_pair(const NamedTensors& parameters, const NamedTensors& averages, const F& f) {
-  PoolVector<Pair> pairs;
-  Block block;
-  for (const auto& [name, parameter] : parameters) {
-    Pair pair{parameter, averages[name]};
-    visit_float(parameter.dtype(), [&]<class T>(T) {
-      pair.p = pair.parameter.mutable_data<T>();
-      pair.a = pair.average.mutable_data<T>();
-    });
-    block.add(parameter.numel());
-    pairs.push_back(std::move(pair));
-  }
-  block.for_each([&](int64_t, size_t i, int64_t begin, int64_t end) {
-    visit_float(pairs[i].parameter.dtype(), [&]<class T>(T) {
-      T *p = static_cast<T*>(pairs[i].p), *a = static_cast<T*>(pairs[i].a);
-      for (int64_t at = begin; at < end; ++at) f(p[at], a[at]);
-    });
-  });
+std::string name_of(double decay) {
+  return decay < 0 ? "WeightAverage::equal" : "WeightAverage::exponential";
 }
 
 }  // namespace
@@ -72,14 +49,20 @@ void WeightAverage::update() {
   double kept = decay_ < 0 ? before / (before + 1) : decay_;
   if (warmup_) kept = std::min(kept, (1 + before) / (10 + before));
   if (before == 0) kept = 0;
-  for_each_pair(parameters_, averages_, [kept](auto& p, auto& a) {
-    using T = std::remove_reference_t<decltype(p)>;
-    a = T(kept) * a + T(1 - kept) * p;
-  });
+  const NoGrad no_grad;
+  for (const auto& [name, p] : parameters_) {
+    const Tensor& average = averages_[name];
+    Tensor(average).copy_from(kept == 0 ? p : kept * average + (1 - kept) * p);
+  }
 }
 
 void WeightAverage::exchange() {
-  for_each_pair(parameters_, averages_, [](auto& p, auto& a) { std::swap(p, a); });
+  const NoGrad no_grad;
+  for (const auto& [name, p] : parameters_) {
+    const Tensor own = p.detach().clone();
+    Tensor(p).copy_from(averages_[name]);
+    Tensor(averages_[name]).copy_from(own);
+  }
   swapped_ = !swapped_;
 }
 
@@ -95,12 +78,16 @@ NamedTensors WeightAverage::state() const {
   NamedTensors state;
   state.add("updates", from_values<int64_t>({updates_}, {}));
   state.add_all("average.", averages_);
+  state.set_configuration({{"name", name_of(decay_)}});
   return state;
 }
 
 void WeightAverage::load_state(const NamedTensors& given) {
+  constexpr const char* function = "WeightAverage::load_state";
   const NamedTensors target = state();
-  assign("WeightAverage::load_state", target, given);
+  detail::require_state_of(function, name_of(decay_), given);
+  detail::require_number(function, given, "updates");
+  assign(function, target, given);
   updates_ = target["updates"].data<int64_t>()[0];
 }
 

@@ -35,12 +35,14 @@ Mask::Mask(const Tensor& tensor) {
 }
 
 Mask Mask::keys(const Tensor& tensor) {
+  if (!tensor.defined()) return {};
   check_tensor("Mask::keys", tensor);
   if (tensor.rank() < 1) fail("Mask::keys: wanted a tensor [..., Tk]; got a scalar");
   return Mask({.kind = Part::Kind::tensor_of_first_axes, .tensor = unsqueeze(tensor, -2)});
 }
 
 Mask Mask::pairs(const Tensor& tensor) {
+  if (!tensor.defined()) return {};
   check_tensor("Mask::pairs", tensor);
   if (tensor.rank() < 2) fail("Mask::pairs: wanted a tensor [..., Tq, Tk]; got ", tensor.shape());
   return Mask({.kind = Part::Kind::tensor_of_first_axes, .tensor = tensor});

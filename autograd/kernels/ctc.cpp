@@ -20,7 +20,7 @@ using Numbers = std::vector<double, PoolAllocator<double>>;
 /// log(e^a + e^b + e^c), -inf where all are.
 Block<double> log_sum(const Block<double>& a, const Block<double>& b, const Block<double>& c) {
   const Block<double> top = a.max(b).max(c).max(std::numeric_limits<double>::lowest());
-  return top + (exp<double>(a - top) + exp<double>(b - top) + exp<double>(c - top)).log();
+  return top + log<double>(exp<double>(a - top) + exp<double>(b - top) + exp<double>(c - top));
 }
 
 /// A target with a blank before, between and behind its classes: 2 n + 1 places. Rows of numbers,
@@ -85,13 +85,9 @@ void clear_behind(const Places& places, double* row) {
 }
 
 double loss_of(const Places& places, const double* last) {
-  Block<double> ends = Block<double>::Constant(nothing);
-  ends[0] = last[places.count - 1];
-  if (places.count > 1) ends[1] = last[places.count - 2];
-  const Block<double> none = Block<double>::Constant(nothing);
-  Block<double> other = none;
-  other[0] = ends[1];
-  return -log_sum(ends, other, none)[0];
+  const double before = places.count > 1 ? last[places.count - 2] : nothing;
+  const auto all = [](double x) { return Block<double>(Block<double>::Constant(x)); };
+  return -log_sum(all(last[places.count - 1]), all(before), all(nothing))[0];
 }
 
 template <class T>

@@ -51,6 +51,12 @@ void require_class_weights(const char* op, Dtype dtype, int64_t classes, const T
   }
 }
 
+void require_smoothing(const char* op, double smoothing) {
+  if (!(smoothing >= 0 && smoothing <= 1)) {
+    fail(op, ": wanted 0 <= label_smoothing <= 1; got ", smoothing);
+  }
+}
+
 Counted counted_targets(const char* op, const Shape& scores, Dtype dtype, const Tensor& targets,
                         const ClassificationOptions& options) {
   require_dtype(op, "targets", targets, Dtype::i64);
@@ -113,12 +119,6 @@ namespace {
 
 /// A kernel's losses, as the sum of all or one by one.
 enum class Give { sum, each };
-
-void require_smoothing(const char* op, double smoothing) {
-  if (!(smoothing >= 0 && smoothing <= 1)) {
-    fail(op, ": wanted 0 <= label_smoothing <= 1; got ", smoothing);
-  }
-}
 
 Tensor losses_of_classes(const char* op, Give give, const Tensor& logits, const Tensor& targets,
                          const ClassificationOptions& options) {
@@ -211,6 +211,7 @@ Losses cross_entropy(const char* op, Give give, const Tensor& logits, const Tens
 
 double checked_count(const char* op, const Shape& scores, Dtype dtype, const Tensor& targets,
                      const ClassificationOptions& options) {
+  require_smoothing(op, options.label_smoothing);
   return counted_targets(op, scores, dtype, targets, options).weight;
 }
 

@@ -177,6 +177,11 @@ Loss linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& t
   if (weight.rank() != 2 || weight.size(1) != x.size(-1)) {
     fail(op, ": wanted x [..., d] and weight [C, d]; got ", x.shape(), " and ", weight.shape());
   }
+  const Tensor& bias = options.bias;
+  if (bias.defined() && (bias.dtype() != x.dtype() || bias.shape() != Shape{weight.size(0)})) {
+    fail(op, ": wanted a bias ", x.dtype(), "[", weight.size(0), "]; got ", bias.dtype(),
+         bias.shape());
+  }
   Shape scores = x.shape();
   scores.back() = weight.size(0);
   const double counted = checked_count(op, scores, x.dtype(), targets, options.classes);
@@ -191,7 +196,7 @@ Loss linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& t
         [own = slice(wanted, 0, at, end), classes = options.classes](const Tensors& in) {
           return cross_entropy(linear(in[0], in[1], in[2]), own, classes).sum;
         },
-        {slice(flat, 0, at, end), weight, options.bias}));
+        {slice(flat, 0, at, end), weight, bias}));
   }
   return {sum(stack(sums, 0)), counted};
 }

@@ -53,6 +53,11 @@ TEST(LinearCrossEntropy, NamesTheTargetOfTheWhole) {
               linear_cross_entropy(x, ones({5, 3}), targets);
             }),
             "linear_cross_entropy: wanted x [..., d] and weight [C, d]; got [300, 2] and [5, 3]");
+  EXPECT_EQ(error_of([&] { linear_cross_entropy(x, w, targets, {.bias = ones({4})}); }),
+            "linear_cross_entropy: wanted a bias f32[5]; got f32[4]");
+  EXPECT_EQ(
+      error_of([&] { linear_cross_entropy(x, w, targets, {.classes = {.label_smoothing = 2}}); }),
+      "linear_cross_entropy: wanted 0 <= label_smoothing <= 1; got 2");
 }
 
 TEST(RowLosses, BearWhatIsCertain) {

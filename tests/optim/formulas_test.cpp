@@ -130,6 +130,17 @@ TEST(Formula, Muon) {
   }
 }
 
+TEST(Muon, SaysWhatIsWrong) {
+  const NamedTensors w = tests::leaves({{"w", ones({2, 3})}}, Dtype::f32);
+  const NamedTensors b = tests::leaves({{"b", ones({3})}}, Dtype::f32);
+  EXPECT_EQ(tests::error_of([&] { Muon(w, b, {.lr = 0}); }), "Muon: wanted lr > 0; got 0");
+  EXPECT_EQ(tests::error_of([&] { Muon(b, w); }),
+            "Muon: wanted matrices [n, m]; got b [3] (AdamW takes the others)");
+  const std::vector<ParameterGroup> with_beta = {{.parameters = w, .beta1 = 0.5}}, none;
+  EXPECT_EQ(tests::error_of([&] { Muon(with_beta, none); }),
+            "Muon: matrices have no beta1 and beta2; a group set one");
+}
+
 TEST(Muon, BringsSingularValuesNearToOne) {
   Rng rng(1);
   const NamedTensors p = tests::leaves({{"w", zeros({6, 20})}}, Dtype::f64);

@@ -214,6 +214,11 @@ TEST(ReduceOnPlateau, AgreesWithPyTorch) {
       plateau = resumed;
     }
   }
+  // What is worse is no improvement, below 0 too.
+  ReduceOnPlateau below({.lr = 1, .factor = 0.5, .patience = 0, .threshold = 0.1});
+  EXPECT_EQ(below.after(-1), 1);
+  EXPECT_EQ(below.after(-0.95), 0.5);
+  EXPECT_EQ(below.after(-1.2), 0.5);
   EXPECT_EQ(error_of([] { ReduceOnPlateau({.factor = 1}); }),
             "ReduceOnPlateau: wanted factor in (0, 1); got 1");
   EXPECT_EQ(error_of([] { ReduceOnPlateau().load_state({{"lr", "1"}}); }).substr(0, 8), "values: ");

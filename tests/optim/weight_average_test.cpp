@@ -72,6 +72,15 @@ TEST(WeightAverage, GoesOnFromItsState) {
   average.update();
   again.update();
   EXPECT_TRUE(same_bits(again.averages()["w"], average.averages()["w"]));
+  EXPECT_EQ(
+      error_of([&] { WeightAverage::exponential(p, 0.9).load_state(average.state()); }),
+      "WeightAverage::load_state: wanted the state of WeightAverage::exponential; got that of "
+      "WeightAverage::equal; nothing was loaded");
+  NamedTensors wrong;
+  wrong.add("updates", from_values<int64_t>({-3}, {}));
+  wrong.add("average.w", ones({2, 3}));
+  EXPECT_EQ(error_of([&] { again.load_state(wrong); }),
+            "WeightAverage::load_state: wanted updates >= 0; got -3; nothing was loaded");
 }
 
 TEST(WeightAverage, SaysWhatIsWrong) {

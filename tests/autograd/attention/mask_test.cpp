@@ -108,6 +108,8 @@ TEST(Mask, AsATensorIsItsRule) {
   EXPECT_EQ(Mask().allowed({}, 1, 2).str(), "b8[1, 2] {{true, true}}");
   EXPECT_TRUE(Mask().is_empty());
   EXPECT_TRUE(Mask(Tensor()).is_empty());
+  EXPECT_TRUE(Mask::keys(Tensor()).is_empty());
+  EXPECT_TRUE(Mask::pairs(Tensor()).is_empty());
 }
 
 TEST(Mask, AttentionIsItsFormula) {
