@@ -1,7 +1,7 @@
 #include "rapt/optim/lamb.h"
 
 #include "rapt/autograd/ops.h"
-#include "rapt/optim/detail/bias_correction.h"
+#include "rapt/optim/detail/adam_step.h"
 #include "rapt/optim/elementwise.h"
 
 namespace rapt::optim {
@@ -23,10 +23,8 @@ LAMB::LAMB(const NamedTensors& parameters, const LAMBOptions& options)
 
 void LAMB::update(std::span<Slot* const> slots, double gradient_factor) {
   elementwise<2>(slots, gradient_factor, [](const Slot& slot) {
-    return [beta1 = slot.beta1, beta2 = slot.beta2](auto g, auto&, auto& m, auto& v) {
-      using T = decltype(g);
-      m = T(beta1) * m + T(1 - beta1) * g;
-      v = T(beta2) * v + T(1 - beta2) * g * g;
+    return [moments = detail::AdamMoments(slot)](auto g, auto& w, auto& m, auto& v) {
+      moments.average(g, w, m, v);
     };
   });
   for (Slot* slot : slots) {

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "rapt/autograd/create.h"
-#include "rapt/optim/detail/bias_correction.h"
+#include "rapt/optim/detail/adam_step.h"
 #include "rapt/optim/elementwise.h"
 
 namespace rapt::optim {
@@ -35,14 +35,12 @@ void NAdam::update(std::span<Slot* const> slots, double gradient_factor) {
     double& product = slot.kept[2].mutable_data<double>()[0];
     product *= now;
     const double lr = lr_of(slot);
-    return [beta1 = slot.beta1, beta2 = slot.beta2, eps = options_.eps, l2 = slot.weight_decay,
+    return [moments = detail::AdamMoments(slot, slot.weight_decay), eps = options_.eps,
             correction2 = 1 / std::sqrt(detail::bias_correction(slot.beta2, slot.step)),
             of_gradient = lr * (1 - now) / (1 - product),
             of_average = lr * next / (1 - product * next)](auto g, auto& w, auto& m, auto& v) {
       using T = decltype(g);
-      g += T(l2) * w;
-      m = T(beta1) * m + T(1 - beta1) * g;
-      v = T(beta2) * v + T(1 - beta2) * g * g;
+      g = moments.average(g, w, m, v);
       w -= (T(of_gradient) * g + T(of_average) * m) / (std::sqrt(v) * T(correction2) + T(eps));
     };
   });

@@ -10,7 +10,7 @@ struct ReduceOnPlateauOptions {
   double lr = 1e-3;
   double factor = 0.1;      ///< times the rate, each time; in (0, 1)
   int64_t patience = 10;    ///< evaluations without an improvement that are borne
-  double threshold = 1e-4;  ///< what counts as one, as a share of the best so far
+  double threshold = 1e-4;  ///< what counts as one, as a share of the size of the best so far
   int64_t cooldown = 0;     ///< evaluations after a reduction that do not count
   double min_lr = 0;
   bool larger_is_better = false;  ///< an accuracy, say, where a loss is expected

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "rapt/optim/detail/bias_correction.h"
+#include "rapt/optim/detail/adam_step.h"
 #include "rapt/optim/elementwise.h"
 
 namespace rapt::optim {
@@ -38,13 +38,11 @@ RAdam::RAdam(const NamedTensors& parameters, const RAdamOptions& options)
 void RAdam::update(std::span<Slot* const> slots, double gradient_factor) {
   elementwise<2>(slots, gradient_factor, [&](const Slot& slot) {
     const double rectified = rectification(slot.beta2, slot.step);
-    return [beta1 = slot.beta1, beta2 = slot.beta2, eps = options_.eps, l2 = slot.weight_decay,
+    return [moments = detail::AdamMoments(slot, slot.weight_decay), eps = options_.eps,
             step_size = lr_of(slot) / detail::bias_correction(slot.beta1, slot.step),
             rectified](auto g, auto& w, auto& m, auto& v) {
       using T = decltype(g);
-      g += T(l2) * w;
-      m = T(beta1) * m + T(1 - beta1) * g;
-      v = T(beta2) * v + T(1 - beta2) * g * g;
+      moments.average(g, w, m, v);
       const T scaled = rectified > 0 ? m * T(rectified) / (std::sqrt(v) + T(eps)) : m;
       w -= T(step_size) * scaled;
     };

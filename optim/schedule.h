@@ -14,10 +14,10 @@ namespace rapt::optim {
 ///   const auto schedule = Schedule::cosine({.lr = 3e-3, .warmup = 100, .total = 2000});
 ///   adam.set_lr(schedule.at(step));
 ///
-/// All have a warm-up: over its steps, of which the first already moves, the rate goes up in a
-/// straight line, reaching lr with the last. `total` counts the whole training, the warm-up
-/// included: from that step on the rate is `end`. Below, n counts the steps since the warm-up, and
-/// N is how many there are in all.
+/// All but one_cycle, which rises by itself, have a warm-up: over its steps, of which the first
+/// already moves, the rate goes up in a straight line, reaching lr with the last. `total` counts
+/// the whole training, the warm-up included: from that step on the rate is `end`. Below, n counts
+/// the steps since the warm-up, and N is how many there are in all.
 class Schedule {
  public:
   struct Constant {

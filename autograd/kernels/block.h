@@ -21,8 +21,7 @@ template <class T>
 using Wide = std::conditional_t<std::is_same_v<T, float>, double,
                                 std::conditional_t<std::is_same_v<T, int64_t>, uint64_t, T>>;
 
-/// x in another type, number by number. Eigen's cast is a call with AVX2, which takes several times
-/// what the conversion itself takes.
+/// x in another type, number by number. With AVX2, Eigen's cast is a call for each Block.
 template <class To, class From>
 [[gnu::always_inline]] inline Block<To> converted(const Block<From>& x) {
   if constexpr (std::is_same_v<To, From>) {

@@ -8,6 +8,7 @@
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/detail/checks.h"
 #include "rapt/autograd/ops/detail/class_losses.h"
+#include "rapt/autograd/ops/detail/unit_length.h"
 #include "rapt/autograd/recompute.h"
 
 namespace rapt {
@@ -85,9 +86,6 @@ Tensor kl_divs(const char* op, const Tensor& log_probabilities, const Tensor& ta
   return sum(target * difference, {-1});
 }
 
-/// x / |x|; 0 stays 0.
-Tensor at_length_1(const Tensor& x) { return x / maximum(norm(x, {-1}, {.keepdim = true}), 1e-12); }
-
 Tensor cosine_losses(const char* op, const Tensor& a, const Tensor& b, const Tensor& alike,
                      const CosineEmbeddingOptions& options) {
   require_rows(op, "a", a);
@@ -102,7 +100,7 @@ Tensor cosine_losses(const char* op, const Tensor& a, const Tensor& b, const Ten
   if (!(std::abs(options.margin) <= 1)) {
     fail(op, ": wanted margin in [-1, 1]; got ", options.margin);
   }
-  const Tensor cosine = sum(at_length_1(a) * at_length_1(b), {-1});
+  const Tensor cosine = sum(at_unit_length(a) * at_unit_length(b), {-1});
   return where(alike, 1 - cosine, relu(cosine - options.margin));
 }
 
@@ -162,7 +160,7 @@ Loss info_nce_loss(const Tensor& queries, const Tensor& keys, const InfoNceOptio
     fail(op, ": wanted temperature > 0; got ", options.temperature);
   }
   const Tensor scores =
-      matmul(at_length_1(queries), transpose(at_length_1(keys))) / options.temperature;
+      matmul(at_unit_length(queries), transpose(at_unit_length(keys))) / options.temperature;
   const Tensor own = arange(queries.size(0));
   Loss loss = cross_entropy(scores, own);
   if (options.symmetric) loss.sum = (loss.sum + cross_entropy(transpose(scores), own).sum) / 2.0;

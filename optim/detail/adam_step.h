@@ -9,6 +9,26 @@
 
 namespace rapt::optim::detail {
 
+/// The averages of the gradient (m) and of its square (v), which Adam's relatives keep too.
+class AdamMoments {
+ public:
+  explicit AdamMoments(const Slot& slot, double l2 = 0)
+      : beta1_(slot.beta1), beta2_(slot.beta2), l2_(l2) {}
+
+  /// Takes in g + l2 w, which it returns.
+  template <class T>
+  T average(T g, T w, T& m, T& v) const {
+    g = g + T(l2_) * w;
+    m = T(beta1_) * m + T(1 - beta1_) * g;
+    v = T(beta2_) * v + T(1 - beta2_) * g * g;
+    return g;
+  }
+
+ private:
+  double beta1_, beta2_;
+  double l2_;  // times the parameter, added to the gradient
+};
+
 /// The numbers of a parameter's step, and what they do with its elements.
 class AdamStep {
  public:
@@ -19,19 +39,15 @@ class AdamStep {
   };
 
   AdamStep(const Slot& slot, const Settings& settings)
-      : beta1_(slot.beta1),
-        beta2_(slot.beta2),
+      : moments_(slot, settings.l2),
         eps_(settings.eps),
-        l2_(settings.l2),
         keep_(1 - settings.lr * settings.decay),
         step_size_(settings.lr / bias_correction(slot.beta1, slot.step)),
         correction2_(1 / std::sqrt(bias_correction(slot.beta2, slot.step))) {}
 
   template <class T>
   void average(T g, T w, T& m, T& v) const {
-    g = g + T(l2_) * w;
-    m = T(beta1_) * m + T(1 - beta1_) * g;
-    v = T(beta2_) * v + T(1 - beta2_) * g * g;
+    moments_.average(g, w, m, v);
   }
   template <class T>
   void move(T& w, T m, T v) const {
@@ -39,7 +55,8 @@ class AdamStep {
   }
 
  private:
-  double beta1_, beta2_, eps_, l2_;
+  AdamMoments moments_;
+  double eps_;
   double keep_;         // what is left of the parameter
   double step_size_;    // lr / (1 - beta1^t)
   double correction2_;  // 1 / sqrt(1 - beta2^t)

@@ -8,6 +8,7 @@
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/detail/checks.h"
 #include "rapt/autograd/ops/detail/layout.h"
+#include "rapt/autograd/ops/detail/unit_length.h"
 
 namespace rapt {
 namespace {
@@ -28,12 +29,6 @@ AttentionBlock shown(const AttentionProblem& p, const ScoreBlock& b) {
 void require_score_dtype(const char* op, const char* what, const Tensor& x, Dtype dtype) {
   if (x.dtype() == dtype) return;
   fail(op, ": wanted the ", what, " in the dtype of q, ", dtype, "; got ", x.dtype(), x.shape());
-}
-
-/// x / |x|: rms_norm's is sqrt(d) times as long. 0 stays 0, and its gradient is finite.
-Tensor normalized(const Tensor& x) {
-  const auto width = static_cast<double>(std::max<int64_t>(x.size(-1), 1));
-  return rms_norm(x, {}, {.eps = 1e-24}) / std::sqrt(width);
 }
 
 }  // namespace
@@ -74,8 +69,8 @@ std::pair<Tensor, Tensor> AttentionProblem::prepared(const char* function, const
       }
       return {matmul(q, weight), k};
     case Kind::cosine: {
-      const Tensor unit = normalized(q);
-      return {weight.defined() ? unit * weight : unit, normalized(k)};
+      const Tensor unit = at_unit_length(q);
+      return {weight.defined() ? unit * weight : unit, at_unit_length(k)};
     }
   }
   return {q, k};
