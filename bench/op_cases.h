@@ -29,10 +29,11 @@ inline std::vector<Layout> layouts() {
           {"16x64x32x128 permuted 3102", {16, 64, 32, 128}, {3, 1, 0, 2}}};
 }
 
-/// What ops are tried on. All but x are dense.
+/// What ops are tried on. All but x and `centered` are dense.
 template <class Tensor>
 struct Inputs {
-  Tensor x, d;           // d of x's shape
+  Tensor x, d;           // from 0.5 to 1.5; d of x's shape
+  Tensor centered;       // x - 1, laid out as x is: for functions with a kink at 0
   Tensor first, last;    // i64 of x's shape: indices along its first and its last axis
   Tensor rows, columns;  // i64: as many indices along its first and its last axis as it has there
   Tensor mask;           // b8 of x's shape, true for half of it

@@ -83,9 +83,9 @@ std::vector<bench::Op<Tensor>> all_ops() {
           {"nonzero", [](const In& in) { return nonzero(in.mask); }},
           {"masked_select", [](const In& in) { return masked_select(in.x, in.mask); }},
           op("log1p", [](const Tensor& x) { return log1p(x); }),
-          op("atan", [](const Tensor& x) { return atan(x); }),
-          op("softplus", [](const Tensor& x) { return softplus(x); }),
-          op("elu", [](const Tensor& x) { return elu(x); }),
+          {"atan", [](const In& in) { return atan(in.centered); }},
+          {"softplus", [](const In& in) { return softplus(in.centered); }},
+          {"elu", [](const In& in) { return elu(in.centered); }},
           op("layer_norm", [](const Tensor& x) { return layer_norm(x); })};
 }
 
@@ -95,13 +95,13 @@ int main(int argc, char** argv) {
   set_num_threads(argc > 1 ? std::atoi(argv[1]) : 1);
   bench::time_ops(all_ops(), argc > 2 ? argv[2] : "", [](const bench::Layout& layout) {
     Rng rng(1);
-    const auto made = [&] {
-      return rng.uniform(Shape(layout.lengths.begin(), layout.lengths.end()), 0.5, 1.5);
-    };
-    const Tensor x = permute(made(), Axes(layout.order.begin(), layout.order.end()));
+    const Shape shape(layout.lengths.begin(), layout.lengths.end());
+    const Axes order(layout.order.begin(), layout.order.end());
+    const Tensor dense = rng.uniform(shape, 0.5, 1.5), x = permute(dense, order);
     const int64_t rows = x.size(0), columns = x.size(-1);
     return In{x,
               x.clone(),
+              permute(dense - 1, order),
               rng.integers(0, rows, x.shape()),
               rng.integers(0, columns, x.shape()),
               rng.integers(0, rows, {rows}),

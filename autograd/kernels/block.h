@@ -21,24 +21,32 @@ template <class T>
 using Wide = std::conditional_t<std::is_same_v<T, float>, double,
                                 std::conditional_t<std::is_same_v<T, int64_t>, uint64_t, T>>;
 
+/// Four numbers of `from` in another type, at `to`.
+template <class To, class From>
+[[gnu::always_inline]] inline void convert_four(const From* from, To* to) {
+  using Wanted [[gnu::vector_size(4 * sizeof(To))]] = To;
+  using Given [[gnu::vector_size(4 * sizeof(From))]] = From;
+#ifdef __AVX__
+  if constexpr (std::is_same_v<To, double>) {  // g++ 12 would send half of them through memory
+    return _mm256_storeu_pd(to, _mm256_cvtps_pd(_mm_loadu_ps(from)));
+  }
+#endif
+  Given given;
+  std::memcpy(&given, from, sizeof given);
+  const Wanted wanted = __builtin_convertvector(given, Wanted);
+  std::memcpy(to, &wanted, sizeof wanted);
+}
+
 /// x in another type, number by number. With AVX2, Eigen's cast is a call for each Block.
 template <class To, class From>
 [[gnu::always_inline]] inline Block<To> converted(const Block<From>& x) {
   if constexpr (std::is_same_v<To, From>) {
     return x;
   } else if constexpr (std::is_floating_point_v<To> && std::is_floating_point_v<From>) {
-    constexpr int width = 4;
-    using Wanted [[gnu::vector_size(width * sizeof(To))]] = To;
-    using Given [[gnu::vector_size(width * sizeof(From))]] = From;
     Block<To> y;
-    const auto part = [&](int i) __attribute__((always_inline)) {
-      Given given;
-      std::memcpy(&given, x.data() + i * width, sizeof given);
-      const Wanted wanted = __builtin_convertvector(given, Wanted);
-      std::memcpy(y.data() + i * width, &wanted, sizeof wanted);
-    };
-    static_assert(lanes == 4 * width);
-    part(0), part(1), part(2), part(3);
+    static_assert(lanes == 16);
+    convert_four(x.data(), y.data()), convert_four(x.data() + 4, y.data() + 4);
+    convert_four(x.data() + 8, y.data() + 8), convert_four(x.data() + 12, y.data() + 12);
     return y;
   } else {
     return x.template cast<To>();

@@ -6,8 +6,8 @@
 #include "rapt/autograd/kernels/math.h"
 
 /// Elementary functions that math.h does not have. Those of f32 are computed in f64, by packets of
-/// additions, products, quotients and square roots, and rounded once (expm1, tan and softplus: of
-/// what math.h has); those of f64 are the C library's.
+/// additions, products, quotients and square roots, and rounded once (log1p, expm1, tan and
+/// softplus: of what math.h has); those of f64 are the C library's.
 namespace rapt::kernels {
 
 /// f of each lane.
@@ -43,16 +43,28 @@ template <class Packet>
   return packets::por(magnitude, packets::pand(x, constant<Packet>(-0.0)));
 }
 
-/// log(1 + x). 1 + x is exact in f64 where it matters.
+/// log(1 + x) of f32. With u = 1 + x as it is rounded, log(u) plus what was lost: (x - (u - 1)) /
+/// u.
+template <class Packet>
+[[gnu::always_inline]] inline Packet log1p_packet(const Packet& x) {
+  const Packet one = packets::pset1<Packet>(1.F), u = packets::padd(x, one);
+  const Packet log_of_u = packets::plog(u);  // u is 0 or at least 2^-24: no subnormal number
+  const Packet lost = packets::psub(x, packets::psub(u, one));
+  // Of u = 0 and inf, the quotient would be NaN.
+  const Packet exact = packets::por(packets::pcmp_eq(lost, packets::pset1<Packet>(0.F)),
+                                    packets::pcmp_eq(x, packets::pset1<Packet>(infinity<float>)));
+  const Packet more = packets::pandnot(packets::pdiv(lost, u), exact);
+  const Packet tiny = packets::pcmp_lt(packets::pabs(x), packets::pset1<Packet>(0x1p-24F));
+  return packets::pselect(tiny, x, packets::padd(log_of_u, more));
+}
+
 template <class T>
 Block<T> log1p(const Block<T>& x) {
   if constexpr (std::is_same_v<T, double>) {
     return per_lane<T>(x, [](T u) { return std::log1p(u); });
   } else {
-    return widened(x, []<class Packet>(const Packet& u) {
-      const Packet small = packets::pcmp_lt(packets::pabs(u), constant<Packet>(0x1p-28));
-      return packets::pselect(small, u, packets::plog(packets::padd(u, constant<Packet>(1))));
-    });
+    return per_packet<T>(
+        [](const auto& p) __attribute__((always_inline)) { return log1p_packet(p); }, x);
   }
 }
 
@@ -62,7 +74,8 @@ Block<T> expm1(const Block<T>& x) {
   if constexpr (std::is_same_v<T, double>) {
     return per_lane<T>(x, [](T u) { return std::expm1(u); });
   } else {
-    return per_packet<T>([](const auto& p) { return expm1_packet(p); }, x);
+    return per_packet<T>(
+        [](const auto& p) __attribute__((always_inline)) { return expm1_packet(p); }, x);
   }
 }
 
@@ -179,9 +192,17 @@ Block<T> atan(const Block<T>& x) {
 /// log(1 + exp(x)), without overflow.
 template <class T>
 Block<T> softplus(const Block<T>& x) {
-  const Block<T> above = per_packet<T>(
-      [](const auto& p) { return packets::pmax(p, packets::pset1<VectorOf<T>>(T(0))); }, x);
-  return above + log1p<T>(exp<T>(-x.abs()));
+  if constexpr (std::is_same_v<T, double>) {
+    return x.max(T(0)) + log1p<T>(exp<T>(-x.abs()));
+  } else {
+    return per_packet<T>(
+        []<class Packet>(const Packet& p) __attribute__((always_inline)) {
+          const Packet above = packets::pmax(p, packets::pset1<Packet>(T(0)));  // NaN stays
+          const Packet e = exp_packet(packets::pnegate(packets::pabs(p)));
+          return packets::padd(above, log1p_packet(e));
+        },
+        x);
+  }
 }
 
 /// The smaller of x and a number. NaN stays.

@@ -124,18 +124,18 @@ template <class T>
 }
 
 /// ln. Subnormal numbers are scaled up first: Eigen's takes them for the smallest normal one.
+template <class T, class Packet>
+[[gnu::always_inline]] inline Packet log_packet(const Packet& p) {
+  const Packet tiny = packets::pcmp_lt(p, packets::pset1<Packet>(std::numeric_limits<T>::min()));
+  const Packet scaled = packets::pmul(p, packets::pset1<Packet>(T(int64_t{1} << 54)));
+  const Packet log_scale = packets::pset1<Packet>(T(37.429947750237048));  // 54 ln(2)
+  const Packet y = packets::plog(packets::pselect(tiny, scaled, p));
+  return packets::psub(y, packets::pand(tiny, log_scale));
+}
+
 template <class T>
 Block<T> log(const Block<T>& x) {
-  return per_packet<T>(
-      []<class Packet>(const Packet& p) {
-        const Packet tiny =
-            packets::pcmp_lt(p, packets::pset1<Packet>(std::numeric_limits<T>::min()));
-        const Packet scaled = packets::pmul(p, packets::pset1<Packet>(T(int64_t{1} << 54)));
-        const Packet log_scale = packets::pset1<Packet>(T(37.429947750237048));  // 54 ln(2)
-        const Packet y = packets::plog(packets::pselect(tiny, scaled, p));
-        return packets::psub(y, packets::pand(tiny, log_scale));
-      },
-      x);
+  return per_packet<T>([](const auto& p) { return log_packet<T>(p); }, x);
 }
 
 /// exp and ln of one number.

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "rapt/autograd/kernels/columns.h"
 #include "rapt/autograd/kernels/row_parts.h"
@@ -13,7 +14,7 @@ namespace rapt::kernels {
 namespace {
 
 // What is known of so many columns stays in the first-level cache.
-constexpr int64_t columns_at_once = 256;
+constexpr int64_t columns_at_once = 1024;
 
 /// What add(total, u) adds up for the Blocks u of a part of a row; the last is padded with `fill`.
 template <class T, class Add>
@@ -48,14 +49,35 @@ void add_up_rows(const Reduction& r, const T* x, Wide<T> fill, Add add, Finish f
       [](Wide<T> a, Wide<T> b) { return a + b; }, finish);
 }
 
-/// sums[i] += f(x[m, i], i) for all m of some columns.
+/// totals[i] = step(totals[i], x[m, i], i) for all m of some columns in turn, Blocks of them at a
+/// time; what the last Block has beyond `columns` is of zeros.
+template <class T, class Step>
+void accumulate_columns(const Reduction& r, const T* x, int64_t columns, Step step,
+                        Wide<T>* totals) {
+  using W = Wide<T>;
+  const auto add_rows = [&]<int rows>(std::integral_constant<int, rows>, const T* from) {
+    for (int64_t i = 0; i < columns; i += lanes) {
+      const int64_t some = std::min<int64_t>(lanes, columns - i);
+      Block<W> total = load(totals + i);
+      for (int row = 0; row < rows; ++row) {
+        total = step(total, converted<W>(load_some(from + row * r.inner, i, some, T(0))), i);
+      }
+      store(totals + i, total);
+    }
+  };
+  int64_t m = 0;  // several rows at a time, so that a total is fetched and put back once for them
+  for (; m + 4 <= r.middle; m += 4) add_rows(std::integral_constant<int, 4>(), x + m * r.inner);
+  for (; m < r.middle; ++m) add_rows(std::integral_constant<int, 1>(), x + m * r.inner);
+}
+
+/// sums[i] = the sum of f(x[m, i], i) over all m of some columns.
 template <class T, class F>
 void sum_columns_of(const Reduction& r, const T* x, int64_t columns, F f, Wide<T>* sums) {
-  std::fill_n(sums, columns, Wide<T>(0));
-  for (int64_t m = 0; m < r.middle; ++m) {
-    const T* const row = x + m * r.inner;
-    for (int64_t i = 0; i < columns; ++i) sums[i] += f(Wide<T>(row[i]), i);
-  }
+  std::fill_n(sums, columns_at_once, Wide<T>(0));
+  const auto step = [&](const auto& sum, const auto& u, int64_t i) -> Block<Wide<T>> {
+    return sum + f(u, i);
+  };
+  accumulate_columns(r, x, columns, step, sums);
 }
 
 /// The norm of n elements that far apart, scaled by the largest.
@@ -93,7 +115,7 @@ void norm_1(const Reduction& r, const T* x, T* out) {
   for_each_columns(r, columns_at_once, [&](const Columns& c) {
     Wide<T> sums[columns_at_once];
     sum_columns_of(
-        r, x + c.begin, c.count, [](auto u, int64_t) { return std::abs(u); }, sums);
+        r, x + c.begin, c.count, [](const auto& u, int64_t) { return u.abs(); }, sums);
     for (int64_t i = 0; i < c.count; ++i) out[c.result + i] = static_cast<T>(sums[i]);
   });
 }
@@ -111,7 +133,7 @@ void norm_2(const Reduction& r, const T* x, T* out) {
   for_each_columns(r, columns_at_once, [&](const Columns& c) {
     Wide<T> sums[columns_at_once];
     sum_columns_of(
-        r, x + c.begin, c.count, [](auto u, int64_t) { return u * u; }, sums);
+        r, x + c.begin, c.count, [](const auto& u, int64_t) { return u * u; }, sums);
     for (int64_t i = 0; i < c.count; ++i) {
       out[c.result + i] = lost_digits(sums[i]) ? scaled_norm(x + c.begin + i, r.inner, r.middle)
                                                : static_cast<T>(std::sqrt(sums[i]));
@@ -150,10 +172,11 @@ void variance(const Reduction& r, double given, const T* x, T* out) {
   for_each_columns(r, columns_at_once, [&](const Columns& c) {
     Wide<T> means[columns_at_once], sums[columns_at_once];
     sum_columns_of(
-        r, x + c.begin, c.count, [](auto u, int64_t) { return u; }, means);
+        r, x + c.begin, c.count, [](const auto& u, int64_t) { return u; }, means);
     for (int64_t i = 0; i < c.count; ++i) means[i] /= static_cast<Wide<T>>(r.middle);
     sum_columns_of(
-        r, x + c.begin, c.count, [&](auto u, int64_t i) { return (u - means[i]) * (u - means[i]); },
+        r, x + c.begin, c.count,
+        [&](const auto& u, int64_t i) -> Block<Wide<T>> { return (u - load(means + i)).square(); },
         sums);
     for (int64_t i = 0; i < c.count; ++i) {
       out[c.result + i] = static_cast<T>(sums[i] / divisor);
@@ -201,11 +224,11 @@ void product(const Reduction& r, const T* x, T* out) {
   }
   for_each_columns(r, columns_at_once, [&](const Columns& c) {
     W products[columns_at_once];
-    std::fill_n(products, c.count, W(1));
-    for (int64_t m = 0; m < r.middle; ++m) {
-      const T* const row = x + c.begin + m * r.inner;
-      for (int64_t i = 0; i < c.count; ++i) products[i] *= W(row[i]);
-    }
+    std::fill_n(products, columns_at_once, W(1));
+    accumulate_columns(
+        r, x + c.begin, c.count,
+        [](const auto& product, const auto& u, int64_t) -> Block<W> { return product * u; },
+        products);
     for (int64_t i = 0; i < c.count; ++i) out[c.result + i] = static_cast<T>(products[i]);
   });
 }

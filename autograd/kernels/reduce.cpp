@@ -195,15 +195,43 @@ T row_extreme(const T* x, int64_t n) {
 // What is known of so many columns stays in the first-level cache.
 constexpr int64_t columns_at_once = 1024;
 
+/// `better`, of the lanes of vectors: the better of two.
+template <bool largest, class Packet>
+[[gnu::always_inline]] inline Packet better_of(const Packet& known, const Packet& other) {
+  const Packet is_better =
+      largest ? packets::pcmp_lt(known, other) : packets::pcmp_lt(other, known);
+  const Packet is_nan = packets::pcmp_lt_or_nan(other, other);
+  return packets::pselect(packets::por(is_better, is_nan), other, known);
+}
+
+/// best [columns] = the better of it and each of `rows` rows that lie `stride` apart.
+template <bool largest, int rows, class T>
+void take_rows(const T* x, int64_t stride, int64_t columns, T* best) {
+  int64_t i = 0;
+  if constexpr (!std::is_integral_v<T>) {
+    for (; i + lanes_of<T> <= columns; i += lanes_of<T>) {
+      VectorOf<T> known = packets::ploadu<VectorOf<T>>(best + i);
+      for (int row = 0; row < rows; ++row) {
+        const auto other = packets::ploadu<VectorOf<T>>(x + row * stride + i);
+        known = better_of<largest>(known, other);
+      }
+      packets::pstoreu(best + i, known);
+    }
+  }
+  for (int row = 0; row < rows; ++row) {
+    for (int64_t column = i; column < columns; ++column) {
+      const T other = x[row * stride + column];
+      best[column] = better<largest>(other, best[column]) ? other : best[column];
+    }
+  }
+}
+
 template <bool largest, class T>
 void column_extremes(const Reduction& r, const T* x, T* best, int64_t columns) {
   std::copy_n(x, columns, best);
-  for (int64_t m = 1; m < r.middle; ++m) {
-    const T* row = x + m * r.inner;
-    for (int64_t i = 0; i < columns; ++i) {
-      best[i] = better<largest>(row[i], best[i]) ? row[i] : best[i];
-    }
-  }
+  int64_t m = 1;  // several rows at a time, so that the best is fetched and put back once for them
+  for (; m + 4 <= r.middle; m += 4) take_rows<largest, 4>(x + m * r.inner, r.inner, columns, best);
+  for (; m < r.middle; ++m) take_rows<largest, 1>(x + m * r.inner, r.inner, columns, best);
 }
 
 /// The index of the first element that is `best`, or NaN if that is.

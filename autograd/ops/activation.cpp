@@ -235,8 +235,8 @@ Tensor elu_of(const char* op, const Tensor& x, double alpha, double scale) {
       },
       [=]<class U>(const U& u) -> ValueAndSlope<U> {
         using T = Scalar<U>;
-        const U below = kernels::at_most<T>(u, T(0));
-        const U e = kernels::exp<T>(below), e_minus_1 = kernels::expm1<T>(below);
+        const U e_minus_1 = kernels::expm1<T>(kernels::at_most<T>(u, T(0)));
+        const U e = e_minus_1 + T(1);
         const U linear = u * T(scale), slope = U::Constant(T(scale));
         return {kernels::where_positive<T>(u, linear, e_minus_1 * T(scale * alpha)),
                 kernels::where_positive<T>(u, slope, e * T(scale * alpha))};
@@ -256,8 +256,9 @@ Tensor softplus(const Tensor& x, double beta) {
   return pointwise(
       "softplus", x,
       [beta]<class U>(const U& u) -> U {
-        const auto by = static_cast<Scalar<U>>(beta);
-        return kernels::softplus<Scalar<U>>(u * by) / by;
+        using T = Scalar<U>;
+        if (beta == 1) return kernels::softplus<T>(u);
+        return kernels::softplus<T>(u * T(beta)) / T(beta);
       },
       [x, beta](const Backward& y) -> Gradients { return {y.grad * sigmoid(x * beta)}; });
 }
