@@ -1,5 +1,7 @@
 #include "rapt/autograd/named_tensors.h"
 
+#include <algorithm>
+
 namespace rapt {
 
 NamedTensors::NamedTensors(std::initializer_list<Entry> entries) {
@@ -7,9 +9,13 @@ NamedTensors::NamedTensors(std::initializer_list<Entry> entries) {
 }
 
 void NamedTensors::add(std::string name, Tensor tensor) {
-  if (!places_.try_emplace(name, entries_.size()).second) {
+  const auto place =
+      std::ranges::lower_bound(by_name_, std::string_view(name), {},
+                               [this](size_t i) { return std::string_view(entries_[i].first); });
+  if (place != by_name_.end() && entries_[*place].first == name) {
     fail("named tensors: wanted each name once; got ", name, " twice");
   }
+  by_name_.insert(place, entries_.size());
   entries_.emplace_back(std::move(name), std::move(tensor));
 }
 
@@ -18,10 +24,17 @@ void NamedTensors::add_all(std::string_view prefix, const NamedTensors& other) {
   configuration_.set_all(prefix, other.configuration_);
 }
 
-bool NamedTensors::contains(std::string_view name) const { return places_.contains(name); }
+const NamedTensors::Entry* NamedTensors::find(std::string_view name) const {
+  const auto place = std::ranges::lower_bound(
+      by_name_, name, {}, [this](size_t i) { return std::string_view(entries_[i].first); });
+  if (place == by_name_.end() || entries_[*place].first != name) return nullptr;
+  return &entries_[*place];
+}
+
+bool NamedTensors::contains(std::string_view name) const { return find(name) != nullptr; }
 
 const Tensor& NamedTensors::operator[](std::string_view name) const {
-  if (const auto at = places_.find(name); at != places_.end()) return entries_[at->second].second;
+  if (const Entry* entry = find(name)) return entry->second;
   std::string names;
   for (const auto& [other, tensor] : entries_) names += (names.empty() ? "" : ", ") + other;
   fail("named tensors: wanted ", name, "; got ", names.empty() ? "none at all" : names);

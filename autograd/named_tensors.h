@@ -1,7 +1,6 @@
 #pragma once
 
 #include <initializer_list>
-#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -42,10 +41,10 @@ class NamedTensors {
   void set_configuration(Values configuration) { configuration_ = std::move(configuration); }
 
  private:
-  using Place = std::pair<const std::string, size_t>;
+  const Entry* find(std::string_view name) const;
+
   PoolVector<Entry> entries_;
-  // Of the names among the entries.
-  std::map<std::string, size_t, std::less<>, PoolAllocator<Place>> places_;
+  PoolVector<size_t> by_name_;  // the entries' places, sorted by their names
   Values configuration_;
 };
 
