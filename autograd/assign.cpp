@@ -2,7 +2,7 @@
 
 namespace rapt {
 
-void assign(std::string_view op, const NamedTensors& target, const NamedTensors& source) {
+void check_assign(std::string_view op, const NamedTensors& target, const NamedTensors& source) {
   std::string problems;
   for (const auto& [name, tensor] : target) {
     if (!source.contains(name)) {
@@ -21,7 +21,10 @@ void assign(std::string_view op, const NamedTensors& target, const NamedTensors&
     }
   }
   if (!problems.empty()) fail(op, ": the tensors do not fit; nothing was loaded", problems);
+}
 
+void assign(std::string_view op, const NamedTensors& target, const NamedTensors& source) {
+  check_assign(op, target, source);
   NoGrad no_grad;
   for (const auto& [name, tensor] : target) Tensor(tensor).copy_from(source[name]);
 }

@@ -12,6 +12,7 @@
 
 #include "rapt/autograd/create.h"
 #include "rapt/autograd/error.h"
+#include "rapt/data/detail/tensor_bytes.h"
 #include "rapt/data/shuffle.h"
 
 namespace rapt::data {
@@ -215,6 +216,23 @@ int64_t integer(const NamedTensors& state, std::string_view name) {
   return value.values<int64_t>()[0];
 }
 
+/// Of an example's names, dtypes, shapes and elements.
+uint32_t checksum_of(const NamedTensors& example, uint32_t before) {
+  for (const auto& [name, tensor] : example) {
+    const std::string head = text(name, " ", tensor.dtype(), tensor.shape());
+    before = detail::crc32_of(head.data(), static_cast<int64_t>(head.size()), before);
+    const Tensor dense = tensor.contiguous();
+    before = detail::crc32_of(detail::bytes_of(dense), detail::byte_count(dense), before);
+  }
+  return before;
+}
+
+int64_t checksum_of(const Dataset& dataset) {
+  const NoGrad no_grad;
+  const uint32_t first = checksum_of(dataset.get(0), 0);
+  return checksum_of(dataset.get(dataset.size() - 1), first);
+}
+
 }  // namespace
 
 NamedTensors Loader::state() const {
@@ -222,10 +240,11 @@ NamedTensors Loader::state() const {
           {"epoch", integer(place_.epoch)},
           {"position", integer(place_.position)},
           {"size", integer(dataset_->size())},
-          {"shuffle", integer(options_.shuffle)}};
+          {"shuffle", integer(options_.shuffle)},
+          {"examples", integer(checksum_of(*dataset_))}};
 }
 
-void Loader::load_state(const NamedTensors& state) {
+Loader::Place Loader::place_in(const NamedTensors& state) const {
   const Place place{static_cast<uint64_t>(integer(state, "seed")), integer(state, "epoch"),
                     integer(state, "position")};
   const int64_t size = integer(state, "size");
@@ -241,6 +260,19 @@ void Loader::load_state(const NamedTensors& state) {
     fail("Loader::load_state: wanted an epoch of at least 0 and a position in [0, ", size,
          "); got epoch ", place.epoch, " and position ", place.position);
   }
+  // 0.1's has none.
+  if (state.contains("examples") && integer(state, "examples") != checksum_of(*dataset_)) {
+    fail(
+        "Loader::load_state: wanted the state of a loader over this dataset; got one over another "
+        "of the same size: its first or last example differs");
+  }
+  return place;
+}
+
+void Loader::check_state(const NamedTensors& state) const { place_in(state); }
+
+void Loader::load_state(const NamedTensors& state) {
+  const Place place = place_in(state);
   source_.reset();
   // With another batch_size, what is left of the epoch may be less than drop_last asks for.
   place_ = Batches(dataset_, options_, place).settled(place);

@@ -69,13 +69,17 @@ class Loader {
   Pass rest_of_epoch() { return Pass(*this); }
 
   /// All that the coming batches depend on besides the dataset and the options, as i64 scalars:
-  /// "seed", "epoch", "position", and to notice a mistake "size" and "shuffle". Batches that were
-  /// prefetched but not handed out do not count.
+  /// "seed", "epoch", "position", and to notice a mistake "size", "shuffle" and "examples", a
+  /// checksum of the dataset's first example and its last. Batches that were prefetched but not
+  /// handed out do not count.
   NamedTensors state() const;
   /// Goes on exactly where state() was taken. Takes over the saved seed. Another batch_size is
   /// fine: the epoch's remaining examples come in batches of the new size. Throws when the state is
-  /// of a dataset of another size, or of another choice of shuffle.
+  /// of another dataset, as far as its size and those two examples tell, or of another choice of
+  /// shuffle.
   void load_state(const NamedTensors& state);
+  /// Throws where load_state would; changes nothing.
+  void check_state(const NamedTensors& state) const;
 
   /// See rest_of_epoch(). Must not outlive the loader.
   class Pass {
@@ -116,6 +120,7 @@ class Loader {
     int64_t epoch = 0;
     int64_t position = 0;
   };
+  Place place_in(const NamedTensors& state) const;
   class Source;    // of the batches, one after another
   class Batches;   // makes them when asked
   class Prefetch;  // a thread that runs ahead

@@ -223,9 +223,15 @@ NamedTensors Module::state() const {
   return std::move(found.list);
 }
 
-void Module::load_state(const NamedTensors& given) {
-  NamedTensors target = state();
+void Module::check_state(const NamedTensors& given) const {
+  const NamedTensors target = state();
   check_configuration("load_state", target.configuration(), given.configuration());
+  check_assign("load_state", target, given);
+}
+
+void Module::load_state(const NamedTensors& given) {
+  check_state(given);
+  const NamedTensors target = state();
   assign("load_state", target, given);
   // The state of a stream in `target` is a copy: hand it on.
   registry_->visit("", [&](const std::string& name, const Registry::Entry& entry) {

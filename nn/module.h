@@ -63,6 +63,8 @@ class Module {
   /// what weights can do without: context, dropout, stddev and recompute. Then nothing has been
   /// written.
   void load_state(const NamedTensors& state);
+  /// Throws where load_state would; writes nothing.
+  void check_state(const NamedTensors& state) const;
   /// As load_state, for the parameters alone: weights that come from elsewhere.
   void load_parameters(const NamedTensors& parameters);
 

@@ -212,24 +212,33 @@ NamedTensors LBFGS::state() const {
   return state;
 }
 
-void LBFGS::load_state(const NamedTensors& given) {
-  detail::require_state_of("LBFGS::load_state", "LBFGS", given);
-  for (const char* name : {"iteration", "length"}) {
-    detail::require_number("LBFGS::load_state", given, name);
-  }
-  // The history is as long as it has grown.
+/// Zeros of the names and shapes that state() would have after so long a history as is given.
+NamedTensors LBFGS::room_for(const NamedTensors& given) const {
   const int64_t pairs =
       given.contains("moves") && given["moves"].rank() == 2 ? given["moves"].size(0) : 0;
   if (pairs > options_.history) {
     fail("LBFGS::load_state: wanted a history of at most ", options_.history, " pairs; got ", pairs,
          "; nothing was loaded");
   }
-  const NamedTensors target = {{"iteration", from_values<int64_t>({0}, {})},
-                               {"length", tensor(0.0, Dtype::f64)},
-                               {"direction", zeros({elements_}, Dtype::f64)},
-                               {"last_gradient", zeros({elements_}, Dtype::f64)},
-                               {"gradient_changes", zeros({pairs, elements_}, Dtype::f64)},
-                               {"moves", zeros({pairs, elements_}, Dtype::f64)}};
+  return {{"iteration", from_values<int64_t>({0}, {})},
+          {"length", tensor(0.0, Dtype::f64)},
+          {"direction", zeros({elements_}, Dtype::f64)},
+          {"last_gradient", zeros({elements_}, Dtype::f64)},
+          {"gradient_changes", zeros({pairs, elements_}, Dtype::f64)},
+          {"moves", zeros({pairs, elements_}, Dtype::f64)}};
+}
+
+void LBFGS::check_state(const NamedTensors& given) const {
+  detail::require_state_of("LBFGS::load_state", "LBFGS", given);
+  for (const char* name : {"iteration", "length"}) {
+    detail::require_number("LBFGS::load_state", given, name);
+  }
+  check_assign("LBFGS::load_state", room_for(given), given);
+}
+
+void LBFGS::load_state(const NamedTensors& given) {
+  check_state(given);
+  const NamedTensors target = room_for(given);
   assign("LBFGS::load_state", target, given);
   iteration_ = target["iteration"].data<int64_t>()[0];
   length_ = target["length"].item();

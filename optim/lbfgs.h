@@ -39,9 +39,15 @@ class LBFGS {
   NamedTensors state() const;
   /// Throws when it does not fit; then nothing has changed.
   void load_state(const NamedTensors& state);
+  /// Throws where load_state would; writes nothing.
+  void check_state(const NamedTensors& state) const;
+
+  /// Handles to what it changes, by name.
+  const NamedTensors& parameters() const { return parameters_; }
 
  private:
   using Vector = std::vector<double>;
+  NamedTensors room_for(const NamedTensors& state) const;
   struct Evaluation {
     double loss;
     Vector gradient;

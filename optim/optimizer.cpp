@@ -143,13 +143,19 @@ NamedTensors Optimizer::state() const {
   return state;
 }
 
-void Optimizer::load_state(const NamedTensors& given) {
+void Optimizer::check_state(const NamedTensors& given) const {
   detail::require_state_of("load_state", name_, given);
   const NamedTensors target = state();
   for (const auto& [name, tensor] : target) {
     if (name != "lr" && !name.starts_with("step.")) continue;
     detail::require_number("load_state", given, name);
   }
+  check_assign("load_state", target, given);
+}
+
+void Optimizer::load_state(const NamedTensors& given) {
+  check_state(given);
+  const NamedTensors target = state();
   assign("load_state", target, given);
   // The numbers in `target` are copies: hand them on.
   set_lr(target["lr"].item());

@@ -90,6 +90,11 @@ class Optimizer {
   /// that cannot be, and lists every name that is missing or unexpected and every shape or dtype
   /// that differs; then nothing has been written.
   void load_state(const NamedTensors& state);
+  /// Throws where load_state would; writes nothing.
+  void check_state(const NamedTensors& state) const;
+
+  /// Handles to what it changes, by name.
+  const NamedTensors& parameters() const { return parameters_; }
 
  protected:
   struct Settings {

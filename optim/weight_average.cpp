@@ -11,6 +11,7 @@ namespace rapt::optim {
 namespace {
 
 constexpr double each_the_same = -1;
+constexpr const char* loading = "WeightAverage::load_state";
 
 std::string name_of(double decay) {
   return decay < 0 ? "WeightAverage::equal" : "WeightAverage::exponential";
@@ -82,12 +83,16 @@ NamedTensors WeightAverage::state() const {
   return state;
 }
 
+void WeightAverage::check_state(const NamedTensors& given) const {
+  detail::require_state_of(loading, name_of(decay_), given);
+  detail::require_number(loading, given, "updates");
+  check_assign(loading, state(), given);
+}
+
 void WeightAverage::load_state(const NamedTensors& given) {
-  constexpr const char* function = "WeightAverage::load_state";
+  check_state(given);
   const NamedTensors target = state();
-  detail::require_state_of(function, name_of(decay_), given);
-  detail::require_number(function, given, "updates");
-  assign(function, target, given);
+  assign(loading, target, given);
   updates_ = target["updates"].data<int64_t>()[0];
 }
 

@@ -54,6 +54,8 @@ class WeightAverage {
   /// "updates" and the averages. Handles, as an optimizer's.
   NamedTensors state() const;
   void load_state(const NamedTensors& state);
+  /// Throws where load_state would; writes nothing.
+  void check_state(const NamedTensors& state) const;
 
  private:
   WeightAverage(const NamedTensors& parameters, double decay, bool warmup);
