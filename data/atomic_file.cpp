@@ -1,7 +1,15 @@
 #include "rapt/data/atomic_file.h"
 
+#include <array>
+#include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <optional>
+#include <string_view>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -10,6 +18,7 @@
 #include <unistd.h>
 
 #include "rapt/autograd/error.h"
+#include "rapt/data/detail/hash.h"
 
 namespace rapt::data {
 namespace {
@@ -37,9 +46,59 @@ bool is_same_file(int file, const std::string& path) {
          open_one.st_dev == named_one.st_dev && open_one.st_ino == named_one.st_ino;
 }
 
+constexpr std::string_view mark = ".rapt-", suffix = ".tmp";
+constexpr size_t digits = 16;
+
+/// PATH.rapt-0123456789abcdef.tmp, another each time.
+std::string temporary_name(const std::string& path) {
+  static std::atomic<uint64_t> count{0};
+  const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
+  const uint64_t number = detail::mix(detail::mix(static_cast<uint64_t>(now), ++count),
+                                      static_cast<uint64_t>(getpid()));
+  std::array<char, digits + 1> hex;
+  std::snprintf(hex.data(), hex.size(), "%016llx", static_cast<unsigned long long>(number));
+  return path + std::string(mark) + hex.data() + std::string(suffix);
+}
+
+bool is_temporary_name(std::string_view name) {
+  if (name.size() < mark.size() + digits + suffix.size() || !name.ends_with(suffix)) return false;
+  name.remove_suffix(suffix.size());
+  if (name.substr(name.size() - digits).find_first_not_of("0123456789abcdef") != name.npos) {
+    return false;
+  }
+  name.remove_suffix(digits);
+  return name.ends_with(mark);
+}
+
+/// Removes the new files of writers that are no more: those that nobody has locked.
+void remove_leftovers(const std::string& folder) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string path = entry->path().string();
+    if (!is_temporary_name(entry->path().filename().string())) continue;
+    const int file =
+        retry([&] { return ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC); });
+    if (file == -1) continue;
+    if (flock(file, LOCK_EX | LOCK_NB) == 0 && is_same_file(file, path)) unlink(path.c_str());
+    close(file);
+  }
+}
+
+/// The mode of the file that is replaced; none if there is none.
+std::optional<mode_t> replaced_mode(const std::string& path) {
+  struct stat status;
+  if (lstat(path.c_str(), &status) == -1 || S_ISLNK(status.st_mode)) return std::nullopt;
+  if (!S_ISREG(status.st_mode)) {
+    fail("save: ", path, " is as it was: wanted the path of a file; this is ",
+         S_ISDIR(status.st_mode) ? "a folder" : "a device, a FIFO or a socket");
+  }
+  return status.st_mode & 07777;
+}
+
 }  // namespace
 
-AtomicFile::AtomicFile(std::string path) : path_(std::move(path)), temporary_(path_ + ".tmp") {
+AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
   if (path_.empty()) fail("save: wanted the path of a file; got \"\"");
   buffer_.reserve(buffer_size);
   open();
@@ -53,21 +112,26 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::open() {
+  const std::optional<mode_t> mode = replaced_mode(path_);
+  remove_leftovers(folder_of(path_));
   for (;;) {
+    temporary_ = temporary_name(path_);
     file_ = retry([&] {
-      return ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+      return ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                    mode ? 0600 : 0666);
     });
+    if (file_ == -1 && errno == EEXIST) continue;
     if (file_ == -1) give_up("could not make", errno);
-    // Where the file system knows no locks, a single writer is still safe: go on without.
+    // The lock says that its writer lives. Where the file system knows none, nothing is swept.
     retry([&] { return flock(file_, LOCK_EX); });
     if (is_same_file(file_, temporary_)) break;
-    // While we waited, another writer put the file in its place, or removed it.
-    close(std::exchange(file_, -1));
+    close(std::exchange(file_, -1));  // swept before it was locked
   }
-  if (retry([&] { return ftruncate(file_, 0); }) == -1) {
+  if (mode && retry([&] { return fchmod(file_, *mode); }) == -1) {
     const int error_number = errno;
+    unlink(temporary_.c_str());
     close(std::exchange(file_, -1));
-    give_up("could not empty", error_number);
+    give_up("could not set the mode of", error_number);
   }
 }
 

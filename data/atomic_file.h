@@ -9,19 +9,22 @@ namespace rapt::data {
 /// Writes a file all or nothing: at every moment, also after kill -9, `path` holds either what it
 /// held before or all of the new bytes.
 ///
-/// The bytes go to `path`.tmp in the same folder, are synced to the disk, and the file is renamed
-/// over `path`; then the folder is synced. So whoever has the old file open goes on reading the old
-/// bytes, and a file may be written while it is being read. Two who write the same path wait for
-/// one another, and the last one wins. A `path`.tmp left by a killed process is used again. A link
-/// at `path` is replaced, not followed.
+/// The bytes go to a file of a new name in the same folder, PATH.rapt-....tmp, are synced to the
+/// disk, and the file is renamed over `path`; then the folder is synced. So whoever has the old
+/// file open goes on reading the old bytes, and a file may be written while it is being read. Of
+/// two who write the same path, the last one wins. What killed processes left in the folder is
+/// removed by the next who writes there.
+///
+/// A file that is there keeps its mode. A link at `path` is replaced, not followed; what is neither
+/// file nor link (a device, a FIFO, a folder) is refused.
 ///
 /// Every message says what holds after the failure: before the rename "PATH is as it was"; after
 /// it, that PATH is new and whole, but might be the old one again after a loss of power.
 class AtomicFile {
  public:
-  /// Throws when `path`.tmp cannot be made.
+  /// Throws when the new file cannot be made, or `path` must not be replaced.
   explicit AtomicFile(std::string path);
-  /// Removes `path`.tmp unless commit() got as far as the rename.
+  /// Removes the new file unless commit() got as far as the rename.
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;

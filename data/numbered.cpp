@@ -93,4 +93,34 @@ std::optional<NumberedCheckpoint> latest_checkpoint(const std::string& folder) {
   return std::move(all.back());
 }
 
+namespace {
+
+std::optional<std::string> newest_whole(std::vector<NumberedCheckpoint> all) {
+  for (; !all.empty(); all.pop_back()) {
+    try {
+      load_checkpoint(all.back().path);
+      return all.back().path;
+    } catch (const Error&) {  // damaged, too
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Checkpoint load_latest(const std::string& folder) {
+  std::vector<NumberedCheckpoint> all = numbered_checkpoints(folder);
+  if (all.empty()) fail("load_latest: ", folder, " holds no checkpoint");
+  const std::string path = all.back().path;
+  try {
+    return load_checkpoint(path);
+  } catch (const Error& error) {
+    all.pop_back();
+    const auto whole = newest_whole(std::move(all));
+    if (!whole) fail(error.what(), "; no other checkpoint there is whole");
+    fail(error.what(), "; the newest whole one is ", *whole, ": to go on from it, move ", path,
+         " away");
+  }
+}
+
 }  // namespace rapt::data

@@ -28,4 +28,8 @@ std::vector<NumberedCheckpoint> numbered_checkpoints(const std::string& folder);
 /// The one of the highest step, if there is any.
 std::optional<NumberedCheckpoint> latest_checkpoint(const std::string& folder);
 
+/// Reads the one of the highest step. Throws when there is none, or it is damaged: then the message
+/// names the newest one that is whole, if any is.
+Checkpoint load_latest(const std::string& folder);
+
 }  // namespace rapt::data

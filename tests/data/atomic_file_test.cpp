@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -84,9 +85,11 @@ TEST(AtomicFile, AFullDiskLeavesTheOldFileAndNoOther) {
   const std::string large(3 << 20, 'x');
   {
     const FileSizeLimit limit(1 << 20);
-    EXPECT_ERROR("save: " + (folder / "a") + " is as it was: could not write " +
-                     (folder / "a.tmp") + ": File too large",
-                 save(folder / "a", large));
+    const std::string message = error_of([&] { save(folder / "a", large); });
+    EXPECT_PRED2(
+        has, message,
+        "save: " + (folder / "a") + " is as it was: could not write " + (folder / "a.rapt-"));
+    EXPECT_PRED2(has, message, ".tmp: File too large");
   }
   EXPECT_EQ(read_bytes(folder / "a"), "old");
   EXPECT_EQ(folder.count(), 1);
@@ -94,16 +97,37 @@ TEST(AtomicFile, AFullDiskLeavesTheOldFileAndNoOther) {
 
 TEST(AtomicFile, SaysWhatHoldsWhenItCannotBegin) {
   const TemporaryFolder folder;
-  EXPECT_ERROR("is as it was: could not make " + (folder / "none/a.tmp") + ": No such file",
+  EXPECT_ERROR("is as it was: could not make " + (folder / "none/a.rapt-"),
                AtomicFile(folder / "none/a"));
   EXPECT_ERROR("wanted the path of a file; got \"\"", AtomicFile(""));
 }
 
-TEST(AtomicFile, SaysWhatHoldsWhenTheNameIsTaken) {
+TEST(AtomicFile, RefusesWhatIsNoFile) {
   const TemporaryFolder folder;
-  std::filesystem::create_directory(folder / "a");
-  EXPECT_ERROR("is as it was: could not rename " + (folder / "a.tmp"), save(folder / "a", "new"));
-  EXPECT_EQ(folder.count(), 1);
+  std::filesystem::create_directory(folder / "folder");
+  ASSERT_EQ(mkfifo((folder / "fifo").c_str(), 0600), 0);
+  const bool has_device =  // of /dev/null's numbers; making one takes the right to
+      mknod((folder / "device").c_str(), S_IFCHR | 0600, makedev(1, 3)) == 0;
+  EXPECT_ERROR("wanted the path of a file; this is a folder", save(folder / "folder", "new"));
+  EXPECT_ERROR("wanted the path of a file; this is a device, a FIFO", save(folder / "fifo", "new"));
+  EXPECT_TRUE(std::filesystem::is_fifo(folder / "fifo"));
+  if (has_device) {
+    EXPECT_ERROR("this is a device, a FIFO or a socket", save(folder / "device", "new"));
+    EXPECT_TRUE(std::filesystem::is_character_file(folder / "device"));
+  }
+  EXPECT_EQ(folder.count(), has_device ? 3 : 2);
+}
+
+TEST(AtomicFile, ReplacesALinkAndNotWhatItLeadsTo) {
+  const TemporaryFolder folder;
+  save(folder / "a", "old");
+  std::filesystem::create_symlink(folder / "a", folder / "link");
+  std::filesystem::create_hard_link(folder / "a", folder / "hard");
+  save(folder / "link", "new");
+  save(folder / "hard", "newer");
+  EXPECT_EQ(read_bytes(folder / "a"), "old");
+  EXPECT_EQ(read_bytes(folder / "link"), "new");
+  EXPECT_EQ(read_bytes(folder / "hard"), "newer");
 }
 
 TEST(AtomicFile, WhoeverReadsTheOldFileGoesOnReadingIt) {
@@ -118,15 +142,24 @@ TEST(AtomicFile, WhoeverReadsTheOldFileGoesOnReadingIt) {
   EXPECT_EQ(read_bytes(folder / "a"), "something new");
 }
 
-TEST(AtomicFile, UsesAgainWhatAKilledProcessLeft) {
+TEST(AtomicFile, RemovesWhatKilledProcessesLeftAndNothingElse) {
   const TemporaryFolder folder;
-  write_bytes(folder / "a.tmp", "half of something, and longer than what comes now");
+  const std::string left = folder / "other.rapt-0123456789abcdef.tmp";
+  write_bytes(left, "half");
+  // Not those of writers that live, nor files that happen to be called alike.
+  AtomicFile living(folder / "b");
+  const std::vector<std::string> alike = {"a.tmp", "a.rapt-0123456789abcdeg.tmp", "a.rapt-0123.tmp",
+                                          "0123456789abcdef.tmp"};
+  for (const std::string& name : alike) write_bytes(folder / name, "mine");
   save(folder / "a", "new");
-  EXPECT_EQ(read_bytes(folder / "a"), "new");
-  EXPECT_EQ(folder.count(), 1);
+  EXPECT_FALSE(std::filesystem::exists(left));
+  for (const std::string& name : alike) EXPECT_EQ(read_bytes(folder / name), "mine");
+  living.write("alive", 5);
+  living.commit();
+  EXPECT_EQ(read_bytes(folder / "b"), "alive");
 }
 
-TEST(AtomicFile, TwoWhoWriteTheSamePathWaitForOneAnother) {
+TEST(AtomicFile, OfManyWhoWriteTheSamePathOneWins) {
   const TemporaryFolder folder;
   std::vector<std::thread> threads;
   for (char letter = 'a'; letter < 'e'; ++letter) {
@@ -170,6 +203,13 @@ TEST(AtomicFile, HasTheUsualPermissions) {
   struct stat status;
   ASSERT_EQ(stat((folder / "a").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0640u);
+
+  for (const mode_t mode : {0600u, 0604u, 0660u}) {  // whoever chose it had a reason
+    ASSERT_EQ(chmod((folder / "a").c_str(), mode), 0);
+    save(folder / "a", "y");
+    ASSERT_EQ(stat((folder / "a").c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777, mode);
+  }
 }
 
 TEST(AtomicFile, WritesIntoTheWorkingFolder) {
