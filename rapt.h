@@ -6,3 +6,4 @@
 #include "rapt/data/data.h"
 #include "rapt/nn/nn.h"
 #include "rapt/optim/optim.h"
+#include "rapt/training/training.h"

@@ -60,7 +60,7 @@ Evaluation evaluate(const nn::DecoderOnly& model, std::shared_ptr<const data::Da
 
 void eval_command(const EvalFlags& flags) {
   if (flags.count < 1) fail("--count: wanted at least 1; got ", flags.count);
-  Run run = open(flags.folder, true).run;
+  Run run = open(flags.folder, true);
   if (run.task) {
     run.test = std::make_shared<data::TaskDataset>(
         task_dataset(run.options, data::Split::test, flags.count));

@@ -146,8 +146,18 @@ void add_inspect(CLI::App& app, InspectFlags& f) {
   inspect->add_flag("--json", f.json, "Print one JSON object");
 }
 
+/// Without the name of the function of rapt's that complains: it is none that the user called.
+std::string of_the_program(std::string message) {
+  for (const std::string_view name :
+       {"State::resume: ", "State::save: ", "State::best: ", "Loop::run: ", "Loop: "}) {
+    if (message.starts_with(name)) message.erase(0, name.size());
+  }
+  return message;
+}
+
 /// One line, whatever the text holds.
 int complain(std::string message) {
+  message = of_the_program(std::move(message));
   for (char& c : message) {
     if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = ' ';
   }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 #include <type_traits>
+#include <utility>
 
 #include "rapt/autograd/error.h"
 
@@ -30,11 +31,6 @@ void for_each_setting(Flags& flags, Options& options, F f) {
   f("weight-decay", flags.weight_decay, options.weight_decay);
   f("init-stddev", flags.init_stddev, options.init_stddev);
   f("seed", flags.seed, options.seed);
-}
-
-/// So that the run can go on from another folder.
-std::string absolute_path(const std::string& path) {
-  return std::filesystem::absolute(path).lexically_normal().string();
 }
 
 void require_at_least(const char* flag, int64_t value, int64_t least) {
@@ -88,6 +84,10 @@ void check(const RunOptions& o) {
 }
 
 }  // namespace
+
+std::string absolute_path(const std::string& path) {
+  return std::filesystem::absolute(path).lexically_normal().string();
+}
 
 RunOptions defaults_for(const std::string& task) {
   RunOptions o;
@@ -186,14 +186,22 @@ RunOptions new_run(const TrainFlags& flags) {
   return options;
 }
 
-void require_same(TrainFlags flags, const RunOptions& saved) {
-  if (flags.text) flags.text = absolute_path(*flags.text);
+RunOptions going_on(const TrainFlags& given, const RunOptions& saved) {
+  TrainFlags flags = given;
+  flags.text.reset();  // known by its hash
+  if (given.text && !saved.is_text()) fail("--text: the run is one of --task ", saved.task);
+  RunOptions options = saved;
+  if (flags.steps) options.steps = *std::exchange(flags.steps, std::nullopt);
+  if (flags.warmup) options.warmup = *std::exchange(flags.warmup, std::nullopt);
+  if (flags.lr) options.lr = *std::exchange(flags.lr, std::nullopt);
   for_each_setting(flags, saved, [](const char* name, const auto& flag, const auto& option) {
     if (flag && *flag != option) {
       fail("--", name, ": the run was started with ", option,
            ", and resuming goes on with it; got ", *flag);
     }
   });
+  check(options);
+  return options;
 }
 
 }  // namespace rapt::cli

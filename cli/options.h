@@ -60,11 +60,16 @@ struct TrainFlags {
   int64_t keep = 3;          ///< checkpoints
 };
 
+/// So that the run can go on from another folder.
+std::string absolute_path(const std::string& path);
+
 /// The options of a new run: the task's defaults, with the flags laid over them. Throws naming the
 /// flag that is out of range.
 RunOptions new_run(const TrainFlags& flags);
 
-/// Throws when a flag asks for something else than the resumed run was started with.
-void require_same(TrainFlags flags, const RunOptions& saved);
+/// The options with which a resumed run goes on: its own, and of the flags --steps, --lr and
+/// --warmup, so that a run can be trained on; --text may be where its text is now. Throws when
+/// another flag asks for something else than the run was started with, or one is out of range.
+RunOptions going_on(const TrainFlags& flags, const RunOptions& saved);
 
 }  // namespace rapt::cli

@@ -3,11 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "cli/format.h"
 #include "cli/run_folder.h"
 #include "rapt/autograd/error.h"
+#include "rapt/autograd/ops.h"
 
 namespace rapt::cli {
 namespace {
@@ -98,11 +100,12 @@ void build_model(Run& run) {
       rng);
 }
 
-/// All but the data and the model.
+/// All but the data and the model. In 0.1's checkpoints the settings have no name in front.
 void read_options(Run& run, const data::Checkpoint& checkpoint) {
-  const Values& values = checkpoint.values;
+  const bool is_new = checkpoint.values.contains("parts");
+  const Values values = is_new ? checkpoint.values.with_prefix("options.") : checkpoint.values;
   run.options = from_values(values);
-  run.step = values.integer("step");
+  run.step = checkpoint.values.integer("step");
   set_task(run);
   if (run.options.is_text()) {
     run.vocabulary.emplace(values.text("vocabulary"));
@@ -130,27 +133,47 @@ Run start(const RunOptions& options) {
   return run;
 }
 
-Opened open(const std::string& folder, bool with_data) {
+Values settings_of(const Run& run) {
+  Values out = to_values(run.options);
+  if (run.vocabulary) {
+    out.set("vocabulary", run.vocabulary->characters());
+    out.set("text-hash", run.text_hash);
+  }
+  return out;
+}
+
+Run open(const std::string& folder, bool with_data, const std::optional<std::string>& moved_text) {
   if (!holds_run(folder)) fail(folder, ": wanted the folder of a run; found no checkpoints there");
+  const data::Checkpoint checkpoint = data::load_latest(folder);
   const std::string path = data::latest_checkpoint(folder)->path;
-  Opened out;
-  out.checkpoint = data::load_checkpoint(path);
-  Run& run = out.run;
+  Run run;
   try {
-    read_options(run, out.checkpoint);
+    read_options(run, checkpoint);
   } catch (const Error& error) {
     fail(path, ": wanted a checkpoint of rapt train; ", error.what());
   }
+  if (moved_text && run.options.is_text()) run.options.text = absolute_path(*moved_text);
   if (with_data) {
     const int64_t saved_hash = run.text_hash;
     read_data(run);
     if (run.text_hash != saved_hash) {
-      fail(run.options.text, ": this text has changed since the run was started with it");
+      fail(run.options.text, moved_text
+                                 ? ": this is another text than the run was started with"
+                                 : ": this text has changed since the run was started with it");
     }
   }
   build_model(run);
-  run.model->load_state(out.checkpoint.tensors.with_prefix("model."));
-  return out;
+  run.model->load_state(checkpoint.tensors.with_prefix("model."));
+  require_finite(*run.model, path);
+  return run;
+}
+
+void require_finite(const nn::DecoderOnly& model, const std::string& path) {
+  const NoGrad no_grad;
+  for (const auto& [name, weight] : model.parameters()) {
+    if (std::isfinite(max(abs(weight)).item())) continue;
+    fail(path, ": the weights are of no use: ", name, " is not finite");
+  }
 }
 
 }  // namespace rapt::cli

@@ -28,13 +28,16 @@ inline constexpr int64_t test_sequences = 1000;
 /// training would take more memory than there is.
 Run start(const RunOptions& options);
 
-/// A run from its newest checkpoint, which is returned too. `with_data`: also the datasets, for
-/// which a text has to be read again. Throws when the folder holds no run, the checkpoint is not
-/// one of `rapt train`, or the text has changed.
-struct Opened {
-  Run run;
-  data::Checkpoint checkpoint;
-};
-Opened open(const std::string& folder, bool with_data);
+/// The options as State keeps them, with what belongs to a text.
+Values settings_of(const Run& run);
+
+/// A run from its newest checkpoint. `with_data`: also the datasets, for which a text has to be
+/// read again, from `moved_text` if that is given. Throws when the folder holds no run, the
+/// checkpoint is not one of `rapt train`, or the text has changed.
+Run open(const std::string& folder, bool with_data,
+         const std::optional<std::string>& moved_text = {});
+
+/// Weights that are not finite are good for nothing: throws, naming the first such.
+void require_finite(const nn::DecoderOnly& model, const std::string& path);
 
 }  // namespace rapt::cli

@@ -1,11 +1,5 @@
 #include "cli/run_folder.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "rapt/autograd/error.h"
@@ -23,22 +17,12 @@ RunFolder RunFolder::make(const std::optional<std::string>& wanted, const std::s
     folder.path_ = "runs/" + name;
     for (int i = 2; !folder.create(); ++i) folder.path_ = text("runs/", name, "-", i);
   }
-  folder.lock();
   require_unused(folder.path_);
   return folder;
 }
 
-RunFolder RunFolder::open(std::string path) {
-  RunFolder folder;
-  folder.path_ = std::move(path);
-  folder.lock();
-  return folder;
-}
-
 RunFolder::RunFolder(RunFolder&& other) noexcept
-    : path_(std::move(other.path_)),
-      made_(std::exchange(other.made_, {})),
-      lock_(std::exchange(other.lock_, -1)) {}
+    : path_(std::move(other.path_)), made_(std::exchange(other.made_, {})) {}
 
 RunFolder::~RunFolder() {
   std::error_code ignored;
@@ -49,7 +33,6 @@ RunFolder::~RunFolder() {
       fs::remove(*made, ignored);  // another process may have put something there by now
     }
   }
-  if (lock_ != -1) close(lock_);
 }
 
 /// False when the folder was there already.
@@ -67,15 +50,6 @@ bool RunFolder::create() {
   if (!made_.empty() && made_.back() == path) return true;
   made_.clear();
   return false;
-}
-
-void RunFolder::lock() {
-  lock_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (lock_ == -1) fail("--out ", path_, ": could not open this folder: ", std::strerror(errno));
-  // Where the file system knows no locks, there is none.
-  if (flock(lock_, LOCK_EX | LOCK_NB) == -1 && errno == EWOULDBLOCK) {
-    fail("--out ", path_, ": another rapt train is at work there");
-  }
 }
 
 bool holds_run(const std::string& folder) {

@@ -3,19 +3,19 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace rapt::cli {
 
-/// The folder that a run is saved in, held by this process alone: `rapt train` on a folder where
-/// another one is at work is refused.
+/// The folder that a run is saved in.
 class RunFolder {
  public:
   /// A folder for a new run, made if need be: `wanted`, or else the first of runs/NAME, runs/NAME-2
   /// and so on that is not there yet. Until keep() is called, the destructor removes what was made.
   static RunFolder make(const std::optional<std::string>& wanted, const std::string& name);
-  /// The folder of a run that goes on.
-  static RunFolder open(std::string path);
+  /// That of a run that goes on: nothing is made or removed.
+  explicit RunFolder(std::string path) : path_(std::move(path)) {}
 
   RunFolder(RunFolder&& other) noexcept;
   RunFolder& operator=(RunFolder&&) = delete;
@@ -27,11 +27,9 @@ class RunFolder {
  private:
   RunFolder() = default;
   bool create();
-  void lock();
 
   std::string path_;
   std::vector<std::filesystem::path> made_;  // the folders to remove again, each within the last
-  int lock_ = -1;
 };
 
 /// True when the folder holds the checkpoints of a run. Throws when it is a file.

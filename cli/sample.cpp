@@ -81,7 +81,7 @@ void sample_command(const SampleFlags& flags) {
   if (flags.temperature && !(*flags.temperature >= 0 && std::isfinite(*flags.temperature))) {
     fail("--temperature: wanted a number of at least 0; got ", *flags.temperature);
   }
-  Run run = open(flags.folder, false).run;
+  Run run = open(flags.folder, false);
   std::fputs(samples(run, flags).c_str(), stdout);
 }
 

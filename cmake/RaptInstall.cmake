@@ -4,7 +4,7 @@ include(CMakePackageConfigHelpers)
 
 install(TARGETS rapt EXPORT raptTargets)
 install(FILES ${PROJECT_SOURCE_DIR}/rapt.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/rapt)
-foreach(folder autograd nn optim data)
+foreach(folder autograd nn optim data training)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/rapt
           FILES_MATCHING PATTERN "*.h"
           PATTERN "graph" EXCLUDE

@@ -5,7 +5,7 @@
 function(rapt_link_headers)
   set(include_dir ${PROJECT_BINARY_DIR}/include/rapt)
   file(MAKE_DIRECTORY ${include_dir})
-  foreach(entry autograd nn optim data rapt.h)
+  foreach(entry autograd nn optim data training rapt.h)
     file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${entry} ${include_dir}/${entry} SYMBOLIC)
   endforeach()
 endfunction()

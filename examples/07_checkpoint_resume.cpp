@@ -7,13 +7,16 @@
 //   the same, bit for bit
 
 #include <cstdio>
-#include <vector>
+#include <filesystem>
 
 #include "rapt/rapt.h"
 
 using namespace rapt;
 
-// All that changes while a model is trained. Each part can say its state as NamedTensors.
+constexpr const char* folder = "resume-example";
+
+// All that changes while a model is trained. What is added to the State is saved and comes back;
+// what is forgotten is named when the run is resumed.
 struct Run {
   const data::TaskDataset dataset{{.task = data::Task::reverse, .max_length = 8}};
   Rng rng{1};
@@ -24,54 +27,48 @@ struct Run {
                         rng};
   optim::AdamW adam{model.parameters(), {.lr = 3e-3}};
   data::Loader loader{dataset, {.batch_size = 16}};
-  int64_t step = 0;
+  double loss = 0;
+  training::State state{folder};
 
-  double train_until(int64_t last) {
-    double loss_now = 0;
-    for (; step < last; ++step) {
+  Run() {
+    state.add("model", model);
+    state.add("optimizer", adam);
+    state.add("loader", loader);
+    state.add("loss", loss);
+  }
+
+  void train_until(int64_t last) {
+    while (state.step() < last) {
       adam.zero_grad();
       const NamedTensors batch = loader.next();
-      const Tensor loss = cross_entropy(model(batch["tokens"]), batch["targets"]).mean();
-      loss.backward();
+      const Tensor mean = cross_entropy(model(batch["tokens"]), batch["targets"]).mean();
+      mean.backward();
       adam.step();
-      loss_now = loss.item();
+      loss = mean.item();
+      state.advance();
     }
-    return loss_now;
-  }
-
-  void save(const std::string& path) const {
-    data::Checkpoint c;
-    c.tensors.add_all("model.", model.state());
-    c.tensors.add_all("adam.", adam.state());
-    c.tensors.add_all("loader.", loader.state());
-    c.values.set("step", step);
-    data::save_checkpoint(path, c);  // all or nothing: a crash leaves the old file whole
-  }
-
-  void load(const std::string& path) {
-    const data::Checkpoint c = data::load_checkpoint(path);
-    model.load_state(c.tensors.with_prefix("model."));
-    adam.load_state(c.tensors.with_prefix("adam."));
-    loader.load_state(c.tensors.with_prefix("loader."));
-    step = c.values.integer("step");
   }
 };
 
 int main() {
   Run whole;
-  const double loss = whole.train_until(20);
-  std::printf("never stopped  loss %.17g after %d steps\n", loss, static_cast<int>(whole.step));
+  whole.train_until(20);
+  std::printf("never stopped  loss %.17g after %d steps\n", whole.loss,
+              static_cast<int>(whole.state.step()));
 
-  Run first;
-  first.train_until(12);
-  first.save("resume.rapt");
-
+  std::filesystem::remove_all(folder);  // of the last time that this example was run
+  {
+    Run first;
+    first.train_until(12);
+    first.state.save();  // all or nothing: a crash leaves the old file whole
+  }
   Run second;  // another process, as far as it can tell
-  second.load("resume.rapt");
-  const double resumed = second.train_until(20);
-  std::printf("resumed        loss %.17g after %d steps\n", resumed, static_cast<int>(second.step));
+  second.state.resume();
+  second.train_until(20);
+  std::printf("resumed        loss %.17g after %d steps\n", second.loss,
+              static_cast<int>(second.state.step()));
 
-  bool same = loss == resumed;
+  bool same = whole.loss == second.loss;
   const NamedTensors after = second.model.parameters();
   for (const auto& [name, parameter] : whole.model.parameters()) {
     same &= parameter.values<float>() == after[name].values<float>();

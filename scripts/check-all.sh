@@ -18,7 +18,7 @@ check_clang() {
 check_tidy() {
   local sources
   configure clang
-  mapfile -d '' sources < <(find autograd nn optim data cli -name '*.cpp' -print0)
+  mapfile -d '' sources < <(find autograd nn optim data training cli -name '*.cpp' -print0)
   printf '%s\0' "${sources[@]}" |
     xargs -0 -n 4 -P "$jobs" clang-tidy --quiet --warnings-as-errors='*' -p build/clang
 }

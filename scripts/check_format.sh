@@ -7,7 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 "$root/scripts/install.sh" --format
 cd "$root"
-mapfile -d '' sources < <(find autograd nn optim data cli examples bench tests rapt.h \
+mapfile -d '' sources < <(find autograd nn optim data training cli examples bench tests rapt.h \
   \( -name '*.h' -o -name '*.cpp' \) -print0)
 if [[ "${1:-}" == --fix ]]; then
   exec clang-format -i "${sources[@]}"

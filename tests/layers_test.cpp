@@ -47,6 +47,7 @@ const std::map<std::string, Strings>& floors() {
       {"nn/", {"rapt/autograd/", "rapt/nn/"}},
       {"optim/", {"rapt/autograd/", "rapt/optim/"}},
       {"data/", {"rapt/autograd/", "rapt/data/"}},
+      {"training/", {"rapt/autograd/", "rapt/nn/", "rapt/optim/", "rapt/data/", "rapt/training/"}},
   };
   return floors;
 }
@@ -60,7 +61,7 @@ const std::map<std::string, Strings>& guests() {
       {"omp.h", {}},
       {"thread", {"autograd/kernels/runtime/parallel.cpp", "data/loader.cpp"}},
       {"cereal/", {"data/checkpoint.cpp"}},
-      {"nlohmann/", {"data/detail/safetensors_header.cpp", "cli/"}},
+      {"nlohmann/", {"data/detail/safetensors_header.cpp", "training/metrics.cpp", "cli/"}},
       {"zlib.h", {"data/detail/"}},
       {"CLI/", {"cli/"}},
       {"gtest/", {"autograd/gradient_check_gtest.h"}},
@@ -159,7 +160,7 @@ Tree read_tree() {
   const std::filesystem::path root = RAPT_SOURCE_DIR;
   Tree tree;
   for (const char* folder :
-       {"autograd", "nn", "optim", "data", "cli", "examples", "tests", "bench"}) {
+       {"autograd", "nn", "optim", "data", "training", "cli", "examples", "tests", "bench"}) {
     for (const auto& entry : std::filesystem::recursive_directory_iterator(root / folder)) {
       const std::string extension = entry.path().extension().string();
       if (extension != ".h" && extension != ".cpp") continue;

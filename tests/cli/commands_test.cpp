@@ -130,7 +130,7 @@ TEST_F(TaskRun, InspectListsTensors) {
     }
     EXPECT_EQ(found, 1U);
     if (is_checkpoint) {
-      EXPECT_EQ(object["values"]["task"], "copy");
+      EXPECT_EQ(object["values"]["options.task"], "copy");
     }
   }
 }

@@ -196,7 +196,6 @@ TEST_F(RunErrors, Folders) {
 TEST_F(RunErrors, ResumingWithOtherSettings) {
   std::vector<Wrong> calls;
   for (const auto& [flag, value] : std::map<std::string, std::string>{{"--task", "sort"},
-                                                                      {"--text", "t.txt"},
                                                                       {"--max-length", "5"},
                                                                       {"--layers", "2"},
                                                                       {"--width", "32"},
@@ -205,15 +204,15 @@ TEST_F(RunErrors, ResumingWithOtherSettings) {
                                                                       {"--positions", "learned"},
                                                                       {"--dropout", "0.5"},
                                                                       {"--batch", "9"},
-                                                                      {"--steps", "6"},
-                                                                      {"--lr", "0.5"},
-                                                                      {"--warmup", "1"},
                                                                       {"--weight-decay", "0.5"},
                                                                       {"--init-stddev", "0.5"},
                                                                       {"--seed", "77"}}) {
     calls.push_back(
         {{"train", "--resume", "--out", "run", flag, value}, flag + ": the run was started with "});
   }
+  calls.push_back({{"train", "--resume", "--out", "run", "--text", "t.txt"},
+                   "--text: the run is one of --task"});
+  calls.push_back({{"train", "--resume", "--out", "run", "--steps", "0"}, "--steps: wanted at"});
   expect_refused(folder, calls);
 }
 
@@ -256,7 +255,7 @@ TEST_F(RunErrors, CheckpointsOfSomethingElse) {
   const std::string mine = folder / "mine/step-000000001.rapt";
   data::save_checkpoint(mine, {.tensors = {{"w", zeros({2, 3})}}, .values = {{"step", "1"}}});
   data::Checkpoint liar = data::load_checkpoint(folder / "run/step-000000005.rapt");
-  liar.values.set("width", 1'000'000'000);
+  liar.values.set("options.width", 1'000'000'000);
   data::save_checkpoint(folder / "liar/step-000000001.rapt", liar);
   expect_refused(folder,
                  {
@@ -284,6 +283,17 @@ TEST(ProgramErrors, ATextThatIsGoneOrHasChanged) {
   expect_refused(folder, {{resume, "text.txt"}});
   std::filesystem::remove(folder / "text.txt");
   expect_refused(folder, {{resume, "text.txt: No such file"}, {{"eval", "run"}, "text.txt"}});
+  // It is known by what it says, wherever it is.
+  std::filesystem::create_directory(folder / "moved");
+  write_bytes(folder / "moved/other-name.txt", other);
+  expect_refused(folder, {{resume + Words{"--text", "moved/other-name.txt"},
+                           "this is another text than the run was started with"}});
+  write_bytes(folder / "moved/other-name.txt", small_text());
+  EXPECT_EQ(run_program(resume + Words{"--text", "moved/other-name.txt", "--steps", "5"},
+                        {.folder = folder.path()})
+                .status,
+            0);
+  EXPECT_EQ(run_program({"eval", "run"}, {.folder = folder.path()}).status, 0);
   // Writing needs no text.
   EXPECT_EQ(run_program({"sample", "run"}, {.folder = folder.path()}).status, 0);
 }

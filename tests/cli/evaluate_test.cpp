@@ -25,7 +25,7 @@ TEST(Evaluate, AgreesWithGenerationAndWithOneExampleAtATime) {
   const Words flags = {"--task", "copy", "--max-length", "3",     "--steps",
                        "600",    "--lr", "0.02",         "--out", "run"};
   ASSERT_EQ(run_program(small_run + flags, {.folder = folder.path()}).status, 0);
-  auto run = open(folder / "run", true).run;
+  auto run = open(folder / "run", true);
   const NoGrad no_grad;
   run.model->eval();
   constexpr int64_t count = 100;

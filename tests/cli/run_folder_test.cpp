@@ -23,16 +23,5 @@ TEST(RunFolder, RemovesWhatItMadeUnlessItIsKept) {
   EXPECT_TRUE(std::filesystem::is_directory(path));
 }
 
-TEST(RunFolder, BelongsToOneAtATime) {
-  const TemporaryFolder folder;
-  {
-    const RunFolder first = RunFolder::make(folder / "run", "task");
-    EXPECT_ERROR("another rapt train is at work there", RunFolder::make(folder / "run", "task"));
-    EXPECT_ERROR("another rapt train is at work there", RunFolder::open(folder / "run"));
-    EXPECT_TRUE(std::filesystem::exists(folder / "run"));
-  }
-  RunFolder::make(folder / "run", "task");
-}
-
 }  // namespace
 }  // namespace rapt::cli

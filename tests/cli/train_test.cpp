@@ -1,9 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <csignal>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "rapt/autograd/ops.h"
 #include "rapt/data/numbered.h"
 #include "rapt/data/safetensors.h"
 #include "runs.h"
@@ -179,6 +181,47 @@ TEST(TrainProgram, ResumingAFinishedRunChangesNothing) {
   EXPECT_TRUE(read_bytes(folder / "run/model.safetensors") == weights);
 }
 
+TEST(TrainProgram, AFinishedRunCanBeTrainedOn) {
+  const TemporaryFolder folder;
+  const auto run = [&](const Words& more) {
+    return run_program(more + Words{"--out", "run"}, {.folder = folder.path()});
+  };
+  ASSERT_EQ(run(small_run + Words{"--steps", "5"}).status, 0);
+  const std::string metrics = read_bytes(folder / "run/metrics.jsonl");
+  const std::string weights = read_bytes(folder / "run/model.safetensors");
+  const Outcome on = run({"train", "--resume", "--steps", "9", "--lr", "0.001"});
+  ASSERT_EQ(on.status, 0) << on.err;
+  EXPECT_PRED2(has, on.out, "going on after step 5");
+  EXPECT_EQ(data::latest_checkpoint(folder / "run")->step, 9);
+  EXPECT_TRUE(read_bytes(folder / "run/metrics.jsonl").starts_with(metrics));
+  EXPECT_FALSE(read_bytes(folder / "run/model.safetensors") == weights);
+  // It is now a run of nine steps.
+  EXPECT_PRED2(has, run({"train", "--resume"}).out, "all its steps were done already");
+}
+
+TEST(TrainProgram, WeightsThatAreNotFiniteAreNeverSaved) {
+  const TemporaryFolder folder;
+  const Outcome run = run_program(small_run + Words{"--steps", "1", "--warmup", "0", "--lr", "1e38",
+                                                    "--keep", "1", "--out", "run"},
+                                  {.folder = folder.path()});
+  EXPECT_EQ(run.status, 2);
+  EXPECT_PRED2(has, run.err, "is not finite any more: the run at step 1 is not saved");
+  EXPECT_EQ(data::latest_checkpoint(folder / "run")->step, 0);
+  EXPECT_EQ(run_program({"eval", "run"}, {.folder = folder.path()}).status, 0);
+
+  // From elsewhere, they are told of.
+  data::Checkpoint bad = data::load_checkpoint(folder / "run/step-000000000.rapt");
+  bad.tensors["model.head.weight"].detach().copy_from(
+      full(bad.tensors["model.head.weight"].shape(), std::nan("")));
+  data::save_numbered(folder / "run", 1, bad);
+  for (const Words& command : {Words{"eval", "run"}, Words{"sample", "run", "ab"},
+                               Words{"train", "--resume", "--out", "run"}}) {
+    const Outcome told = run_program(command, {.folder = folder.path()});
+    EXPECT_EQ(told.status, 2);
+    EXPECT_PRED2(has, told.err, "the weights are of no use: head.weight is not finite");
+  }
+}
+
 TEST(TrainProgram, ATextIsResumedFromAnyFolder) {
   const TemporaryFolder folder;
   write_bytes(folder / "text.txt", small_text());
@@ -221,7 +264,7 @@ TEST(TrainProgram, TwoOfThemNeverWorkInOneFolder) {
   const Outcome second =
       run_program({"train", "--resume", "--out", "run"}, {.folder = folder.path()});
   EXPECT_EQ(second.status, 2);
-  EXPECT_EQ(second.err, "rapt: --out run: another rapt train is at work there\n");
+  EXPECT_EQ(second.err, "rapt: another run is at work in run\n");
 }
 
 TEST(TrainProgram, SaysWhenTheDiskIsFull) {
@@ -238,7 +281,8 @@ TEST(TrainProgram, SaysWhenTheDiskIsFull) {
       run_program(small_run + Words{"--steps", "20000", "--save-every", "20000", "--out", "run"},
                   {.folder = folder.path(), .largest_file = 100'000});
   EXPECT_EQ(later.status, 2);
-  EXPECT_EQ(later.err, "rapt: run/metrics.jsonl: could not be written; is the disk full?\n");
+  EXPECT_EQ(lines_of(later.err).back(),
+            "rapt: run/metrics.jsonl: could not be written: File too large");
 }
 
 TEST(TrainProgram, StopsWhenTheLossIsNoNumberAnyMore) {

@@ -39,7 +39,7 @@ include=$prefix/include
 mapfile -t headers < <(cd "$include" && find . -type f | sed 's|^\./||' | sort)
 
 # What lies there: the umbrellas do, what is private does not.
-for header in rapt/rapt.h rapt/autograd/autograd.h rapt/nn/nn.h rapt/optim/optim.h rapt/data/data.h; do
+for header in rapt/rapt.h rapt/autograd/autograd.h rapt/nn/nn.h rapt/optim/optim.h rapt/data/data.h rapt/training/training.h; do
   [[ -f $include/$header ]] || wrong "$header is not installed"
 done
 for header in "${headers[@]}"; do

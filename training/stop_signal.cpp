@@ -1,8 +1,8 @@
-#include "cli/stop_signal.h"
+#include "rapt/training/stop_signal.h"
 
 #include <atomic>
 
-namespace rapt::cli {
+namespace rapt::training {
 namespace {
 
 std::atomic<int> first{0};
@@ -36,4 +36,4 @@ StopSignal::~StopSignal() {
 
 int StopSignal::received() const { return first; }
 
-}  // namespace rapt::cli
+}  // namespace rapt::training

@@ -3,7 +3,7 @@
 #include <array>
 #include <csignal>
 
-namespace rapt::cli {
+namespace rapt::training {
 
 /// While one lives, what would end the program is noted instead, so that the work can be saved:
 /// Ctrl-C (SIGINT), SIGTERM, a terminal that was closed (SIGHUP, unless it was ignored before, as
@@ -24,4 +24,4 @@ class StopSignal {
   std::array<struct sigaction, numbers.size()> before_;
 };
 
-}  // namespace rapt::cli
+}  // namespace rapt::training

@@ -2,9 +2,9 @@
 
 #include <csignal>
 
-#include "cli/stop_signal.h"
+#include "rapt/training/stop_signal.h"
 
-namespace rapt::cli {
+namespace rapt::training {
 namespace {
 
 TEST(StopSignal, NotesTheFirstAndPutsTheOldHandlingBack) {
@@ -47,4 +47,4 @@ TEST(StopSignalDeathTest, ASecondCtrlCEndsTheProgram) {
 }
 
 }  // namespace
-}  // namespace rapt::cli
+}  // namespace rapt::training
