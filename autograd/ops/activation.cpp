@@ -72,7 +72,7 @@ struct GeluByTanh {
     return x * sigmoid((u + u * u * u * cubic) * scale);
   }
   template <class U>
-  ValueAndSlope<U> operator()(const U& u) const {
+  [[gnu::always_inline]] ValueAndSlope<U> operator()(const U& u) const {
     using T = Scalar<U>;
     const U one = U::Constant(T(1)), steep = U::Constant(T(scale));
     const U odd = kernels::madd<T>(u * u, U::Constant(T(-scale * cubic)), -steep);
@@ -90,7 +90,7 @@ struct GeluByErf {
     return x * (erf(x * (1 / std::numbers::sqrt2)) + 1.0) * 0.5;
   }
   template <class U>
-  ValueAndSlope<U> operator()(const U& u) const {
+  [[gnu::always_inline]] ValueAndSlope<U> operator()(const U& u) const {
     using T = Scalar<U>;
     constexpr double height = std::numbers::inv_sqrtpi / std::numbers::sqrt2;
     const U cumulative = T(0.5) * (T(1) + kernels::erf<T>(u * T(1 / std::numbers::sqrt2)));
