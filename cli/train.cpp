@@ -116,12 +116,13 @@ class Session {
             .after_step = [this](const training::StepReport& report) { show(report); }};
   }
 
-  /// The options may be others than those that were saved: require_same has seen to it.
+  /// The options may be others than those that were saved, as far as going_on allows it; 0.1 saved
+  /// them elsewhere.
   void resume() {
-    const data::Checkpoint newest = data::load_latest(folder_.path());
-    std::vector<std::string> anew = {"options"};
-    if (!newest.values.contains("parts")) anew.emplace_back("loop");  // 0.1's
-    state_.resume({.without = anew});
+    const Values saved = data::load_latest(folder_.path()).values.with_prefix("options.");
+    training::ResumeOptions options;
+    if (saved != settings_) options.without = {"options", "loop"};
+    state_.resume(options);
   }
 
   void show(const training::StepReport& report) {

@@ -5,12 +5,14 @@
 #include <cmath>
 #include <cstdio>
 #include <limits>
+#include <utility>
 
 #include "rapt/autograd/assign.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/record.h"
 #include "rapt/data/numbered.h"
 #include "rapt/optim/clip.h"
+#include "rapt/training/detail/differences.h"
 #include "rapt/training/stop_signal.h"
 
 namespace rapt::training {
@@ -60,6 +62,9 @@ void check(const LoopOptions& o) {
   if (o.spike != 0 && !(o.spike > 1)) {
     fail("Loop: wanted spike above 1, or 0 for none; got ", o.spike);
   }
+  if (o.on_bad_step == OnBadStep::go_back && o.save_every == 0) {
+    fail("Loop: wanted save_every, to have where to go back to, beside OnBadStep::go_back");
+  }
   if (!o.evaluate && (o.evaluate_every > 0 || o.patience > 0)) {
     fail("Loop: wanted evaluate, a function, where evaluate_every or patience is set");
   }
@@ -77,17 +82,15 @@ Loop::Loop(State& run, optim::Optimizer& optimizer, data::Loader& loader, LoopOp
   run.add("loop", *this);
 }
 
-Loop::~Loop() = default;
+Loop::~Loop() { run_.remove(this); }
 
 double Loop::backward(const NamedTensors& batch, FunctionRef<Loss(const NamedTensors&)> loss) {
-  const int64_t parts = options_.micro_batches, length = length_of(batch);
+  const int64_t length = length_of(batch);  // less than usual at the end of an epoch
+  const int64_t parts = std::min(options_.micro_batches, std::max<int64_t>(length, 1));
   if (parts == 1) {
     const Tensor mean = loss(batch).mean();
     mean.backward();
     return mean.item();
-  }
-  if (length < parts) {
-    fail("Loop: wanted batches of at least micro_batches = ", parts, " examples; got ", length);
   }
   double whole = static_cast<double>(length);
   if (options_.count) {
@@ -113,7 +116,7 @@ double Loop::backward(const NamedTensors& batch, FunctionRef<Loss(const NamedTen
 bool Loop::is_bad(double loss, double gradient_norm) const {
   if (!std::isfinite(loss) || !std::isfinite(gradient_norm)) return true;
   return options_.spike > 0 && good_steps_ >= steps_before_spikes &&
-         loss > options_.spike * late_loss_;
+         loss - late_loss_ > (options_.spike - 1) * std::abs(late_loss_);
 }
 
 StepReport Loop::step(FunctionRef<Loss(const NamedTensors&)> loss) {
@@ -125,14 +128,17 @@ StepReport Loop::step(FunctionRef<Loss(const NamedTensors&)> loss) {
   if (options_.schedule) optimizer_.set_lr(options_.schedule->at(run_.step()));
   report.lr = optimizer_.lr();
   report.loss = backward(batch, loss);
-  if (options_.before_update) options_.before_update();
   report.is_bad = is_bad(report.loss, 0);
-  if (report.is_bad) {
+  if (report.is_bad || options_.before_update) {  // which may hide what is not finite
     report.gradient_norm = optim::grad_norm(optimizer_.parameters());
-  } else {
+    report.is_bad = is_bad(report.loss, report.gradient_norm);
+  }
+  if (!report.is_bad) {
+    if (options_.before_update) options_.before_update();
     report.gradient_norm = optimizer_.step_clipped(options_.max_norm.value_or(infinity));
     report.is_bad = is_bad(report.loss, report.gradient_norm);
   }
+  if (!report.is_bad && options_.after_update) options_.after_update();
   run_.advance();
   report.step = run_.step();
   if (!report.is_bad) {
@@ -140,7 +146,8 @@ StepReport Loop::step(FunctionRef<Loss(const NamedTensors&)> loss) {
                      ? report.loss
                      : late_loss_memory * late_loss_ + (1 - late_loss_memory) * report.loss;
     ++good_steps_;
-    bad_in_a_row_ = 0;
+    // Steps that are gone over again, after going back, are no sign of good.
+    if (report.step > last_bad_step_) bad_in_a_row_ = 0;
   }
   report.seconds = seconds_now() - start;
   return report;
@@ -149,6 +156,7 @@ StepReport Loop::step(FunctionRef<Loss(const NamedTensors&)> loss) {
 /// Counts it, and does what the options say; throws where that is to stop.
 void Loop::after_bad_step(const StepReport& r) {
   ++bad_steps_, ++bad_in_a_row_;
+  last_bad_step_ = std::max(last_bad_step_, r.step);
   const std::string what =
       text("Loop: step ", r.step, " is bad: its loss is ", r.loss, " (of late ", late_loss_,
            ") and its gradients' norm ", r.gradient_norm, ", of the ", r.examples,
@@ -167,20 +175,30 @@ void Loop::after_bad_step(const StepReport& r) {
       stderr, "%s; %s\n", what.c_str(),
       options_.on_bad_step == OnBadStep::skip ? "it is left out" : "back to the last checkpoint");
   if (options_.on_bad_step == OnBadStep::go_back) {
+    // What was the best stays it, and so does the count towards the end of patience.
+    const auto best = run_.best_;
+    const int64_t since_best = run_.since_best_;
     run_.resume({.without = {"loop", *run_.name_of(&loader_)}});
+    run_.best_ = best, run_.since_best_ = since_best;
   }
 }
 
 NamedTensors Loop::state() const {
-  return {{"late_loss", tensor(late_loss_, Dtype::f64)},
-          {"good_steps", number(good_steps_)},
-          {"bad_steps", number(bad_steps_)},
-          {"bad_in_a_row", number(bad_in_a_row_)}};
+  NamedTensors out = {{"late_loss", tensor(late_loss_, Dtype::f64)},
+                      {"good_steps", number(good_steps_)},
+                      {"bad_steps", number(bad_steps_)},
+                      {"bad_in_a_row", number(bad_in_a_row_)},
+                      {"last_bad_step", number(last_bad_step_)}};
+  if (options_.schedule) out.set_configuration(options_.schedule->values());
+  return out;
 }
 
 void Loop::check_state(const NamedTensors& given) const {
-  check_assign("Loop::load_state", state(), given);
-  for (const char* name : {"good_steps", "bad_steps", "bad_in_a_row"}) {
+  const NamedTensors here = state();
+  check_assign("Loop::load_state", here, given);
+  const std::string differences = detail::differences(given.configuration(), here.configuration());
+  if (!differences.empty()) fail("another schedule than the run had:", differences);
+  for (const char* name : {"good_steps", "bad_steps", "bad_in_a_row", "last_bad_step"}) {
     const auto count = given[name].values<int64_t>()[0];
     if (count < 0) fail("Loop::load_state: wanted ", name, " >= 0; got ", count);
   }
@@ -192,6 +210,7 @@ void Loop::load_state(const NamedTensors& given) {
   good_steps_ = given["good_steps"].values<int64_t>()[0];
   bad_steps_ = given["bad_steps"].values<int64_t>()[0];
   bad_in_a_row_ = given["bad_in_a_row"].values<int64_t>()[0];
+  last_bad_step_ = given["last_bad_step"].values<int64_t>()[0];
 }
 
 // ---- all of them -------------------------------------------------------------------------------
@@ -204,26 +223,28 @@ class Loop::Running {
     // So that a run can be resumed from its first moment on, and to know that saving works.
     if (!data::latest_checkpoint(run_.folder())) save(true);
     saved_at_ = data::latest_checkpoint(run_.folder())->step;
+    if (std::exchange(run_.is_changed_, false)) save(true);  // or it would be forgotten again
     open_metrics();
   }
 
   LoopEnd go(FunctionRef<Loss(const NamedTensors&)> loss) {
     LoopEnd end = LoopEnd::finished;
     while (run_.step() < options_.steps) {
+      if (options_.patience > 0 && run_.evaluations_since_best() >= options_.patience) {
+        end = LoopEnd::out_of_patience;
+        break;
+      }
       if (stop_.received() != 0) {
         end = LoopEnd::stopped;
         break;
       }
       StepReport report = loop_.step(loss);
-      if (!report.is_bad && evaluation_is_due()) report.evaluation = evaluate();
+      const bool goes_on = !report.is_bad || options_.on_bad_step == OnBadStep::skip;
+      if (goes_on && evaluation_is_due()) report.evaluation = evaluate();
       tell(report);
       if (report.is_bad) {
         loop_.after_bad_step(report);
         if (run_.step() < report.step) open_metrics();  // what came after the checkpoint is gone
-      }
-      if (options_.patience > 0 && run_.evaluations_since_best() >= options_.patience) {
-        end = LoopEnd::out_of_patience;
-        break;
       }
       if (save_is_due()) save(false);
     }
@@ -246,7 +267,7 @@ class Loop::Running {
       metrics_->write(r.step, numbers);
       if (seconds_now() - flushed_at_ > seconds_between_flushes) {
         flushed_at_ = seconds_now();
-        written([&] { metrics_->flush(); });
+        written("it is tried again", [&] { metrics_->flush(); });
       }
     }
     if (options_.after_step) options_.after_step(r);
@@ -264,7 +285,7 @@ class Loop::Running {
     Evaluation evaluation = options_.evaluate();
     if (evaluation.numbers.empty()) fail("Loop: wanted a metric of evaluate; got none");
     run_.prepare_to_save("Loop::run");
-    written([&] { run_.best(evaluation.numbers[0].second); });
+    written("this best is not kept", [&] { run_.best(evaluation.numbers[0].second); });
     return std::move(evaluation.numbers);
   }
 
@@ -282,17 +303,18 @@ class Loop::Running {
       saved_at_ = run_.step();
     };
     if (has_to) return all();
-    next_try_ = written(all) ? -1 : run_.step() + steps_to_next_try;
+    const bool is_saved = written("it is tried again", all);
+    next_try_ = is_saved ? -1 : run_.step() + steps_to_next_try;
   }
 
   /// False when it could not be, which is told.
   template <class F>
-  static bool written(F f) {
+  static bool written(const char* otherwise, F f) {
     try {
       f();
       return true;
     } catch (const Error& error) {
-      std::fprintf(stderr, "Loop: %s; the run goes on, and tries again\n", error.what());
+      std::fprintf(stderr, "Loop: %s; the run goes on, and %s\n", error.what(), otherwise);
       return false;
     }
   }

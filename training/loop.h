@@ -57,23 +57,28 @@ struct LoopOptions {
   int64_t steps = 0;                             ///< of the whole run, resumed or not; >= 1
   std::optional<optim::Schedule> schedule = {};  ///< of the learning rate; unset: as it is
   std::optional<double> max_norm = {};           ///< gradients of a larger norm are scaled to it
-  /// Each batch is cut into so many along its first axis, and their gradients added up: those of
-  /// the whole batch (to the bit where docs/same-bits.md says so) in a part of the memory.
+  /// Each batch is cut into so many (at most one for each example), their gradients added up: those
+  /// of the whole batch (to the bit where docs/same-bits.md says so) in a part of the memory.
   int64_t micro_batches = 1;
   int64_t save_every = 0;      ///< steps; 0: only at the end, and when it is stopped
   int64_t evaluate_every = 0;  ///< steps; 0: only at the end
   int64_t patience = 0;        ///< evaluations without a better metric that end the run; 0: none do
-  OnBadStep on_bad_step = OnBadStep::stop;
-  double spike = 0;             ///< a loss above so many times the mean of late is bad; 0: none is
-  int64_t most_bad_steps = 20;  ///< in a row; one more is an error
+  OnBadStep on_bad_step = OnBadStep::stop;  ///< go_back wants save_every
+  /// A loss that is above the mean of late by more than so many times less one of its size is bad:
+  /// above 10 times a mean that is not negative, say. 0: none is.
+  double spike = 0;
+  int64_t most_bad_steps = 20;  ///< in a row, or before a step not reached yet; one more: an error
   bool metrics = true;          ///< writes metrics.jsonl into the run's folder
 
   /// A metric, in evaluation mode and without a graph: a loss, or what
   /// StateOptions::larger_is_better says. The best run is kept: State::best.
   OwnedFunction<Evaluation()> evaluate = {};
-  OwnedFunction<void(const StepReport&)> after_step = {};
-  /// The gradients are there, and not yet clipped: noise, clipping by value.
+  /// The gradients are there, finite, and not yet clipped: noise, clipping by value.
   OwnedFunction<void()> before_update = {};
+  /// The weights have changed (not after a bad step): WeightAverage::update.
+  OwnedFunction<void()> after_update = {};
+  /// After any step and its evaluation, bad ones included: to report it.
+  OwnedFunction<void(const StepReport&)> after_step = {};
   /// What a batch's loss is divided by, where there are micro-batches. Unset: count_targets of
   /// "targets" if it has them, else its length.
   OwnedFunction<double(const NamedTensors& batch)> count = {};
@@ -98,7 +103,8 @@ enum class LoopEnd : uint8_t {
 ///     return cross_entropy(model(batch["tokens"]), batch["targets"]);
 ///   });
 ///
-/// It is a part of the run ("loop": what it has counted), and resumes it unless that was done.
+/// While it lives it is a part of the run ("loop": what it has counted, and its schedule, which has
+/// to be the same when the run goes on), and it resumes the run unless that was done.
 class Loop {
  public:
   /// Throws when an option is out of range, or the optimizer or the loader is no part of the run.
@@ -136,7 +142,7 @@ class Loop {
   data::Loader& loader_;
   LoopOptions options_;
   double late_loss_ = 0;  // a mean of the last losses
-  int64_t good_steps_ = 0, bad_steps_ = 0, bad_in_a_row_ = 0;
+  int64_t good_steps_ = 0, bad_steps_ = 0, bad_in_a_row_ = 0, last_bad_step_ = 0;
   int signal_ = 0;
 };
 

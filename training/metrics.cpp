@@ -79,7 +79,11 @@ Metrics::~Metrics() {
 void Metrics::write(int64_t step, const Numbers& numbers) {
   nlohmann::ordered_json object;
   object["step"] = step;
-  for (const auto& [name, value] : numbers) object[name] = value;
+  for (const auto& [name, value] : numbers) {
+    if (object.contains(name))
+      fail("Metrics: wanted each name once, and none \"step\"; got ", name);
+    object[name] = value;
+  }
   waiting_ += object.dump() + '\n';
 }
 

@@ -23,7 +23,8 @@ class Metrics {
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
 
-  /// Numbers by name, after the step. NaN and inf are written as null: JSON has no such numbers.
+  /// Numbers by name, after the step; throws when a name comes twice. NaN and inf are written as
+  /// null: JSON has no such numbers.
   void write(int64_t step, const Numbers& numbers);
   /// Hands what was written to the system.
   void flush();

@@ -9,12 +9,15 @@
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/record.h"
 #include "rapt/data/numbered.h"
+#include "rapt/training/detail/differences.h"
 #include "rapt/training/detail/held_folder.h"
 
 namespace rapt::training {
 namespace {
 
-constexpr const char* best_file = "best.rapt";
+std::string path_of_best(const std::string& folder) {
+  return (std::filesystem::path(folder) / "best.rapt").string();
+}
 
 // Where the parts' names stand in a checkpoint, joined by blanks.
 constexpr const char* parts_value = "parts";
@@ -84,26 +87,12 @@ void State::Plateau::check(const data::Checkpoint& saved) const {
 void State::Plateau::load(const data::Checkpoint& saved) { plateau.load_state(saved.values); }
 
 void State::Fixed::check(const data::Checkpoint& saved) const {
-  if (saved.values == values) return;
-  std::string differences;
-  const auto shown = [](const Values& from, const std::string& name) {
-    return from.contains(name) ? from.text(name) : std::string("nothing");
-  };
-  const auto compare = [&](const Values& names) {
-    for (const auto& [name, value] : names) {
-      if (&names == &values && saved.values.contains(name)) continue;  // seen already
-      if (shown(saved.values, name) == shown(values, name)) continue;
-      differences += text("\n  ", name, ": ", shown(saved.values, name), " was saved; here it is ",
-                          shown(values, name));
-    }
-  };
-  compare(saved.values);
-  compare(values);
-  fail("other settings than the run had:", differences);
+  const std::string differences = detail::differences(saved.values, values);
+  if (!differences.empty()) fail("other settings than the run had:", differences);
 }
 
-void State::fail_range(int64_t value) {
-  fail("wanted a number that fits the variable's type; got ", value);
+void State::fail_range(const char* wanted) {
+  fail("a whole number is out of range: wanted ", wanted);
 }
 
 // ---- the whole ---------------------------------------------------------------------------------
@@ -143,6 +132,14 @@ std::optional<std::string> State::name_of(const void* address) const {
   return std::nullopt;
 }
 
+void State::remove(const void* address) {
+  std::erase_if(parts_, [&](const Named& one) {
+    if (one.part->address() != address) return false;
+    delete one.part;
+    return true;
+  });
+}
+
 void State::open_folder(const char* function) {
   if (!held_) held_ = new HeldFolder(function, folder_);
   if (!held_->is_there()) {
@@ -153,12 +150,17 @@ void State::open_folder(const char* function) {
 void State::prepare_to_save(const char* function) {
   if (parts_.empty()) fail(function, ": wanted parts, by add(); got none");
   check_weights(function);
-  if (!is_open_ && data::latest_checkpoint(folder_)) {
+  open_folder(function);  // from here on, nobody else writes there
+  const auto holds_run = [&] {
+    std::error_code ignored;
+    return data::latest_checkpoint(folder_) ||
+           std::filesystem::exists(path_of_best(folder_), ignored);
+  };
+  if (!is_ours_ && holds_run()) {
     fail(function, ": ", folder_,
          " holds a run already: resume() it first, or choose another folder");
   }
-  open_folder(function);
-  is_open_ = true;
+  is_open_ = is_ours_ = true;
 }
 
 bool State::resume(const ResumeOptions& options) {
@@ -172,7 +174,8 @@ bool State::resume(const ResumeOptions& options) {
   } catch (const Error& error) {
     fail("State::resume: ", data::latest_checkpoint(folder_)->path, ": ", error.what());
   }
-  is_open_ = true;
+  is_open_ = is_ours_ = true;
+  is_changed_ = !options.without.empty();
   return true;
 }
 
@@ -197,8 +200,14 @@ void State::load(const data::Checkpoint& checkpoint, const ResumeOptions& option
     fail("the run has other parts; nothing was loaded", problems,
          "\nadd what is missing, or resume({.without = {...}})");
   }
-  const int64_t step = checkpoint.values.integer("step");
+  const Values& values = checkpoint.values;
+  const int64_t step = values.integer("step");
   if (step < 0) fail("wanted a step of at least 0; got ", step);
+  const int64_t since_best = values.contains("since_best") ? values.integer("since_best") : 0;
+  if (values.contains("larger_is_better") &&
+      values.boolean("larger_is_better") != options_.larger_is_better) {
+    fail("larger_is_better was ", values.text("larger_is_better"), " and is the opposite here");
+  }
 
   const auto taken = [&](const Named& one) { return !contains(options.without, one.name); };
   for (const Named& one : parts_) {
@@ -213,10 +222,24 @@ void State::load(const data::Checkpoint& checkpoint, const ResumeOptions& option
     if (taken(one)) one.part->load(part_of(checkpoint, one.name));
   }
   step_ = step;
-  const Values& values = checkpoint.values;
+  since_best_ = since_best;
   best_.reset();
-  if (values.contains("best")) best_ = values.number("best");
-  since_best_ = values.contains("since_best") ? values.integer("since_best") : 0;
+  take_best(values);
+  try {  // it may be of a later step
+    take_best(data::load_checkpoint(path_of_best(folder_)).values);
+  } catch (const Error&) {  // there is none, or it is good for nothing
+  }
+}
+
+void State::take_best(const Values& values) {
+  if (!values.contains("best") || !values.contains("larger_is_better")) return;
+  if (values.boolean("larger_is_better") != options_.larger_is_better) return;
+  if (is_better(values.number("best"))) best_ = values.number("best");
+}
+
+bool State::is_better(double metric) const {
+  if (std::isnan(metric)) return false;
+  return !best_ || (options_.larger_is_better ? metric > *best_ : metric < *best_);
 }
 
 data::Checkpoint State::checkpoint() const {
@@ -230,8 +253,11 @@ data::Checkpoint State::checkpoint() const {
   }
   out.values.set("step", step_);
   out.values.set(parts_value, names);
-  if (best_) out.values.set("best", *best_);
-  if (best_) out.values.set("since_best", since_best_);
+  if (best_) {
+    out.values.set("best", *best_);
+    out.values.set("since_best", since_best_);
+    out.values.set("larger_is_better", options_.larger_is_better);
+  }
   return out;
 }
 
@@ -262,10 +288,7 @@ std::string State::save() {
 }
 
 bool State::best(double metric) {
-  const bool is_better =
-      !std::isnan(metric) &&
-      (!best_ || (options_.larger_is_better ? metric > *best_ : metric < *best_));
-  if (!is_better) {
+  if (!is_better(metric)) {
     ++since_best_;
     return false;
   }
@@ -273,7 +296,7 @@ bool State::best(double metric) {
   const std::optional<double> before = std::exchange(best_, metric);
   const int64_t since = std::exchange(since_best_, 0);
   try {
-    data::save_checkpoint((std::filesystem::path(folder_) / best_file).string(), checkpoint());
+    data::save_checkpoint(path_of_best(folder_), checkpoint());
   } catch (...) {
     best_ = before, since_best_ = since;
     throw;

@@ -12,6 +12,7 @@
 #include "rapt/autograd/random.h"
 #include "rapt/data/checkpoint.h"
 #include "rapt/nn/module.h"
+#include "rapt/optim/lbfgs.h"
 #include "rapt/optim/optimizer.h"
 #include "rapt/optim/plateau.h"
 #include "rapt/optim/schedule.h"
@@ -111,7 +112,8 @@ class State {
 
   /// Goes on from the newest checkpoint in the folder; false when it holds none, and then nothing
   /// is changed. Throws, and changes nothing, when the parts differ from those saved, one does not
-  /// fit, or the checkpoint is damaged: then the message names the newest one that is whole.
+  /// fit, larger_is_better was otherwise, or the checkpoint is damaged: then the message names the
+  /// newest one that is whole.
   bool resume(const ResumeOptions& options = {});
 
   /// Saves the run as it is as that of step(): all or nothing, and only then are the oldest
@@ -169,7 +171,7 @@ class State {
       return {};
     }
     NamedTensors trained() const override {
-      if constexpr (!std::derived_from<T, nn::Module> && requires { part.parameters(); }) {
+      if constexpr (std::derived_from<T, optim::Optimizer> || std::same_as<T, optim::LBFGS>) {
         return part.parameters();
       }
       return {};
@@ -206,6 +208,9 @@ class State {
   struct Value : Part {
     explicit Value(T& of) : value(of) {}
     data::Checkpoint saved() const override {
+      if constexpr (std::integral<T> && !std::same_as<T, bool>) {
+        if (!std::in_range<int64_t>(value)) fail_range("one of 64 bits with a sign");
+      }
       data::Checkpoint out;
       out.values.set("value", value);
       return out;
@@ -228,10 +233,10 @@ class State {
   /// As that type; throws when it is too large for it.
   template <class T>
   static T integer(int64_t value) {
-    if (!std::in_range<T>(value)) fail_range(value);
+    if (!std::in_range<T>(value)) fail_range("one that the variable can hold");
     return static_cast<T>(value);
   }
-  [[noreturn]] static void fail_range(int64_t value);
+  [[noreturn]] static void fail_range(const char* wanted);
 
   struct Named {
     std::string name;
@@ -240,6 +245,9 @@ class State {
   void add_part(std::string name, Part* part);
   /// The name of a part; none if it is not one.
   std::optional<std::string> name_of(const void* address) const;
+  void remove(const void* address);
+  bool is_better(double metric) const;
+  void take_best(const Values& values);
   void open_folder(const char* function);
   void check_weights(const char* function) const;
   void prepare_to_save(const char* function);
@@ -249,7 +257,9 @@ class State {
   StateOptions options_;
   std::vector<Named> parts_;
   HeldFolder* held_ = nullptr;
-  bool is_open_ = false;  // resumed, or saved for the first time: no more parts
+  bool is_open_ = false;     // resume() was called, or save(): no more parts
+  bool is_ours_ = false;     // the run in the folder is this one: resumed, or begun here
+  bool is_changed_ = false;  // resumed without some parts: what the file says is out of date
   int64_t step_ = 0;
   std::optional<double> best_;
   int64_t since_best_ = 0;

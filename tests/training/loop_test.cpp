@@ -44,9 +44,14 @@ struct Regression {
   }
   LoopEnd go() {
     return loop->run([this](const NamedTensors& batch) {
+      if (before_loss) before_loss();
       const Tensor y = reshape(model(batch["x"]), {-1});
       const Loss loss = mse_loss(y, batch["y"]);
-      return Loss{loss.sum * factor(calls++), loss.count};
+      if (calls == steep_at) {  // sqrt(0) is 0, and its slope inf
+        const Tensor bias = model.parameters()["bias"];
+        return ++calls, Loss{sum(sqrt(bias - bias.detach())) + 1.0, 1};
+      }
+      return Loss{loss.sum * factor(calls++) + shift * loss.count, loss.count};
     });
   }
   Tensor weight() const { return model.parameters()["weight"].detach().clone(); }
@@ -60,6 +65,9 @@ struct Regression {
   std::vector<StepReport> reports;
   int64_t calls = 0;
   double (*factor)(int64_t call) = [](int64_t) { return 1.0; };
+  OwnedFunction<void()> before_loss = {};
+  double shift = 0;
+  int64_t steep_at = -1;
 };
 
 TEST(TrainLoop, Learns) {
@@ -187,9 +195,19 @@ TEST(TrainLoop, ABadStepStopsAndNamesItsBatch) {
 
 TEST(TrainLoop, GradientsThatAreNotFiniteMakeAStepBad) {
   const TemporaryFolder folder;
-  Regression r(folder / "run", {.steps = 20, .before_update = [] {}});
-  r.factor = [](int64_t call) { return call == 3 ? 1e38 : 1.0; };  // the loss just holds
-  EXPECT_ERROR("Loop: step 4 is bad", r.go());
+  Regression r(folder / "run", {.steps = 20});
+  r.steep_at = 3;
+  EXPECT_ERROR("Loop: step 4 is bad: its loss is 1", r.go());  // which is finite
+}
+
+TEST(TrainLoop, WhatIsNotFiniteIsNotHiddenByAHook) {
+  const TemporaryFolder folder;
+  NamedTensors parameters;
+  Regression r(folder / "run",
+               {.steps = 9, .before_update = [&] { optim::clip_grad_value(parameters, 1); }});
+  parameters = r.model.parameters();
+  r.steep_at = 3;
+  EXPECT_ERROR("Loop: step 4 is bad: its loss is 1", r.go());
 }
 
 TEST(TrainLoop, BadStepsCanBeLeftOut) {
@@ -228,6 +246,22 @@ TEST(TrainLoop, ASpikeCanLeadBack) {
   // The file tells of the steps that count, once each.
   const std::string metrics = read_bytes(folder / "run/metrics.jsonl");
   EXPECT_EQ(std::count(metrics.begin(), metrics.end(), '\n'), 40);
+}
+
+TEST(TrainLoop, DoesNotGoBackForEver) {
+  const TemporaryFolder folder;
+  Regression r(
+      folder / "run",
+      {.steps = 40, .save_every = 10, .on_bad_step = OnBadStep::go_back, .most_bad_steps = 3});
+  // Never beyond step 26, whatever the data: there are good steps between, but no way on.
+  static int64_t step;
+  r.factor = [](int64_t) { return step == 25 ? nan : 1.0; };
+  step = 0;
+  r.before_loss = [&] { step = r.run.step(); };
+  testing::internal::CaptureStderr();
+  EXPECT_ERROR("step 26 is bad", r.go());
+  testing::internal::GetCapturedStderr();
+  EXPECT_EQ(r.loop->bad_steps(), 4);
 }
 
 TEST(TrainLoop, EvaluatesKeepsTheBestAndLosesPatience) {
@@ -286,11 +320,68 @@ TEST(TrainLoop, SaysWhatIsWrong) {
   run.add("optimizer", adam);
   EXPECT_ERROR("Loop: the loader is no part of the run", Loop(run, adam, loader, {.steps = 1}));
   run.add("loader", loader);
-  Loop loop(run, adam, loader, {.steps = 1, .micro_batches = 64});
-  EXPECT_ERROR("wanted batches of at least micro_batches = 64 examples; got 32",
+  EXPECT_ERROR("Loop: wanted save_every, to have where to go back to",
+               Loop(run, adam, loader, {.steps = 1, .on_bad_step = OnBadStep::go_back}));
+  Loop loop(run, adam, loader, {.steps = 1, .evaluate = [] { return Evaluation{{"loss", 1}}; }});
+  EXPECT_ERROR("Metrics: wanted each name once, and none \"step\"; got loss",
                loop.run([&](const NamedTensors& batch) {
                  return mse_loss(reshape(model(batch["x"]), {-1}), batch["y"]);
                }));
+}
+
+TEST(TrainLoop, AnotherScheduleIsNamedAndCanBeMeant) {
+  const TemporaryFolder folder;
+  const auto options = [](int64_t total) {
+    return LoopOptions{.steps = total,
+                       .schedule = optim::Schedule::linear({.lr = 0.1, .total = total})};
+  };
+  Regression(folder / "run", options(5)).go();
+  {
+    Regression longer(folder / "run", options(9));
+    EXPECT_ERROR("loop: another schedule than the run had:\n  total: 5 was saved; here it is 9",
+                 longer.go());
+    EXPECT_TRUE(longer.run.resume({.without = {"loop"}}));
+    static bool is_first;
+    is_first = true;
+    longer.before_loss = [] {  // as if killed in the first step
+      if (std::exchange(is_first, false)) fail("killed");
+    };
+    EXPECT_ERROR("killed", longer.go());
+  }
+  Regression again(folder / "run", options(9));  // that it is longer was not forgotten
+  EXPECT_EQ(again.go(), LoopEnd::finished);
+  EXPECT_EQ(again.run.step(), 9);
+}
+
+TEST(TrainLoop, ALossBelowZeroIsNoSpike) {
+  const TemporaryFolder folder;
+  Regression r(folder / "run", {.steps = 60, .spike = 10});
+  r.shift = -100;
+  EXPECT_EQ(r.go(), LoopEnd::finished);
+}
+
+TEST(TrainLoop, AnEndedPatienceStaysEnded) {
+  const TemporaryFolder folder;
+  const auto options = [] {
+    return LoopOptions{
+        .steps = 100, .evaluate_every = 2, .patience = 2, .evaluate = [] { return 1.0; }};
+  };
+  Regression first(folder / "run", options());
+  EXPECT_EQ(first.go(), LoopEnd::out_of_patience);
+  EXPECT_EQ(first.run.step(), 6);
+  EXPECT_EQ(first.go(), LoopEnd::out_of_patience);
+  EXPECT_EQ(first.run.step(), 6);
+}
+
+TEST(TrainLoop, EvaluatesAtTheEndThoughTheLastStepIsBad) {
+  const TemporaryFolder folder;
+  Regression r(folder / "run",
+               {.steps = 5, .on_bad_step = OnBadStep::skip, .evaluate = [] { return 1.0; }});
+  r.factor = [](int64_t call) { return call == 4 ? nan : 1.0; };
+  testing::internal::CaptureStderr();
+  r.go();
+  testing::internal::GetCapturedStderr();
+  EXPECT_EQ(r.run.best_metric(), 1.0);
 }
 
 }  // namespace

@@ -296,6 +296,44 @@ TEST(TrainState, AFolderThatHoldsARunIsNotWrittenOver) {
   EXPECT_ERROR("another run is at work in", third.run.resume());
 }
 
+TEST(TrainState, OneThatBeganInTheMeantimeIsNotWrittenOver) {
+  const TemporaryFolder folder;
+  Small late(folder / "run");
+  EXPECT_FALSE(late.run.resume());  // there was none then
+  {
+    Small other(folder / "run");
+    other.run.resume();
+    other.run.save();
+  }
+  EXPECT_ERROR("holds a run already", late.run.save());
+}
+
+TEST(TrainState, TheBestIsKnownThoughNoCheckpointTellsOfIt) {
+  const TemporaryFolder folder;
+  {
+    Small small(folder / "run");
+    small.run.save();
+    small.step();
+    small.run.best(0.1);
+  }  // killed before the next save
+  {
+    Small again(folder / "run");
+    again.run.resume();
+    EXPECT_EQ(again.run.step(), 0);
+    EXPECT_EQ(again.run.best_metric(), 0.1);
+    EXPECT_FALSE(again.run.best(0.2));
+  }
+  {
+    Small other(folder / "run", {.larger_is_better = true});
+    other.run.resume();
+    EXPECT_EQ(other.run.best_metric(), std::nullopt);  // it was the best of something else
+  }
+  Small third(folder / "run2");
+  std::filesystem::create_directory(folder / "run2");
+  std::filesystem::copy_file(folder / "run/best.rapt", folder / "run2/best.rapt");
+  EXPECT_ERROR("holds a run already", third.run.save());
+}
+
 TEST(TrainState, AFolderThatVanishedIsAnError) {
   const TemporaryFolder folder;
   Small small(folder / "run");

@@ -23,14 +23,23 @@ HeldFolder::HeldFolder(const char* function, std::string path) : path_(std::move
   if (handle_ == -1) {
     fail(function, ": could not open the folder ", path_, ": ", std::strerror(errno));
   }
-  // Where the file system knows no locks, there is none.
-  if (flock(handle_, LOCK_EX | LOCK_NB) == -1 && errno == EWOULDBLOCK) {
-    close(handle_);
-    fail(function, ": another run is at work in ", path_);
+  bool is_taken = flock(handle_, LOCK_EX | LOCK_NB) == -1;
+  if (is_taken && errno != EWOULDBLOCK) {
+    // NFS locks nothing that is not open for writing, and so no folder. Where no file can be locked
+    // either, there is no lock.
+    lock_ = ::open((path_ + "/.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    is_taken = lock_ != -1 && flock(lock_, LOCK_EX | LOCK_NB) == -1 && errno == EWOULDBLOCK;
   }
+  if (!is_taken) return;
+  close(handle_);
+  if (lock_ != -1) close(lock_);
+  fail(function, ": another run is at work in ", path_);
 }
 
-HeldFolder::~HeldFolder() { close(handle_); }
+HeldFolder::~HeldFolder() {
+  close(handle_);
+  if (lock_ != -1) close(lock_);
+}
 
 bool HeldFolder::is_there() const {
   struct stat opened, named;

@@ -21,7 +21,7 @@ class HeldFolder {
 
  private:
   std::string path_;
-  int handle_ = -1;
+  int handle_ = -1, lock_ = -1;
 };
 
 }  // namespace rapt::training
