@@ -63,7 +63,8 @@ std::string temporary_name(const std::string& path) {
 bool is_temporary_name(std::string_view name) {
   if (name.size() < mark.size() + digits + suffix.size() || !name.ends_with(suffix)) return false;
   name.remove_suffix(suffix.size());
-  if (name.substr(name.size() - digits).find_first_not_of("0123456789abcdef") != name.npos) {
+  if (name.substr(name.size() - digits).find_first_not_of("0123456789abcdef") !=
+      std::string_view::npos) {
     return false;
   }
   name.remove_suffix(digits);

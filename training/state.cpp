@@ -122,7 +122,7 @@ void State::add_part(std::string name, Part* given) {
     if (other.name == name) fail("State::add: the name ", name, " is already taken");
   }
   parts_.push_back({std::move(name), part.get()});
-  part.release();
+  static_cast<void>(part.release());
 }
 
 std::optional<std::string> State::name_of(const void* address) const {
@@ -274,7 +274,9 @@ void State::check_weights(const char* function) const {
   }
   for (const Named& one : parts_) {
     for (const auto& [name, weight] : one.part->trained()) {
-      const auto same = [&](const Tensor& other) { return other.same_as(weight); };
+      const auto same = [&one_trained = weight](const Tensor& other) {
+        return other.same_as(one_trained);
+      };
       if (std::ranges::any_of(of_modules, same)) continue;
       fail(function, ": ", one.name, " trains ", name,
            ", which is in no module that was added: it would be lost");
