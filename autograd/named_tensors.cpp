@@ -8,13 +8,22 @@ NamedTensors::NamedTensors(std::initializer_list<Entry> entries) {
   for (const Entry& e : entries) add(e.first, e.second);
 }
 
+size_t NamedTensors::place_of(std::string_view name) const {
+  const auto name_at = [this](size_t i) { return std::string_view(entries_[i].first); };
+  const auto place = std::ranges::lower_bound(by_name_, name, {}, name_at);
+  return static_cast<size_t>(place - by_name_.begin());
+}
+
+const NamedTensors::Entry* NamedTensors::find(std::string_view name) const {
+  const size_t place = place_of(name);
+  if (place == by_name_.size()) return nullptr;
+  const Entry& entry = entries_[by_name_[place]];
+  return entry.first == name ? &entry : nullptr;
+}
+
 void NamedTensors::add(std::string name, Tensor tensor) {
-  const auto place =
-      std::ranges::lower_bound(by_name_, std::string_view(name), {},
-                               [this](size_t i) { return std::string_view(entries_[i].first); });
-  if (place != by_name_.end() && entries_[*place].first == name) {
-    fail("named tensors: wanted each name once; got ", name, " twice");
-  }
+  if (find(name)) fail("named tensors: wanted each name once; got ", name, " twice");
+  const auto place = by_name_.begin() + static_cast<std::ptrdiff_t>(place_of(name));
   by_name_.insert(place, entries_.size());
   entries_.emplace_back(std::move(name), std::move(tensor));
 }
@@ -22,13 +31,6 @@ void NamedTensors::add(std::string name, Tensor tensor) {
 void NamedTensors::add_all(std::string_view prefix, const NamedTensors& other) {
   for (const auto& [name, tensor] : other) add(text(prefix, name), tensor);
   configuration_.set_all(prefix, other.configuration_);
-}
-
-const NamedTensors::Entry* NamedTensors::find(std::string_view name) const {
-  const auto place = std::ranges::lower_bound(
-      by_name_, name, {}, [this](size_t i) { return std::string_view(entries_[i].first); });
-  if (place == by_name_.end() || entries_[*place].first != name) return nullptr;
-  return &entries_[*place];
 }
 
 bool NamedTensors::contains(std::string_view name) const { return find(name) != nullptr; }

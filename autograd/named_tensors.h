@@ -41,6 +41,8 @@ class NamedTensors {
   void set_configuration(Values configuration) { configuration_ = std::move(configuration); }
 
  private:
+  /// Where the name stands in by_name_, or would.
+  size_t place_of(std::string_view name) const;
   const Entry* find(std::string_view name) const;
 
   PoolVector<Entry> entries_;

@@ -102,8 +102,8 @@ void build_model(Run& run) {
 
 /// All but the data and the model. In 0.1's checkpoints the settings have no name in front.
 void read_options(Run& run, const data::Checkpoint& checkpoint) {
-  const bool is_new = checkpoint.values.contains("parts");
-  const Values values = is_new ? checkpoint.values.with_prefix("options.") : checkpoint.values;
+  run.saved = checkpoint.values.with_prefix("options.");
+  const Values& values = run.saved.empty() ? checkpoint.values : run.saved;
   run.options = from_values(values);
   run.step = checkpoint.values.integer("step");
   set_task(run);
@@ -118,6 +118,15 @@ void read_options(Run& run, const data::Checkpoint& checkpoint) {
   // Before a model of that size is made.
   if (elements < matrix_elements(run.options, vocabulary_size(run))) {
     fail("its weights are smaller than its options say");
+  }
+}
+
+/// Weights that are not finite are good for nothing: throws, naming the first such.
+void require_finite(const nn::DecoderOnly& model, const std::string& path) {
+  const NoGrad no_grad;
+  for (const auto& [name, weight] : model.parameters()) {
+    if (std::isfinite(max(abs(weight)).item())) continue;
+    fail(path, ": the weights are of no use: ", name, " is not finite");
   }
 }
 
@@ -166,14 +175,6 @@ Run open(const std::string& folder, bool with_data, const std::optional<std::str
   run.model->load_state(checkpoint.tensors.with_prefix("model."));
   require_finite(*run.model, path);
   return run;
-}
-
-void require_finite(const nn::DecoderOnly& model, const std::string& path) {
-  const NoGrad no_grad;
-  for (const auto& [name, weight] : model.parameters()) {
-    if (std::isfinite(max(abs(weight)).item())) continue;
-    fail(path, ": the weights are of no use: ", name, " is not finite");
-  }
 }
 
 }  // namespace rapt::cli

@@ -18,6 +18,7 @@ struct Run {
   std::optional<data::TaskDataset> task;       ///< when it is a toy task
   std::optional<data::Vocabulary> vocabulary;  ///< when it is a text
   int64_t text_hash = 0;                       ///< of its characters, to notice another text
+  Values saved;  ///< settings_of the run as its checkpoint has them; none in one of 0.1's
   std::optional<nn::DecoderOnly> model;
 };
 
@@ -36,8 +37,5 @@ Values settings_of(const Run& run);
 /// checkpoint is not one of `rapt train`, or the text has changed.
 Run open(const std::string& folder, bool with_data,
          const std::optional<std::string>& moved_text = {});
-
-/// Weights that are not finite are good for nothing: throws, naming the first such.
-void require_finite(const nn::DecoderOnly& model, const std::string& path);
 
 }  // namespace rapt::cli

@@ -15,7 +15,6 @@
 #include "cli/sample.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/threads.h"
-#include "rapt/data/numbered.h"
 #include "rapt/data/safetensors.h"
 #include "rapt/optim/optim.h"
 #include "rapt/training/training.h"
@@ -119,9 +118,8 @@ class Session {
   /// The options may be others than those that were saved, as far as going_on allows it; 0.1 saved
   /// them elsewhere.
   void resume() {
-    const Values saved = data::load_latest(folder_.path()).values.with_prefix("options.");
     training::ResumeOptions options;
-    if (saved != settings_) options.without = {"options", "loop"};
+    if (run_.saved != settings_) options.without = {"options", "loop"};
     state_.resume(options);
   }
 
@@ -164,6 +162,7 @@ class Session {
     progress_.say(text("For more: rapt sample ", folder, run_.task ? hello : " --length 1000"));
   }
 
+  const training::StopSignal stop_;  // from before the first save on, until all is told
   Run run_;
   RunFolder folder_;
   const Values settings_;

@@ -285,7 +285,7 @@ class Loop::Running {
     Evaluation evaluation = options_.evaluate();
     if (evaluation.numbers.empty()) fail("Loop: wanted a metric of evaluate; got none");
     run_.prepare_to_save("Loop::run");
-    written("this best is not kept", [&] { run_.best(evaluation.numbers[0].second); });
+    written("this best is not kept", [&] { run_.take_metric(evaluation.numbers[0].second); });
     return std::move(evaluation.numbers);
   }
 
@@ -299,7 +299,7 @@ class Loop::Running {
     run_.prepare_to_save("Loop::run");  // what it throws is no matter of another try
     const auto all = [&] {
       if (metrics_) metrics_->sync();
-      run_.save();
+      run_.write();
       saved_at_ = run_.step();
     };
     if (has_to) return all();

@@ -286,15 +286,23 @@ void State::check_weights(const char* function) const {
 
 std::string State::save() {
   prepare_to_save("State::save");
+  return write();
+}
+
+std::string State::write() const {
   return data::save_numbered(folder_, step_, checkpoint(), options_.keep);
 }
 
 bool State::best(double metric) {
+  prepare_to_save("State::best");
+  return take_metric(metric);
+}
+
+bool State::take_metric(double metric) {
   if (!is_better(metric)) {
     ++since_best_;
     return false;
   }
-  prepare_to_save("State::best");
   const std::optional<double> before = std::exchange(best_, metric);
   const int64_t since = std::exchange(since_best_, 0);
   try {

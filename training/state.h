@@ -251,6 +251,8 @@ class State {
   void open_folder(const char* function);
   void check_weights(const char* function) const;
   void prepare_to_save(const char* function);
+  std::string write() const;        // what save() does after that
+  bool take_metric(double metric);  // what best() does after that
   void load(const data::Checkpoint& checkpoint, const ResumeOptions& options);
 
   std::string folder_;

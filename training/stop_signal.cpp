@@ -5,6 +5,7 @@
 namespace rapt::training {
 namespace {
 
+int living = 0;
 std::atomic<int> first{0};
 static_assert(std::atomic<int>::is_always_lock_free);  // or a handler could not touch it
 
@@ -16,7 +17,7 @@ void note(int number) {
 }  // namespace
 
 StopSignal::StopSignal() {
-  first = 0;
+  if (living++ == 0) first = 0;
   for (size_t i = 0; i < numbers.size(); ++i) {
     struct sigaction action {};
     action.sa_handler = note;
@@ -31,6 +32,7 @@ StopSignal::StopSignal() {
 }
 
 StopSignal::~StopSignal() {
+  --living;
   for (size_t i = 0; i < numbers.size(); ++i) sigaction(numbers[i], &before_[i], nullptr);
 }
 

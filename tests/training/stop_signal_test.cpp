@@ -25,6 +25,17 @@ TEST(StopSignal, NotesTheFirstAndPutsTheOldHandlingBack) {
   EXPECT_EQ(after.sa_handler, before.sa_handler);
 }
 
+TEST(StopSignal, WithinAnotherOneNothingIsForgotten) {
+  const StopSignal outer;
+  std::raise(SIGTERM);
+  {
+    const StopSignal inner;
+    EXPECT_EQ(inner.received(), SIGTERM);
+    std::raise(SIGPIPE);
+  }
+  EXPECT_EQ(outer.received(), SIGTERM);
+}
+
 TEST(StopSignal, LeavesAClosedTerminalIgnoredAsNohupWantsIt) {
   const auto before = std::signal(SIGHUP, SIG_IGN);
   {
