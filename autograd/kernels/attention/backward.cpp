@@ -37,10 +37,10 @@ class AllHeads {
   void run() {
     if (at_once_ == 1) return all_blocks_of_each_head();
     others_.emplace(heads_ * (at_once_ - 1) * a_.queries * a_.width);
-    for_rows([&](int64_t head, int64_t row, int64_t rows) { prepare(head, row, rows); });
+    for_rows([&](const BatchIndex& head, int64_t row, int64_t rows) { prepare(head, row, rows); });
     for (int64_t first = 0; first < blocks_; first += at_once_) side_by_side(first);
     parallel_for(heads_, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t head = begin; head < end; ++head) settle_masked(head);
+      for (int64_t head = begin; head < end; ++head) settle_masked({a_.batch, head});
     });
   }
 
@@ -48,9 +48,11 @@ class AllHeads {
   /// it has a column for each key that no other block writes to, for each block of keys; so that
   /// none adds where another does, and the order of a sum depends on the sizes alone.
   void run_added(const Matrices<T>& to) {
-    for_rows([&](int64_t head, int64_t row, int64_t rows) { set_dots(head, row, rows); });
+    for_rows([&](const BatchIndex& head, int64_t row, int64_t rows) { set_dots(head, row, rows); });
     PoolVector<T*> owners;
-    for (int64_t head = 0; head < heads_; ++head) owners.push_back(of(to, head).data);
+    for (int64_t head = 0; head < heads_; ++head) {
+      owners.push_back(BatchIndex(a_.batch, head).of(to).data);
+    }
     std::sort(owners.begin(), owners.end());
     owners.erase(std::unique(owners.begin(), owners.end()), owners.end());
     const auto matrices = static_cast<int64_t>(owners.size());
@@ -62,8 +64,9 @@ class AllHeads {
       for (int64_t task = begin; task < end; ++task) {
         const int64_t first = across == 1 ? 0 : task % across;
         const int64_t last = across == 1 ? blocks_ : first + 1;
-        for (int64_t head = 0; head < heads_; ++head) {
-          const Matrix<T> sum = of(to, head);
+        for (int64_t index = 0; index < heads_; ++index) {
+          const BatchIndex head(a_.batch, index);
+          const Matrix<T> sum = head.of(to);
           if (sum.data != owners[static_cast<size_t>(task / across)]) continue;
           HeadBackward<T> one = backward_of(head);
           for (int64_t block = first; block < last; ++block) {
@@ -75,20 +78,20 @@ class AllHeads {
   }
 
  private:
-  void set_dots(int64_t head, int64_t row, int64_t rows) const {
-    const Matrix<const T> out = of(out_, head).at(row, 0), g = of(g_, head).at(row, 0);
-    T* const dots = dots_ + head * a_.queries + row;
+  void set_dots(const BatchIndex& head, int64_t row, int64_t rows) const {
+    const Matrix<const T> out = head.of(out_).at(row, 0), g = head.of(g_).at(row, 0);
+    T* const dots = dots_ + head.index() * a_.queries + row;
     for (int64_t i = 0; i < rows; ++i) {
       dots[i] = row_dot(g.data + i * g.row_stride, out.data + i * out.row_stride, a_.value_width);
     }
   }
 
   /// Their dots; and a dq of 0, where no block of keys is seen. The first that is sets the others.
-  void prepare(int64_t head, int64_t row, int64_t rows) const {
+  void prepare(const BatchIndex& head, int64_t row, int64_t rows) const {
     set_dots(head, row, rows);
     for_query_blocks(row, rows, [&](int64_t first, int64_t some) {
       const KeySpan blocks = blocks_seen(head, first);
-      if (blocks.begin >= blocks.end) clear(of(dq_, head).at(first, 0), some, a_.width);
+      if (blocks.begin >= blocks.end) clear(head.of(dq_).at(first, 0), some, a_.width);
     });
   }
 
@@ -102,15 +105,16 @@ class AllHeads {
 
   /// The blocks of keys that the block of queries from `row` on sees, as HeadBackward::rows_of has
   /// it.
-  KeySpan blocks_seen(int64_t head, int64_t row) const {
+  KeySpan blocks_seen(const BatchIndex& head, int64_t row) const {
     const int64_t last = std::min(row + queries_per_block, a_.queries) - 1;
-    const KeySpansOf spans(a_.spans, head, a_.keys);
+    const KeySpansOf spans(a_.spans, head.index(), a_.keys);
     return {spans(row).begin / keys_per_block, ceil_div(spans(last).end, keys_per_block)};
   }
 
   void all_blocks_of_each_head() {
     parallel_for(heads_, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t head = begin; head < end; ++head) {
+      for (int64_t index = begin; index < end; ++index) {
+        const BatchIndex head(a_.batch, index);
         prepare(head, 0, a_.queries);
         HeadBackward<T> one = backward_of(head);
         all_blocks(one, head);
@@ -119,26 +123,25 @@ class AllHeads {
     });
   }
 
-  void all_blocks(HeadBackward<T>& one, int64_t head) const {
+  void all_blocks(HeadBackward<T>& one, const BatchIndex& head) const {
     for (int64_t block = 0; block < blocks_; ++block) run_block(one, head, block);
   }
 
   /// One block of keys, after those before it: the first that a query sees sets its dq.
-  void run_block(HeadBackward<T>& one, int64_t head, int64_t block) const {
-    one.run(block * keys_per_block, of(dq_, head), of(dk_, head), of(dv_, head),
+  void run_block(HeadBackward<T>& one, const BatchIndex& head, int64_t block) const {
+    one.run(block * keys_per_block, head.of(dq_), head.of(dk_), head.of(dv_),
             [&](int64_t row) { return block > blocks_seen(head, row).begin; });
   }
 
   /// Once more without the masked terms, where NaN may have come from one.
-  void settle_masked(int64_t head) const {
-    const Head<T> of_head(a_, head);
-    if (!of_head.masks()) return;
+  void settle_masked(const BatchIndex& head) const {
+    if (!has_mask(a_)) return;
     // What is not finite in the q or g of a query shows in its dq; but where it has no weights, or
     // dq no columns, or a cap makes a slope of 0 of it, in dk or dv alone.
     const bool may_hide = a_.width == 0 || a_.soft_cap || has_query_without_weights(head);
-    if (!has_nan(of(dq_, head), a_.queries, a_.width) &&
-        !(may_hide && (has_nan(of(dk_, head), a_.keys, a_.width) ||
-                       has_nan(of(dv_, head), a_.keys, a_.value_width)))) {
+    if (!has_nan(head.of(dq_), a_.queries, a_.width) &&
+        !(may_hide && (has_nan(head.of(dk_), a_.keys, a_.width) ||
+                       has_nan(head.of(dv_), a_.keys, a_.value_width)))) {
       return;
     }
     HeadBackward<T> one = backward_of(head);
@@ -147,8 +150,8 @@ class AllHeads {
   }
 
   /// One that may see nothing, or only scores of -inf.
-  bool has_query_without_weights(int64_t head) const {
-    const T* const factors = softmax_.factor + head * a_.queries;
+  bool has_query_without_weights(const BatchIndex& head) const {
+    const T* const factors = softmax_.factor + head.index() * a_.queries;
     return std::find(factors, factors + a_.queries, T(0)) != factors + a_.queries;
   }
 
@@ -157,22 +160,23 @@ class AllHeads {
     const int64_t some = std::min(at_once_, blocks_ - first);
     parallel_for(heads_ * some, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        const int64_t head = i / some, block = i % some;
+        const BatchIndex head(a_.batch, i / some);
+        const int64_t block = i % some;
         HeadBackward<T> one = backward_of(head);
         if (block == 0) {
           run_block(one, head, first);
         } else {
-          one.run((first + block) * keys_per_block, other(head, block), of(dk_, head),
-                  of(dv_, head), [](int64_t) { return false; });
+          one.run((first + block) * keys_per_block, other(head, block), head.of(dk_), head.of(dv_),
+                  [](int64_t) { return false; });
         }
       }
     });
-    for_rows([&](int64_t head, int64_t row, int64_t rows) {
+    for_rows([&](const BatchIndex& head, int64_t row, int64_t rows) {
       for_query_blocks(row, rows, [&](int64_t at, int64_t count) {
         const KeySpan seen = blocks_seen(head, at);
         for (int64_t block = 1; block < some; ++block) {
           if (first + block < seen.begin || first + block >= seen.end) continue;
-          const Matrix<T> to = of(dq_, head).at(at, 0);
+          const Matrix<T> to = head.of(dq_).at(at, 0);
           if (first + block == seen.begin) clear(to, count, a_.width);
           add(other(head, block).at(at, 0), count, to);
         }
@@ -189,26 +193,23 @@ class AllHeads {
   }
 
   /// f(head, row, rows) for all queries, some rows at a time.
-  void for_rows(FunctionRef<void(int64_t, int64_t, int64_t)> f) const {
+  void for_rows(FunctionRef<void(const BatchIndex&, int64_t, int64_t)> f) const {
     const int64_t tasks = ceil_div(a_.queries, queries_per_task);
     parallel_for(heads_ * tasks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t row = i % tasks * queries_per_task;
-        f(i / tasks, row, std::min(queries_per_task, a_.queries - row));
+        f({a_.batch, i / tasks}, row, std::min(queries_per_task, a_.queries - row));
       }
     });
   }
 
-  HeadBackward<T> backward_of(int64_t head) const {
-    const int64_t row = head * a_.queries;
-    return {a_, head, of(g_, head), {softmax_.shift + row, softmax_.factor + row}, dots_ + row};
+  HeadBackward<T> backward_of(const BatchIndex& head) const {
+    const int64_t row = head.index() * a_.queries;
+    return {a_, head, head.of(g_), {softmax_.shift + row, softmax_.factor + row}, dots_ + row};
   }
-  template <class U>
-  Matrix<U> of(const Matrices<U>& all, int64_t head) const {
-    return at_batch(all, a_.batch, head);
-  }
-  Matrix<T> other(int64_t head, int64_t block) const {
-    return {*others_ + (head * (at_once_ - 1) + block - 1) * a_.queries * a_.width, a_.width, 1};
+  Matrix<T> other(const BatchIndex& head, int64_t block) const {
+    return {*others_ + (head.index() * (at_once_ - 1) + block - 1) * a_.queries * a_.width,
+            a_.width, 1};
   }
 
   const Attention<T>& a_;

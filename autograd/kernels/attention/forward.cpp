@@ -58,18 +58,18 @@ void multiply(T* line, int64_t count, const T* factors) {
 template <class T>
 class Attend {
  public:
-  Attend(const Attention<T>& a, int64_t index, int64_t first, int64_t rows, const Matrix<T>& out,
-         const Softmax<T>& softmax)
+  Attend(const Attention<T>& a, const BatchIndex& at, int64_t first, int64_t rows,
+         const Matrices<T>& out, const Softmax<T>& softmax)
       : a_(a),
-        head_(a, index),
+        head_(a, at),
         first_(first),
         last_(first + rows - 1),
-        out_(out),
+        out_(at.of(out)),
         softmax_(softmax) {}
 
   void run() {
     all_blocks();
-    if (!head_.masks() || !has_nan(out_.at(first_, 0), last_ + 1 - first_, a_.value_width)) return;
+    if (!has_mask(a_) || !has_nan(out_.at(first_, 0), last_ + 1 - first_, a_.value_width)) return;
     masked_.emplace();
     all_blocks();
   }
@@ -186,8 +186,8 @@ void attention(const Attention<T>& a, const Matrices<T>& out, Softmax<T> softmax
       const int64_t index = task / tasks;
       // The last queries see the most keys: they come first, so that the threads end together.
       const int64_t row = (tasks - 1 - task % tasks) * queries_per_task;
-      Attend<T>(a, index, row, std::min(queries_per_task, a.queries - row),
-                at_batch(out, a.batch, index),
+      Attend<T>(a, BatchIndex(a.batch, index), row, std::min(queries_per_task, a.queries - row),
+                out,
                 Softmax<T>{softmax.shift + index * a.queries, softmax.factor + index * a.queries})
           .run();
     }

@@ -65,19 +65,25 @@ Matrix<T> at_batch(const Matrices<T>& all, const Shape& batch, int64_t index) {
   return BatchIndex(batch, index).of(all);
 }
 
+/// True when some query may be kept from some key.
+template <class T>
+bool has_mask(const Attention<T>& a) {
+  return a.spans.bounded() || !a.may_attend.empty() || !a.added.empty();
+}
+
 /// One batch entry of an attention, and the blocks that it is computed in.
 template <class T>
 class Head {
  public:
-  Head(const Attention<T>& a, int64_t index)
+  Head(const Attention<T>& a, const BatchIndex& at)
       : a_(a),
-        index_(index),
-        spans_(a.spans, index, a.keys),
-        q(at_batch(a.q, a.batch, index)),
-        k(at_batch(a.k, a.batch, index)),
-        v(at_batch(a.v, a.batch, index)) {
-    for (const auto& mask : a.may_attend) may_attend_.push_back(at_batch(mask, a.batch, index));
-    for (const auto& mask : a.added) added_.push_back(at_batch(mask, a.batch, index));
+        at_(at),
+        spans_(a.spans, at.index(), a.keys),
+        q(at.of(a.q)),
+        k(at.of(a.k)),
+        v(at.of(a.v)) {
+    for (const auto& mask : a.may_attend) may_attend_.push_back(at.of(mask));
+    for (const auto& mask : a.added) added_.push_back(at.of(mask));
   }
 
   /// The keys that query `row` may see by its place.
@@ -160,10 +166,7 @@ class Head {
   }
 
   /// The score of nothing that each row has beside the others; -inf if it has none.
-  T sink() const { return a_.sink ? *at_batch(*a_.sink, a_.batch, index_).data : -infinity<T>; }
-
-  /// True when some query may be kept from some key.
-  bool masks() const { return a_.spans.bounded() || !may_attend_.empty() || !added_.empty(); }
+  T sink() const { return a_.sink ? *at_.of(*a_.sink).data : -infinity<T>; }
 
   /// True when a tensor of the mask keeps all these queries from all these keys.
   bool all_masked(int64_t row, int64_t rows, int64_t column, int64_t columns) const {
@@ -185,7 +188,8 @@ class Head {
   }
 
   void dropout(int64_t row, int64_t column, int64_t columns, T* keep) const {
-    dropout_row(a_.dropout, a_.draws, index_ * a_.queries + row, a_.keys, column, columns, keep);
+    dropout_row(a_.dropout, a_.draws, at_.index() * a_.queries + row, a_.keys, column, columns,
+                keep);
   }
 
  private:
@@ -229,7 +233,7 @@ class Head {
   }
 
   const Attention<T>& a_;
-  const int64_t index_;
+  const BatchIndex at_;
   const KeySpansOf spans_;
 
  public:

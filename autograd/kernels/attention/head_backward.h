@@ -15,9 +15,9 @@ template <class T>
 class HeadBackward {
  public:
   /// dots [queries]: what all weights of a row share, the output's gradient along the output.
-  HeadBackward(const Attention<T>& a, int64_t index, const Matrix<const T>& g,
+  HeadBackward(const Attention<T>& a, const BatchIndex& at, const Matrix<const T>& g,
                const Softmax<const T>& softmax, const T* dots)
-      : a_(a), head_(a, index), g_(g), softmax_(softmax), dots_(dots) {}
+      : a_(a), head_(a, at), g_(g), softmax_(softmax), dots_(dots) {}
 
   /// The block of keys from `column` on: dk and dv of these keys, and what they give to the queries
   /// that see them, in `dq`. `adds(row)`: whether it is added there, for the block of queries from
