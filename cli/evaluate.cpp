@@ -1,9 +1,13 @@
 #include "cli/evaluate.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <numbers>
+#include <string>
 
+#include "cli/format.h"
 #include "cli/run.h"
 #include "rapt/autograd/error.h"
 #include "rapt/autograd/ops.h"
@@ -58,29 +62,46 @@ Evaluation evaluate(const nn::DecoderOnly& model, std::shared_ptr<const data::Da
   return out;
 }
 
-void eval_command(const EvalFlags& flags) {
-  if (flags.count < 1) fail("--count: wanted at least 1; got ", flags.count);
-  Run run = open(flags.folder, true);
-  if (run.task) {
-    run.test = std::make_shared<data::TaskDataset>(
-        task_dataset(run.options, data::Split::test, flags.count));
+namespace {
+
+/// What is printed of an evaluation, in that order.
+nlohmann::ordered_json numbers_of(const Evaluation& e, const Run& run) {
+  nlohmann::ordered_json out = {{"step", run.step}, {"sequences", e.sequences}};
+  if (run.task) out["exact_match"] = e.exact_match;
+  out["accuracy"] = e.accuracy;
+  out["loss"] = e.loss;
+  if (!run.task) {
+    out["perplexity"] = std::exp(e.loss);
+    out["bits_per_character"] = e.loss / std::numbers::ln2;
   }
-  const Evaluation e =
-      evaluate(*run.model, run.test, {.count = flags.count, .batch = run.options.batch});
+  return out;
+}
+
+}  // namespace
+
+void eval_command(const EvalFlags& flags) {
+  constexpr int64_t most = 1'000'000;  // some hours of the largest models
+  if (flags.count && (*flags.count < 1 || *flags.count > most)) {
+    fail("--count: wanted 1 to ", most, "; got ", *flags.count);
+  }
+  Run run = open(flags.folder, true);
+  const int64_t count = flags.count.value_or(run.task ? test_sequences : run.test->size());
+  if (run.task) {
+    run.test =
+        std::make_shared<data::TaskDataset>(task_dataset(run.options, data::Split::test, count));
+  }
+  const Evaluation e = evaluate(*run.model, run.test, {.count = count, .batch = run.options.batch});
+  const nlohmann::ordered_json numbers = numbers_of(e, run);
   if (flags.json) {
-    const nlohmann::ordered_json object = {{"step", run.step},
-                                           {"sequences", e.sequences},
-                                           {"exact_match", e.exact_match},
-                                           {"accuracy", e.accuracy},
-                                           {"loss", e.loss}};
-    std::printf("%s\n", object.dump().c_str());
+    std::printf("%s\n", numbers.dump().c_str());
     return;
   }
-  std::printf("step         %lld\n", static_cast<long long>(run.step));
-  std::printf("sequences    %lld, unseen\n", static_cast<long long>(e.sequences));
-  std::printf("exact_match  %.4f\n", e.exact_match);
-  std::printf("accuracy     %.4f\n", e.accuracy);
-  std::printf("loss         %.6f\n", e.loss);
+  for (const auto& [name, value] : numbers.items()) {
+    const std::string shown =
+        value.is_number_integer() ? value.dump() : formatted("%.6g", value.get<double>());
+    std::printf("%-18s  %s%s\n", name.c_str(), shown.c_str(),
+                name == "sequences" ? ", unseen" : "");
+  }
 }
 
 }  // namespace rapt::cli

@@ -4,10 +4,16 @@
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "rapt/autograd/error.h"
+#include "rapt/autograd/ops.h"
+#include "rapt/data/checkpoint.h"
 #include "rapt/data/inspect.h"
 #include "rapt/data/numbered.h"
+#include "rapt/data/safetensors.h"
 
 namespace rapt::cli {
 namespace {
@@ -19,8 +25,24 @@ std::string file_of(const std::string& path) {
   return latest->path;
 }
 
-void print_json(const data::FileInfo& info) {
+/// Reads all elements, which throws when one is damaged. The names of the tensors that have one
+/// that is not finite.
+std::vector<std::string> check(const std::string& path, const data::FileInfo& info) {
+  const NamedTensors tensors = info.format == "safetensors" ? data::load_safetensors(path)
+                                                            : data::load_checkpoint(path).tensors;
+  std::vector<std::string> out;
+  for (const auto& [name, tensor] : tensors) {
+    const bool may_be = tensor.dtype() == Dtype::f32 || tensor.dtype() == Dtype::f64;
+    if (may_be && all(isfinite(tensor)).item() == 0) out.push_back(name);
+  }
+  return out;
+}
+
+/// not_finite: if the elements were read.
+void print_json(const data::FileInfo& info,
+                const std::optional<std::vector<std::string>>& not_finite) {
   nlohmann::ordered_json object = {{"format", info.format}, {"bytes", info.bytes}};
+  if (not_finite) object["not_finite"] = *not_finite;
   object["values"] = nlohmann::ordered_json::object();
   for (const auto& [name, value] : info.values) object["values"][name] = value;
   object["tensors"] = nlohmann::ordered_json::array();
@@ -65,8 +87,15 @@ void print_table(const std::string& path, const data::FileInfo& info) {
 void inspect_command(const InspectFlags& flags) {
   const std::string path = file_of(flags.file);
   const data::FileInfo info = data::inspect(path);
-  if (flags.json) return print_json(info);
+  const auto checked = flags.check ? std::optional(check(path, info)) : std::nullopt;
+  if (flags.json) return print_json(info, checked);
   print_table(path, info);
+  if (!checked) return;
+  std::printf("all elements are whole");
+  for (const std::string& name : *checked) {
+    std::printf("%s%s", &name == checked->data() ? "; not finite: " : ", ", name.c_str());
+  }
+  std::printf("\n");
 }
 
 }  // namespace rapt::cli

@@ -7,9 +7,11 @@ namespace rapt::cli {
 struct InspectFlags {
   std::string file;  ///< a checkpoint, a safetensors file, or a run's folder
   bool json = false;
+  bool check = false;  ///< read the elements, too
 };
 
-/// `rapt inspect`: prints the names, shapes, dtypes and sizes of the tensors in a file.
+/// `rapt inspect`: prints the names, shapes, dtypes and sizes of the tensors in a file. With
+/// `check`, throws when an element is damaged, and tells of those that are not finite.
 void inspect_command(const InspectFlags& flags);
 
 }  // namespace rapt::cli

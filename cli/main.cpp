@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <new>
@@ -6,11 +7,14 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "cli/evaluate.h"
 #include "cli/inspect.h"
 #include "cli/sample.h"
 #include "cli/train.h"
+#include "cli/verify.h"
 #include "rapt/autograd/error.h"
 
 namespace {
@@ -79,21 +83,21 @@ std::string defaults_of(T RunOptions::*setting) {
   return out;
 }
 
-void add_train(CLI::App& app, TrainFlags& f) {
-  CLI::App* train = app.add_subcommand("train", "Train a decoder-only Transformer");
-  const auto setting = [train](const char* flag, auto& target, const char* what, auto option) {
+/// What makes a run, and tells nothing of how it goes on.
+void add_settings(CLI::App* command, TrainFlags& f) {
+  const auto setting = [command](const char* flag, auto& target, const char* what, auto option) {
     const std::string defaults = rapt::text("[", defaults_of(option), "]");
     const bool fits = std::string_view(what).size() + 1 + defaults.size() <= help_width;
-    return add(train, flag, target, rapt::text(what, fits ? " " : "\n", defaults));
+    return add(command, flag, target, rapt::text(what, fits ? " " : "\n", defaults));
   };
   using O = RunOptions;
-  add(train, "--task", f.task, "reverse, copy or sort [reverse]")->type_name("NAME");
-  add(train, "--text", f.text, "Learn a UTF-8 text instead, by characters")->type_name("FILE");
+  add(command, "--task", f.task, "reverse, copy or sort [reverse]")->type_name("NAME");
+  add(command, "--text", f.text, "Learn a UTF-8 text instead, by characters")->type_name("FILE");
   setting("--max-length", f.max_length, "Symbols in a task's longest sequence", &O::max_length);
   setting("--layers", f.layers, "Transformer blocks", &O::layers);
   setting("--width", f.width, "Width of the model", &O::width);
   setting("--heads", f.heads, "Attention heads; they divide the width", &O::heads);
-  add(train, "--context", f.context,
+  add(command, "--context", f.context,
       rapt::text("Tokens seen at once [what a task needs; text ", defaults_for("text").context,
                  "]"));
   setting("--positions", f.positions, "rotary, learned or sinusoidal", &O::positions)
@@ -106,7 +110,12 @@ void add_train(CLI::App& app, TrainFlags& f) {
   setting("--weight-decay", f.weight_decay, "Of matrices only", &O::weight_decay);
   setting("--init-stddev", f.init_stddev, "Of the initial weights", &O::init_stddev);
   setting("--seed", f.seed, "Of weights, data and dropout", &O::seed);
-  add(train, "--threads", f.threads, "The result does not depend on them [all cores]");
+  add(command, "--threads", f.threads, "The result does not depend on them [all cores]");
+}
+
+void add_train(CLI::App& app, TrainFlags& f) {
+  CLI::App* train = app.add_subcommand("train", "Train a decoder-only Transformer");
+  add_settings(train, f);
   add(train, "--out", f.out, "For checkpoints and metrics.jsonl [runs/TASK]")->type_name("DIR");
   train->add_flag("--resume", f.resume, "Go on with the run in --out");
   add(train, "--save-every", f.save_every,
@@ -120,10 +129,19 @@ void add_train(CLI::App& app, TrainFlags& f) {
       "  rapt train --resume --out runs/mine");
 }
 
+void add_verify(CLI::App& app, VerifyFlags& f) {
+  CLI::App* verify = app.add_subcommand("verify", "Try a run's model, loss and data beforehand");
+  add_settings(verify, f.train);
+  verify->add_flag("--json", f.json, "Print one JSON object");
+  verify->footer(
+      "Takes the flags of rapt train, trains a few rows for some seconds, and writes\n"
+      "nothing. The exit status is 1 when something is not as it should be.");
+}
+
 void add_eval(CLI::App& app, EvalFlags& f) {
   CLI::App* eval = app.add_subcommand("eval", "Test a run on data that it has not seen");
   eval->add_option("DIR", f.folder, "The run's folder")->required()->type_name("");
-  add(eval, "--count", f.count, rapt::text("Sequences [", f.count, "]"));
+  add(eval, "--count", f.count, "Sequences, or windows of a text [1000; text: all]");
   eval->add_flag("--json", f.json, "Print one JSON object");
 }
 
@@ -143,7 +161,45 @@ void add_inspect(CLI::App& app, InspectFlags& f) {
   inspect->add_option("FILE", f.file, "A checkpoint, a safetensors file, or a run's folder")
       ->required()
       ->type_name("");
+  inspect->add_flag("--check", f.check, "Read all elements, to find damaged ones");
   inspect->add_flag("--json", f.json, "Print one JSON object");
+}
+
+/// How many letters have to be added, left out or changed (Levenshtein).
+size_t distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t before = std::exchange(row[0], i + 1);
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t changed = before + (a[i] == b[j] ? 0 : 1);
+      before = std::exchange(row[j + 1], std::min({changed, row[j] + 1, row[j + 1] + 1}));
+    }
+  }
+  return row[b.size()];
+}
+
+/// `rapt help`, `rapt help train`: what to print --help of; null for anything else.
+const CLI::App* asked_to_help(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || std::string_view(argv[1]) != "help") return nullptr;
+  if (argc == 2) return &app;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (command->get_name() == argv[2]) return command;
+  }
+  return &app;
+}
+
+/// What is wrong with the first word, where it is no command; empty if it is one, or a flag.
+std::string unknown_command(const CLI::App& app, std::string_view word) {
+  std::string names, nearest;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    const std::string& name = command->get_name();
+    if (word == name || word.starts_with("-")) return "";
+    names += rapt::text(names.empty() ? "" : ", ", name);
+    constexpr size_t most_typos = 2;
+    if (distance(word, name) <= most_typos) nearest = rapt::text("; did you mean ", name, "?");
+  }
+  return rapt::text("wanted a command: ", names, "; got ", word, nearest);
 }
 
 /// Without the name of the function of rapt's that complains: it is none that the user called.
@@ -179,10 +235,20 @@ int run(int argc, char** argv) {
   EvalFlags eval;
   SampleFlags sample;
   InspectFlags inspect;
+  VerifyFlags verify;
   add_train(app, train);
+  add_verify(app, verify);
   add_eval(app, eval);
   add_sample(app, sample);
   add_inspect(app, inspect);
+  if (const CLI::App* of = asked_to_help(app, argc, argv)) {
+    std::fputs(of->help(of == &app ? "" : app.get_name()).c_str(), stdout);
+    return 0;
+  }
+  if (argc > 1) {
+    const std::string error = unknown_command(app, argv[1]);
+    if (!error.empty()) return complain(error + hint(app));
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {
@@ -191,10 +257,11 @@ int run(int argc, char** argv) {
     return complain(e.what() + hint(app));
   }
   if (app.got_subcommand("train")) return train_command(train);
+  if (app.got_subcommand("verify")) return verify_command(verify);
   if (app.got_subcommand("eval")) return eval_command(eval), 0;
   if (app.got_subcommand("sample")) return sample_command(sample), 0;
   if (app.got_subcommand("inspect")) return inspect_command(inspect), 0;
-  return complain("wanted a command: train, eval, sample or inspect" + hint(app));
+  return complain("wanted a command: train, verify, eval, sample or inspect" + hint(app));
 }
 
 }  // namespace

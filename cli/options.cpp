@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "rapt/autograd/error.h"
+#include "rapt/autograd/threads.h"
 
 namespace rapt::cli {
 namespace {
@@ -84,6 +85,15 @@ void check(const RunOptions& o) {
 }
 
 }  // namespace
+
+void set_threads(const TrainFlags& flags) {
+  constexpr int most = 256;
+  if (!flags.threads) return;
+  if (*flags.threads < 1 || *flags.threads > most) {
+    fail("--threads: wanted 1 to ", most, "; got ", *flags.threads);
+  }
+  set_num_threads(*flags.threads);
+}
 
 std::string absolute_path(const std::string& path) {
   return std::filesystem::absolute(path).lexically_normal().string();

@@ -60,6 +60,9 @@ struct TrainFlags {
   int64_t keep = 3;          ///< checkpoints
 };
 
+/// As --threads says, if it is given. Throws when it is out of range.
+void set_threads(const TrainFlags& flags);
+
 /// So that the run can go on from another folder.
 std::string absolute_path(const std::string& path);
 

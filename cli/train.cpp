@@ -141,9 +141,10 @@ class Session {
 
   training::Evaluation evaluation() {
     const bool last = state_.step() == run_.options.steps;
+    const int64_t all = run_.task ? test_sequences : run_.test->size();
     const Evaluation e =
         evaluate(*run_.model, run_.test,
-                 {.count = last ? test_sequences : interim_sequences, .batch = run_.options.batch});
+                 {.count = last ? all : interim_sequences, .batch = run_.options.batch});
     progress_.say(describe(e, run_.options.is_text()));
     return {
         {"test_loss", e.loss}, {"test_accuracy", e.accuracy}, {"test_exact_match", e.exact_match}};
@@ -197,11 +198,7 @@ Session begin(const TrainFlags& flags) {
 }  // namespace
 
 int train_command(const TrainFlags& flags) {
-  constexpr int most_threads = 256;
-  if (flags.threads && (*flags.threads < 1 || *flags.threads > most_threads)) {
-    fail("--threads: wanted 1 to ", most_threads, "; got ", *flags.threads);
-  }
-  if (flags.threads) set_num_threads(*flags.threads);
+  set_threads(flags);
   if (flags.save_every < 1) fail("--save-every: wanted at least 1; got ", flags.save_every);
   if (flags.keep < 1) fail("--keep: wanted at least 1; got ", flags.keep);
   return begin(flags).run();

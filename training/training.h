@@ -6,3 +6,4 @@
 #include "rapt/training/metrics.h"
 #include "rapt/training/state.h"
 #include "rapt/training/stop_signal.h"
+#include "rapt/training/verify.h"

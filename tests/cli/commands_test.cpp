@@ -1,8 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "rapt/autograd/ops.h"
+#include "rapt/data/safetensors.h"
 #include "rapt/data/utf8.h"
 #include "runs.h"
 
@@ -20,7 +23,7 @@ size_t longest_line(const std::string& text) {
 TEST(Program, HelpFitsATerminalAndNamesEveryFlag) {
   const Outcome help = run_program({"--help"});
   EXPECT_EQ(help.status, 0);
-  for (const char* command : {"train", "eval", "sample", "inspect"}) {
+  for (const char* command : {"train", "verify", "eval", "sample", "inspect"}) {
     EXPECT_PRED2(has, help.out, command);
     const Outcome more = run_program({command, "--help"});
     EXPECT_EQ(more.status, 0);
@@ -33,6 +36,32 @@ TEST(Program, HelpFitsATerminalAndNamesEveryFlag) {
         "--lr", "--seed", "--threads", "--out", "--resume"}) {
     EXPECT_PRED2(has, train, flag);
   }
+}
+
+TEST(Program, HelpIsACommandToo) {
+  EXPECT_EQ(run_program({"help"}).out, run_program({"--help"}).out);
+  EXPECT_EQ(run_program({"help", "eval"}).out, run_program({"eval", "--help"}).out);
+}
+
+TEST(Program, VerifyKeepsItsPromisesForEveryTaskAndText) {
+  const TemporaryFolder folder;
+  write_bytes(folder / "text.txt", small_text());
+  const ProgramOptions here = {.folder = folder.path()};
+  for (const Words& what : {Words{}, Words{"--task", "copy", "--positions", "learned"},
+                            Words{"--task", "sort", "--dropout", "0.1"},
+                            Words{"--text", "text.txt", "--context", "8"}}) {
+    const Outcome outcome =
+        run_program(Words{"verify", "--json", "--width", "16", "--heads", "2"} + what, here);
+    EXPECT_EQ(outcome.status, 0) << outcome.out << outcome.err;
+    EXPECT_TRUE(json::parse(outcome.out)["kept"]);
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder / "runs")) << "it writes nothing";
+}
+
+TEST(Program, VerifyEndsWithOneWhereAPromiseIsBroken) {
+  const Outcome outcome = run_program({"verify", "--width", "16", "--init-stddev", "3"});
+  EXPECT_EQ(outcome.status, 1) << outcome.err;
+  EXPECT_PRED2(has, outcome.out, "first_loss   BROKEN: the loss is ");
 }
 
 TEST(Program, Version) {
@@ -135,6 +164,22 @@ TEST_F(TaskRun, InspectListsTensors) {
   }
 }
 
+TEST_F(TaskRun, InspectFindsDamagedElementsAndSuchAsAreNotFinite) {
+  for (const std::string& path : {std::string("run"), std::string("run/model.safetensors")}) {
+    const Outcome whole = run_program({"inspect", "--check", path}, here);
+    EXPECT_EQ(whole.status, 0) << whole.err;
+    EXPECT_PRED2(has, whole.out, "all elements are whole\n");
+  }
+  std::string bytes = read_bytes(folder / "run/step-000000020.rapt");
+  bytes[bytes.size() / 2] ^= 1;
+  write_bytes(folder / "damaged.rapt", bytes);
+  EXPECT_EQ(run_program({"inspect", "damaged.rapt"}, here).status, 0);
+  EXPECT_EQ(run_program({"inspect", "--check", "damaged.rapt"}, here).status, 2);
+  data::save_safetensors(folder / "nan.safetensors", {{"w", log(rapt::full({2}, -1))}});
+  EXPECT_PRED2(has, run_program({"inspect", "--check", "nan.safetensors"}, here).out,
+               "not finite: w\n");
+}
+
 class TextRun : public testing::Test {
  protected:
   void SetUp() override {
@@ -163,8 +208,12 @@ TEST_F(TextRun, LearnsAndPrintsItsValidationLoss) {
   const Words lines = lines_of(read_bytes(folder / "run/metrics.jsonl"));
   EXPECT_LT(json::parse(lines.back())["test_loss"].get<double>(),
             0.9 * json::parse(lines.front())["loss"].get<double>());
-  const Outcome eval = run_program({"eval", "run", "--json"}, here);
-  EXPECT_EQ(json::parse(eval.out)["loss"], json::parse(lines.back())["test_loss"]);
+  const json eval = json::parse(run_program({"eval", "run", "--json"}, here).out);
+  const double loss = eval["loss"];
+  EXPECT_EQ(loss, json::parse(lines.back())["test_loss"]);
+  EXPECT_NEAR(eval["perplexity"], std::exp(loss), 1e-9);
+  EXPECT_NEAR(eval["bits_per_character"], loss / std::log(2), 1e-9);
+  EXPECT_FALSE(eval.contains("exact_match"));
 }
 
 TEST_F(TextRun, SamplesAreUtf8AndBeginWithThePrompt) {

@@ -53,8 +53,10 @@ Wrong bad_flag(const std::string& flag, const std::string& value, const std::str
 TEST(ProgramErrors, CommandsAndFlags) {
   const TemporaryFolder folder;
   expect_refused(folder, {
-                             {{}, "wanted a command: train, eval, sample or inspect"},
-                             {{"dance"}, "dance"},
+                             {{}, "wanted a command: train, verify, eval, sample or inspect"},
+                             {{"dance"}, "inspect; got dance (rapt --help)"},
+                             {{"trian"}, "did you mean train?"},
+                             {{"evl", "run"}, "did you mean eval?"},
                              {{"train", "--bogus"}, "--bogus (rapt train --help)"},
                              {{"train", "reverse"}, "reverse"},
                              {{"train", "--width"}, "--width"},
@@ -218,17 +220,19 @@ TEST_F(RunErrors, ResumingWithOtherSettings) {
 
 TEST_F(RunErrors, InputsOfSampleAndEval) {
   const Words sample = {"sample", "run"};
-  expect_refused(folder, {
-                             {sample + Words{"abcde"}, "abcde"},  // one more than --max-length
-                             {sample + Words{"ab", "a?"}, "?"},
-                             {sample + Words{""}, "INPUT"},
-                             {sample + Words{"ab", "--length", "0"}, "--length: wanted at least 1"},
-                             {sample + Words{"ab", "--top-k", "-1"}, "--top-k: wanted at least 0"},
-                             {sample + Words{"ab", "--temperature", "-1"}, "--temperature: "},
-                             {sample + Words{"ab", "--temperature", "inf"}, "--temperature: "},
-                             {sample + Words{"ab", "--seed", "x"}, "--seed: "},
-                             {{"eval", "run", "--count", "0"}, "--count: wanted at least 1"},
-                         });
+  expect_refused(folder,
+                 {
+                     {sample + Words{"abcde"}, "abcde"},  // one more than --max-length
+                     {sample + Words{"ab", "a?"}, "?"},
+                     {sample + Words{""}, "INPUT"},
+                     {sample + Words{"ab", "--length", "0"}, "--length: wanted at least 1"},
+                     {sample + Words{"ab", "--top-k", "-1"}, "--top-k: wanted at least 0"},
+                     {sample + Words{"ab", "--temperature", "-1"}, "--temperature: "},
+                     {sample + Words{"ab", "--temperature", "inf"}, "--temperature: "},
+                     {sample + Words{"ab", "--seed", "x"}, "--seed: "},
+                     {{"eval", "run", "--count", "0"}, "--count: wanted 1 to 1000000; got 0"},
+                     {{"eval", "run", "--count", "9999999999"}, "--count: wanted 1 to"},
+                 });
 }
 
 TEST_F(RunErrors, DamagedCheckpoints) {
