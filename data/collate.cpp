@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
+#include <utility>
 
 #include "rapt/autograd/create.h"
 #include "rapt/autograd/error.h"
@@ -9,7 +11,9 @@
 namespace rapt::data {
 namespace {
 
-double padding_of(const std::string& name, Dtype dtype, const std::vector<Padding>& padding) {
+/// What fills up tensors of that name; nothing if nobody has said it.
+std::optional<double> padding_of(const std::string& name, Dtype dtype,
+                                 const std::vector<Padding>& padding) {
   for (const auto& [named, value] : padding) {
     if (named != name) continue;
     if (dtype == Dtype::i64 && value != std::floor(value)) {
@@ -17,7 +21,7 @@ double padding_of(const std::string& name, Dtype dtype, const std::vector<Paddin
     }
     return value;
   }
-  return 0;
+  return {};
 }
 
 /// True when the shapes are equal but for the length of axis 0.
@@ -38,7 +42,8 @@ void check(const std::string& name, const Tensor& first, const Tensor& other, si
 }
 
 /// [T, ...] each -> [B, longest, ...]
-Tensor stack_padded(const std::string& name, const Tensors& parts, double padding) {
+Tensor stack_padded(const std::string& name, const Tensors& parts,
+                    const std::optional<double>& padding) {
   const Shape& shape = parts[0].shape();
   if (shape.rank() == Shape::max_rank) {
     fail("collate: wanted tensors of at most ", Shape::max_rank - 1, " axes; got \"", name, "\" ",
@@ -52,10 +57,14 @@ Tensor stack_padded(const std::string& name, const Tensors& parts, double paddin
       out_shape[0] = std::max(out_shape[0], part.size(0));
     }
   }
+  if (varies && !padding && parts[0].dtype() == Dtype::i64) {
+    fail("collate: wanted a padding of \"", name, "\", i64 of different lengths, such as {{\"",
+         name, "\", 0}} for tokens and -100 for targets; got none");
+  }
   const int64_t row = out_shape.numel();
   out_shape.insert(0, static_cast<int64_t>(parts.size()));
-  Tensor out =
-      varies ? full(out_shape, padding, parts[0].dtype()) : zeros(out_shape, parts[0].dtype());
+  Tensor out = varies ? full(out_shape, padding.value_or(0), parts[0].dtype())
+                      : zeros(out_shape, parts[0].dtype());
   visit_any(out.dtype(), [&](auto zero) {
     using T = decltype(zero);
     T* to = out.mutable_data<T>();
@@ -68,16 +77,25 @@ Tensor stack_padded(const std::string& name, const Tensors& parts, double paddin
   return out;
 }
 
-/// i64 [B]; undefined when nothing has an axis.
-Tensor lengths_of(const std::vector<NamedTensors>& examples) {
+/// "NAME.lengths" for each tensor that has an axis, and "lengths" if they all agree.
+void add_lengths(NamedTensors& batch, const std::vector<NamedTensors>& examples) {
+  Tensor all;  // what they agree on
+  bool agree = true;
   for (const auto& [name, first] : examples[0]) {
     if (first.rank() == 0) continue;
     Tensor lengths = zeros({static_cast<int64_t>(examples.size())}, Dtype::i64);
     int64_t* to = lengths.mutable_data<int64_t>();
     for (const NamedTensors& example : examples) *to++ = example[name].size(0);
-    return lengths;
+    if (std::string named = name + ".lengths"; !batch.contains(named)) {
+      batch.add(std::move(named), lengths);
+    }
+    if (all.defined()) {
+      const int64_t* const agreed = all.data<int64_t>();
+      agree = agree && std::equal(agreed, agreed + examples.size(), lengths.data<int64_t>());
+    }
+    all = lengths;
   }
-  return {};
+  if (agree && all.defined() && !batch.contains("lengths")) batch.add("lengths", all);
 }
 
 }  // namespace
@@ -105,11 +123,7 @@ NamedTensors collate(const std::vector<NamedTensors>& examples,
     }
     batch.add(name, stack_padded(name, parts, padding_of(name, first.dtype(), padding)));
   }
-  if (!batch.contains("lengths")) {
-    if (const Tensor lengths = lengths_of(examples); lengths.defined()) {
-      batch.add("lengths", lengths);
-    }
-  }
+  add_lengths(batch, examples);
   return batch;
 }
 

@@ -6,6 +6,7 @@
 #include "rapt/data/atomic_file.h"
 #include "rapt/data/checkpoint.h"
 #include "rapt/data/collate.h"
+#include "rapt/data/compose.h"
 #include "rapt/data/dataset.h"
 #include "rapt/data/inspect.h"
 #include "rapt/data/loader.h"

@@ -19,9 +19,9 @@ struct LoaderOptions {
   uint64_t seed = 0;       ///< of the shuffle
   bool drop_last = false;  ///< leave out the batch at the end of an epoch that would be smaller
   int64_t prefetch = 2;    ///< batches made ahead by a thread; 0: made by the thread that asks
-  /// What fills up shorter examples (see collate); names not listed get 0. The default leaves
-  /// cross_entropy's ignore_index where there is nothing to predict.
-  std::vector<Padding> padding = {{"targets", -100}};
+  /// What fills up shorter examples: see collate, which wants to know it of every i64 name. -100 is
+  /// cross_entropy's ignore_index.
+  std::vector<Padding> padding = {{"tokens", 0}, {"targets", -100}};
 };
 
 /// Batches of a dataset, epoch after epoch, without end:
@@ -49,8 +49,9 @@ class Loader {
   Loader(Loader&&) noexcept;
   Loader& operator=(Loader&&) noexcept;
 
-  /// The next batch: the dataset's tensors behind a new first axis, and "lengths" (see collate).
-  /// Rethrows what get() threw, on whichever thread; the same batch is then tried again next time.
+  /// The next batch: the dataset's tensors behind a new first axis, and their lengths (see
+  /// collate). Rethrows what get() threw, on whichever thread; the same batch is then tried again
+  /// next time.
   NamedTensors next();
 
   /// The epoch that the next batch belongs to: the number of epochs completed.

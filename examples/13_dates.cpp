@@ -25,6 +25,7 @@ namespace {
 
 const data::Vocabulary letters(" ,-./0123456789abcdefghijklmnopqrstuvwxyz^");
 const int64_t begin = letters.token('^');
+const std::vector<data::Padding> padding = {{"source", letters.token(' ')}};
 
 struct Date {
   std::string written, iso;
@@ -99,12 +100,12 @@ int main(int argc, char** argv) {
                            rng);
   const auto loss_of = [&](const NamedTensors& batch) {
     const Tensor logits =
-        model(batch["source"], batch["target"], {.lengths = batch["lengths"]});  // [B, 10, letters]
+        model(batch["source"], batch["target"], {.lengths = batch["source.lengths"]});
     return cross_entropy(logits, batch["next"]).mean();
   };
   const auto answers_to = [&](const NamedTensors& batch) {
-    const nn::TokenModel writer(model,
-                                model.encode(batch["source"], {.lengths = batch["lengths"]}));
+    const nn::TokenModel writer(
+        model, model.encode(batch["source"], {.lengths = batch["source.lengths"]}));
     const std::vector<nn::TokenSequence> begins(batch["source"].size(0), {begin});
     return nn::generate_each(writer, begins, {.max_tokens = 10, .temperature = 0}, rng);
   };
@@ -113,7 +114,7 @@ int main(int argc, char** argv) {
   const NamedTensors parameters = model.parameters();
   optim::AdamW adam(optim::decay_groups(parameters, 0.01));
   const auto schedule = optim::Schedule::cosine({.lr = 3e-3, .warmup = steps / 10, .total = steps});
-  data::Loader loader(Dates(data::Split::train), {.batch_size = 64});
+  data::Loader loader(Dates(data::Split::train), {.batch_size = 64, .padding = padding});
   for (int step = 0; step < steps; ++step) {
     adam.zero_grad();
     const Tensor loss = loss_of(loader.next());
@@ -125,7 +126,8 @@ int main(int argc, char** argv) {
   }
 
   const NoGrad no_grad;
-  const NamedTensors unseen = data::Loader(Dates(data::Split::test), {.batch_size = 500}).next();
+  const NamedTensors unseen =
+      data::Loader(Dates(data::Split::test), {.batch_size = 500, .padding = padding}).next();
   const std::vector<nn::Generated> answers = answers_to(unseen);
   double right = 0;
   for (size_t i = 0; i < answers.size(); ++i) {
@@ -136,7 +138,7 @@ int main(int argc, char** argv) {
   const std::vector<std::string> mine = {"3 may 1979", "december 25, 2031", "7/14/1989"};
   std::vector<NamedTensors> sources;
   for (const std::string& written : mine) sources.push_back({{"source", tokens(written)}});
-  const std::vector<nn::Generated> said = answers_to(data::collate(sources));
+  const std::vector<nn::Generated> said = answers_to(data::collate(sources, padding));
   for (size_t i = 0; i < mine.size(); ++i) {
     std::printf("%s -> %s\n", mine[i].c_str(), letters.decode(said[i].tokens).c_str());
   }

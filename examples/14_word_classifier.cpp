@@ -71,7 +71,7 @@ int main(int argc, char** argv) {
   // [end]
 
   optim::AdamW adam(model.parameters(), {.lr = 5e-3});
-  data::Loader loader(Words(0), {.batch_size = 64});
+  data::Loader loader(Words(0), {.batch_size = 64, .padding = {{"ids", 0}}});
   for (int step = 0; step < steps; ++step) {
     const NamedTensors batch = loader.next();
     adam.zero_grad();
@@ -83,7 +83,8 @@ int main(int argc, char** argv) {
 
   const NoGrad no_grad;
   model.eval();
-  const NamedTensors fresh = data::Loader(Words(1 << 20), {.batch_size = 1000}).next();
+  const NamedTensors fresh =
+      data::Loader(Words(1 << 20), {.batch_size = 1000, .padding = {{"ids", 0}}}).next();
   const Tensor said = argmax(logits_of(fresh), -1);
   const double right = sum((said == fresh["language"]).to(Dtype::i64)).item();
   std::printf("right: %.3f\n", right / 1000);

@@ -17,7 +17,7 @@ TEST(Collate, FillsUpToTheLongestAndSaysTheLengths) {
       collate({{{"tokens", integers({1, 2})}, {"targets", integers({3, 4})}},
                {{"tokens", integers({5, 6, 7, 8})}, {"targets", integers({1, 2, 3, 4})}},
                {{"tokens", integers({})}, {"targets", integers({})}}},
-              {{"targets", -100}});
+              {{"tokens", 0}, {"targets", -100}});
   EXPECT_EQ(batch["tokens"].shape(), (Shape{3, 4}));
   EXPECT_EQ(batch["tokens"].values<int64_t>(), (Integers{1, 2, 0, 0, 5, 6, 7, 8, 0, 0, 0, 0}));
   EXPECT_EQ(batch["targets"].values<int64_t>(),
@@ -51,10 +51,28 @@ TEST(Collate, LeavesTheLengthsAloneWhenTheyAreGivenOrThereAreNone) {
   EXPECT_FALSE(collate({{{"x", tensor(1)}}}).contains("lengths"));
 }
 
-TEST(Collate, TakesTheLengthsFromTheFirstTensorWithAnAxis) {
-  const NamedTensors batch =
-      collate({{{"id", tensor(1)}, {"source", integers({1, 2, 3})}, {"target", integers({1})}}});
-  EXPECT_EQ(batch["lengths"].values<int64_t>(), Integers{3});
+TEST(Collate, GivesEachNameItsLengths) {
+  const NamedTensors pairs =
+      collate({{{"id", tensor(1)}, {"source", integers({1, 2, 3})}, {"target", integers({1})}},
+               {{"id", tensor(2)}, {"source", integers({1})}, {"target", integers({1})}}},
+              {{"source", 0}});
+  EXPECT_EQ(pairs["source.lengths"].values<int64_t>(), (Integers{3, 1}));
+  EXPECT_EQ(pairs["target.lengths"].values<int64_t>(), (Integers{1, 1}));
+  EXPECT_FALSE(pairs.contains("lengths")) << "whose would they be?";
+  EXPECT_FALSE(pairs.contains("id.lengths"));
+  const NamedTensors alike = collate({{{"tokens", integers({1, 2})}, {"targets", ones({2})}}});
+  EXPECT_EQ(alike["lengths"].values<int64_t>(), Integers{2});
+}
+
+// 0 is a class like any other: it would be learnt where there is nothing.
+TEST(Collate, AsksWhatFillsUpIntegers) {
+  const std::vector<NamedTensors> ragged = {{{"labels", integers({1, 2})}},
+                                            {{"labels", integers({3})}}};
+  EXPECT_ERROR("wanted a padding of \"labels\"", collate(ragged));
+  EXPECT_EQ(collate(ragged, {{"labels", -100}})["labels"].values<int64_t>(),
+            (Integers{1, 2, 3, -100}));
+  EXPECT_EQ(collate({{{"x", ones({2})}}, {{"x", ones({1})}}})["x"].values<float>(),
+            (std::vector<float>{1, 1, 1, 0}));
 }
 
 TEST(Collate, NamesWhatDoesNotFit) {
