@@ -82,20 +82,27 @@ void print_table(const std::string& path, const data::FileInfo& info) {
               static_cast<long long>(elements));
 }
 
+void print_checked(const std::vector<std::string>& not_finite) {
+  std::printf("all elements are whole");
+  for (const std::string& name : not_finite) {
+    std::printf("%s%s", &name == not_finite.data() ? "; not finite: " : ", ", name.c_str());
+  }
+  std::printf("\n");
+}
+
 }  // namespace
 
-void inspect_command(const InspectFlags& flags) {
+int inspect_command(const InspectFlags& flags) {
   const std::string path = file_of(flags.file);
   const data::FileInfo info = data::inspect(path);
   const auto checked = flags.check ? std::optional(check(path, info)) : std::nullopt;
-  if (flags.json) return print_json(info, checked);
-  print_table(path, info);
-  if (!checked) return;
-  std::printf("all elements are whole");
-  for (const std::string& name : *checked) {
-    std::printf("%s%s", &name == checked->data() ? "; not finite: " : ", ", name.c_str());
+  if (flags.json) {
+    print_json(info, checked);
+  } else {
+    print_table(path, info);
+    if (checked) print_checked(*checked);
   }
-  std::printf("\n");
+  return checked && !checked->empty() ? 1 : 0;
 }
 
 }  // namespace rapt::cli

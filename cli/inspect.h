@@ -11,7 +11,7 @@ struct InspectFlags {
 };
 
 /// `rapt inspect`: prints the names, shapes, dtypes and sizes of the tensors in a file. With
-/// `check`, throws when an element is damaged, and tells of those that are not finite.
-void inspect_command(const InspectFlags& flags);
+/// `check`, throws when an element is damaged. The exit status: 1 when one is not finite.
+int inspect_command(const InspectFlags& flags);
 
 }  // namespace rapt::cli

@@ -205,7 +205,7 @@ std::string unknown_command(const CLI::App& app, std::string_view word) {
 /// Without the name of the function of rapt's that complains: it is none that the user called.
 std::string of_the_program(std::string message) {
   for (const std::string_view name :
-       {"State::resume: ", "State::save: ", "State::best: ", "Loop::run: ", "Loop: "}) {
+       {"State::resume: ", "State::save: ", "State::best: ", "Loop::run: ", "Loop: ", "verify: "}) {
     if (message.starts_with(name)) message.erase(0, name.size());
   }
   return message;
@@ -260,7 +260,7 @@ int run(int argc, char** argv) {
   if (app.got_subcommand("verify")) return verify_command(verify);
   if (app.got_subcommand("eval")) return eval_command(eval), 0;
   if (app.got_subcommand("sample")) return sample_command(sample), 0;
-  if (app.got_subcommand("inspect")) return inspect_command(inspect), 0;
+  if (app.got_subcommand("inspect")) return inspect_command(inspect);
   return complain("wanted a command: train, verify, eval, sample or inspect" + hint(app));
 }
 
@@ -269,7 +269,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     const int status = run(argc, argv);
-    if (status == 0 && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)) {
+    if (status <= 1 && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)) {
       return complain("standard output: could not be written");
     }
     return status;

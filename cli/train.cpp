@@ -141,10 +141,9 @@ class Session {
 
   training::Evaluation evaluation() {
     const bool last = state_.step() == run_.options.steps;
-    const int64_t all = run_.task ? test_sequences : run_.test->size();
     const Evaluation e =
         evaluate(*run_.model, run_.test,
-                 {.count = last ? all : interim_sequences, .batch = run_.options.batch});
+                 {.count = last ? test_sequences : interim_sequences, .batch = run_.options.batch});
     progress_.say(describe(e, run_.options.is_text()));
     return {
         {"test_loss", e.loss}, {"test_accuracy", e.accuracy}, {"test_exact_match", e.exact_match}};

@@ -15,16 +15,16 @@ namespace {
 
 using Outcome = training::VerifiedPromise::Outcome;
 
-const char* word_of(Outcome outcome) {
+const char* name_of(Outcome outcome) {
   switch (outcome) {
     case Outcome::kept:
       return "kept";
     case Outcome::broken:
-      return "BROKEN";
+      return "broken";
     case Outcome::not_checked:
       break;
   }
-  return "not checked";
+  return "not_checked";
 }
 
 training::Verification verify(Run& run) {
@@ -44,7 +44,7 @@ void print_json(const training::Verification& found) {
   nlohmann::ordered_json object = {{"kept", static_cast<bool>(found)}};
   for (const training::VerifiedPromise& promise : found.promises) {
     object["promises"].push_back(
-        {{"name", promise.name}, {"outcome", word_of(promise.outcome)}, {"text", promise.text}});
+        {{"name", promise.name}, {"outcome", name_of(promise.outcome)}, {"text", promise.text}});
   }
   std::printf("%s\n", object.dump(2).c_str());
 }
@@ -59,7 +59,7 @@ int verify_command(const VerifyFlags& flags) {
     print_json(found);
   } else {
     for (const training::VerifiedPromise& promise : found.promises) {
-      std::printf("%-11s  %s%s%s\n", promise.name.c_str(), word_of(promise.outcome),
+      std::printf("%-11s  %s%s%s\n", promise.name.c_str(), name_of(promise.outcome),
                   promise.text.empty() ? "" : ": ", promise.text.c_str());
     }
   }

@@ -9,10 +9,14 @@
 /// verify for GoogleTest. rapt itself does not include this header, and does not need GoogleTest.
 namespace rapt::training {
 
-/// EXPECT_TRUE(KeepsPromises(model, batch, forward, loss, promises)): fails with what verify found.
-template <class... Args>
-::testing::AssertionResult KeepsPromises(Args&&... args) {
-  const Verification found = verify(std::forward<Args>(args)...);
+/// EXPECT_TRUE(KeepsPromises(model, batch, forward, loss, {.inputs = {...}})): fails with what
+/// verify found.
+inline ::testing::AssertionResult KeepsPromises(
+    nn::Module& model, const NamedTensors& batch,
+    FunctionRef<Tensor(const NamedTensors& batch)> forward,
+    FunctionRef<Loss(const Tensor& output, const NamedTensors& batch)> loss,
+    const Promises& promises) {
+  const Verification found = verify(model, batch, forward, loss, promises);
   if (found) return ::testing::AssertionSuccess() << "all promises are kept";
   return ::testing::AssertionFailure() << found.text;
 }

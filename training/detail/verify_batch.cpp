@@ -35,6 +35,28 @@ std::optional<Tensor> changed_integers(const Tensor& x, const std::vector<bool>&
   return from_values(values, x.shape());
 }
 
+/// Each of those places with the content of another that has something else.
+std::optional<Tensor> moved_places(const Tensor& x, const Tensor& places, Rng& rng) {
+  const int64_t count = places.numel();
+  const Tensor all = reshape(x.contiguous(), {count, count == 0 ? 1 : x.numel() / count});
+  std::vector<int64_t> from = arange(count).values<int64_t>();
+  const std::vector<bool> at = places.values<bool>();
+  bool is_other = false;
+  for (int64_t i = 0; i < count; ++i) {
+    if (!at[static_cast<size_t>(i)]) continue;
+    const int64_t begin = rng.integer(0, count);
+    for (int64_t step = 0; step < count; ++step) {
+      const int64_t other = (begin + step) % count;
+      if (same_values(all[other], all[i])) continue;
+      from[static_cast<size_t>(i)] = other;
+      is_other = true;
+      break;
+    }
+  }
+  if (!is_other) return {};
+  return reshape(index_select(all, 0, from_values(from)), x.shape());
+}
+
 }  // namespace
 
 int64_t rows_of(const NamedTensors& batch, const std::string& name) { return batch[name].size(0); }
@@ -45,21 +67,17 @@ NamedTensors with(const NamedTensors& batch, const std::string& name, const Tens
   return out;
 }
 
-NamedTensors select_rows(const NamedTensors& batch, int64_t rows, const Tensor& index) {
+NamedTensors select_rows(const NamedTensors& batch, const Tensor& index) {
   NamedTensors out;
-  for (const auto& [name, value] : batch) {
-    const bool has_rows = value.rank() > 0 && value.size(0) == rows;
-    out.add(name, has_rows ? index_select(value, 0, index) : value);
-  }
+  for (const auto& [name, value] : batch) out.add(name, index_select(value, 0, index));
   return out;
 }
 
+bool same_values(const Tensor& a, const Tensor& b) { return all(equal(a, b)).item() != 0; }
+
 std::optional<Tensor> changed(const Tensor& x, const Tensor& places, Rng& rng) {
-  const std::vector<bool> at = elements_at(x, places);
-  if (x.dtype() == Dtype::i64) return changed_integers(x, at, rng);
-  const Tensor is_changed = from_values(at, x.shape());
-  if (x.dtype() == Dtype::b8) return where(is_changed, logical_not(x), x);
-  return where(is_changed, x + rng.normal(x.shape(), 0, 1, x.dtype()), x);
+  if (x.dtype() == Dtype::i64) return changed_integers(x, elements_at(x, places), rng);
+  return moved_places(x, places, rng);
 }
 
 Tensor exchanged(const Tensor& x, int64_t place, int64_t other, const Tensor& which) {

@@ -17,12 +17,16 @@ int64_t rows_of(const NamedTensors& batch, const std::string& name);
 /// The same batch with that tensor instead of its own of that name.
 NamedTensors with(const NamedTensors& batch, const std::string& name, const Tensor& tensor);
 
-/// Rows in the order of `index`, i64 [n], of every tensor that has so many rows as the batch.
-NamedTensors select_rows(const NamedTensors& batch, int64_t rows, const Tensor& index);
+/// Rows in the order of `index`, i64 [n].
+NamedTensors select_rows(const NamedTensors& batch, const Tensor& index);
 
-/// x with other values where `places` is true, such as the model may see: those of integers are
-/// drawn from the others of x. Numbers below 0 (ignored targets) stay. Nothing when x has not two
-/// different values.   x [B, T, ...], places b8 [B] or [B, T]
+/// True when they have the same elements.
+bool same_values(const Tensor& a, const Tensor& b);
+
+/// x with something else where `places` is true, such as the model may see: integers are drawn from
+/// the others of x, but those below 0 (ignored targets) stay; of other dtypes, another place's
+/// whole content is put there. Nothing when x has not two different ones.
+/// x [B, T, ...], places b8 [B] or [B, T]
 std::optional<Tensor> changed(const Tensor& x, const Tensor& places, Rng& rng);
 
 /// x with two places exchanged in the rows that `which` says.   which b8 [B]

@@ -18,20 +18,22 @@ struct Inquiry {
   Tensor output = {};  ///< of the batch, in evaluation mode, as the model is given
   Verification found = {};
 
-  /// Several calls for one promise are one: broken if it ever was.
+  /// Several calls for one promise are one: broken if it ever was; and where a part of it was not
+  /// checked, that is said.
   void kept(const std::string& promise);
   void broken(const std::string& promise, const std::string& text);
   void not_checked(const std::string& promise, const std::string& why);
   /// Broken if there is a text.
   void note(const std::string& promise, const std::string& text);
 
-  /// The input whose places are those of the output [B, T, ...]; null if there is none.
-  const InputPromise* along_output() const;
-  /// i64 [B]: how many places of each row count; undefined if all do.
-  Tensor lengths_of(const InputPromise& input) const;
-  /// b8 [B, T]: which places count.
-  Tensor counting(const InputPromise& input) const;
+  /// True when the places of the output [B, T, ...] are those of the input.
+  bool is_along(const InputPromise& input) const;
 };
+
+/// i64 [B]: how many places of each row count; undefined if all do.
+Tensor lengths_of(const InputPromise& input, const NamedTensors& batch);
+/// b8 [B, T]: which places count.
+Tensor counting(const InputPromise& input, const NamedTensors& batch);
 
 /// What depends on what: rows, causal, padding, documents, inputs, evaluation.
 void check_leaks(Inquiry& inquiry);

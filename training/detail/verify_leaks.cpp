@@ -39,7 +39,7 @@ class Leaks {
 
   void check_all() {
     for (const InputPromise& input : q_.promises.inputs) {
-      rows(input);
+      if (q_.promises.rows) rows(input);
       if (input.causal) causal(input);
       if (!input.lengths.empty()) padding(input);
       if (!input.documents.empty()) documents(input);
@@ -76,6 +76,7 @@ class Leaks {
 
   void causal(const InputPromise& input) {
     const int64_t places = q_.batch[input.name].size(1);
+    if (places < 2) return q_.not_checked("causal", "there is one place only");
     for (const int64_t cut : evenly(1, places - 1, most_cuts)) {
       const Tensor before = expand(less(unsqueeze(arange(places), 0), cut), {q_.rows, places});
       expect_same("causal", input.name, logical_not(before), before,
@@ -84,12 +85,11 @@ class Leaks {
   }
 
   void padding(const InputPromise& input) {
-    const Tensor counts = q_.counting(input);
+    const Tensor counts = counting(input, q_.batch);
     if (all(counts).item() != 0) {
       return q_.not_checked("padding", text("no row of \"", input.name, "\" is padded"));
     }
-    const bool along = q_.along_output() == &input;
-    const Tensor watched = along ? counts : ones({q_.rows}, Dtype::b8);
+    const Tensor watched = q_.is_along(input) ? counts : ones({q_.rows}, Dtype::b8);
     expect_same("padding", input.name, logical_not(counts), watched,
                 text("\"", input.name, "\" changes behind \"", input.lengths, "\""));
   }
@@ -117,11 +117,10 @@ class Leaks {
     const Tensor all_rows = ones({q_.rows}, Dtype::b8);
     for (const auto& entry : q_.batch) {
       const std::string& name = entry.first;
-      const Tensor& tensor = entry.second;
       const bool is_known = std::ranges::any_of(q_.promises.inputs, [&](const InputPromise& input) {
         return name == input.name || name == input.lengths || name == input.documents;
       });
-      if (is_known || tensor.rank() == 0 || tensor.size(0) != q_.rows) continue;
+      if (is_known) continue;
       expect_same("inputs", name, all_rows, all_rows,
                   text("\"", name, "\" changes, which is no input"));
     }
@@ -132,31 +131,39 @@ class Leaks {
   Rng rng_{1};
 };
 
+/// A row as a batch by itself, with everything of these lengths cut to its own.
+NamedTensors row_alone(const Inquiry& q, const InputPromise& input, int64_t row, int64_t length) {
+  NamedTensors alone = select_rows(q.batch, from_values<int64_t>({row}));
+  for (const InputPromise& other : q.promises.inputs) {
+    if (other.name != input.name && (other.lengths.empty() || other.lengths != input.lengths))
+      continue;
+    for (const std::string& name : {other.name, other.documents}) {
+      if (!name.empty()) alone = with(alone, name, slice(alone[name], 1, 0, length));
+    }
+  }
+  return alone;
+}
+
 /// A row alone, without padding, gives what it gives in the batch.
-void check_alone(Inquiry& q) {
-  for (const InputPromise& input : q.promises.inputs) {
-    const Tensor lengths = q.lengths_of(input);
-    const bool along = q.along_output() == &input;
-    for (int64_t row = 0; row < q.rows; ++row) {
-      NamedTensors alone = select_rows(q.batch, q.rows, from_values<int64_t>({row}));
-      Tensor wanted = slice(q.output, 0, row, row + 1);
-      if (lengths.defined()) {
-        const int64_t length = lengths.values<int64_t>()[static_cast<size_t>(row)];
-        if (length == 0) continue;
-        for (const std::string& name : {input.name, input.documents}) {
-          if (!name.empty()) alone = with(alone, name, slice(alone[name], 1, 0, length));
-        }
-        if (along) wanted = slice(wanted, 1, 0, length);
-      }
-      try {
-        const std::string differs = difference(text("row ", row, " of the output"), wanted,
-                                               q.subject.output(alone), alone_as_close_as);
-        q.note("alone", differs.empty() ? ""
-                                        : text(differs, " when it is alone in its batch",
-                                               lengths.defined() ? ", without padding" : ""));
-      } catch (const Error& error) {
-        q.not_checked("alone", error.what());
-      }
+void check_alone(Inquiry& q, const InputPromise& input) {
+  const Tensor lengths = lengths_of(input, q.batch);
+  for (int64_t row = 0; row < q.rows; ++row) {
+    NamedTensors alone = select_rows(q.batch, from_values<int64_t>({row}));
+    Tensor wanted = slice(q.output, 0, row, row + 1);
+    if (lengths.defined()) {
+      const auto length = static_cast<int64_t>(lengths[row].item());
+      if (length == 0) continue;
+      alone = row_alone(q, input, row, length);
+      if (q.is_along(input)) wanted = slice(wanted, 1, 0, length);
+    }
+    try {
+      const std::string differs = difference(text("row ", row, " of the output"), wanted,
+                                             q.subject.output(alone), alone_as_close_as);
+      q.note("alone", differs.empty() ? ""
+                                      : text(differs, " when it is alone in its batch",
+                                             lengths.defined() ? ", without padding" : ""));
+    } catch (const Error& error) {
+      q.not_checked("alone", error.what());
     }
   }
 }
@@ -183,14 +190,21 @@ void check_random(Inquiry& q) {
 
 void check_leaks(Inquiry& q) {
   check_random(q);
-  const bool is_random = q.found.promises.back().outcome == VerifiedPromise::Outcome::broken;
-  if (is_random) return q.not_checked("rows", "the same batch does not give the same output");
+  if (q.found.promises.back().outcome == VerifiedPromise::Outcome::broken) {
+    return q.not_checked("rows", "the same batch does not give the same output");
+  }
   Leaks(q, ", in evaluation mode").check_all();
-  check_alone(q);
+  if (q.promises.rows) {
+    for (const InputPromise& input : q.promises.inputs) check_alone(q, input);
+  }
+  if (!q.subject.model.training()) {
+    return q.not_checked("evaluation", "the model is in evaluation mode already");
+  }
   q.subject.as_given = true;
-  const bool trains_alike = difference("", q.output, q.subject.output(q.batch), 0).empty();
+  const bool trains_alike = same_values(q.output, q.subject.output(q.batch));
   if (!trains_alike) Leaks(q, ", in training mode").check_all();
   q.subject.as_given = false;
+  q.subject.restore();  // what a training changes besides its streams
 }
 
 }  // namespace rapt::training::detail

@@ -1,11 +1,14 @@
 #include "rapt/training/detail/verify_subject.h"
 
 #include <algorithm>
-#include <cmath>
+#include <cstdio>
+#include <exception>
+#include <iterator>
 
 #include "rapt/autograd/create.h"
 #include "rapt/autograd/gradient.h"
 #include "rapt/autograd/ops.h"
+#include "rapt/training/detail/verify_batch.h"
 
 namespace rapt::training::detail {
 namespace {
@@ -41,19 +44,20 @@ std::string difference(const std::string& name, const Tensor& before, const Tens
   if (before.shape() != now.shape()) {
     return text(name, " was ", before.shape(), ", is ", now.shape());
   }
-  const std::vector<double> a = before.to(Dtype::f64).values<double>(),
-                            b = now.to(Dtype::f64).values<double>();
-  double largest = 0;
-  for (const double v : a) largest = std::max(largest, std::abs(v));
-  for (size_t i = 0; i < a.size(); ++i) {
-    const bool same = a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i])) ||
-                      std::abs(a[i] - b[i]) <= as_close_as * largest;
-    if (!same) {
-      return text(name, place_of(static_cast<int64_t>(i), before.shape()), " was ", a[i], ", is ",
-                  b[i]);
-    }
+  if (before.numel() == 0 || same_values(before, now)) return "";
+  Tensor differs =
+      logical_and(not_equal(before, now), logical_not(logical_and(isnan(before), isnan(now))));
+  if (as_close_as > 0) {  // NaN is not close to anything
+    const double allowed = as_close_as * max(abs(before)).item();
+    differs = logical_and(differs, logical_not(less_equal(abs(before - now), allowed)));
   }
-  return "";
+  const std::vector<bool> at = differs.values<bool>();
+  const auto first = static_cast<int64_t>(std::ranges::find(at, true) - at.begin());
+  if (first == std::ssize(at)) return "";
+  const auto shown = [&](const Tensor& x) {
+    return reshape(x.contiguous(), {x.numel()})[first].item();
+  };
+  return text(name, place_of(first, before.shape()), " was ", shown(before), ", is ", shown(now));
 }
 
 Subject::Subject(nn::Module& of, Forward forward_of, LossOf loss)
@@ -70,7 +74,11 @@ Subject::Subject(nn::Module& of, Forward forward_of, LossOf loss)
 }
 
 Subject::~Subject() {
-  restore();
+  try {
+    restore();
+  } catch (const std::exception& error) {  // forward() has made another model of it
+    std::fprintf(stderr, "verify: the model could not be put back: %s\n", error.what());
+  }
   for (size_t i = 0; const auto& [name, parameter] : parameters) {
     Tensor(parameter).set_grad(gradients_[i++]);
   }
@@ -109,14 +117,20 @@ double Subject::loss(const NamedTensors& batch) const {
   return loss_of(forward(batch), batch).mean().item();
 }
 
+Loss Subject::loss_of_output(const Tensor& output, const NamedTensors& batch) const {
+  const NoGrad no_grad;
+  const Run run(*this);
+  return loss_of(output, batch);
+}
+
 Tensors Subject::gradients(const NamedTensors& batch) const {
   const Run run(*this);
   const Tensor mean = loss_of(forward(batch), batch).mean();
   return gradients_of(mean, {});
 }
 
-Tensor Subject::output_gradient(const NamedTensors& batch) const {
-  const Tensor leaf = output(batch).set_requires_grad();
+Tensor Subject::output_gradient(const Tensor& output, const NamedTensors& batch) const {
+  const Tensor leaf = copy_of(output).set_requires_grad();
   const Run run(*this);
   const Tensor mean = loss_of(leaf, batch).mean();
   if (!mean.requires_grad()) return zeros(leaf.shape(), leaf.dtype());

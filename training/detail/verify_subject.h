@@ -35,10 +35,11 @@ class Subject {
 
   Tensor output(const NamedTensors& batch) const;
   double loss(const NamedTensors& batch) const;
+  Loss loss_of_output(const Tensor& output, const NamedTensors& batch) const;
   /// The loss's gradient for each trained parameter; zeros where there is none.
   Tensors gradients(const NamedTensors& batch) const;
-  /// d(loss) / d(output).
-  Tensor output_gradient(const NamedTensors& batch) const;
+  /// d(loss) / d(output), where that is the output.
+  Tensor output_gradient(const Tensor& output, const NamedTensors& batch) const;
   /// watched: b8 [B] or [B, T], rows or places of the output [B, T, ...].
   Seen see(const NamedTensors& batch, const Tensor& watched) const;
   /// How two of them differ at the watched places: the output to the bit, gradients nearly so.
