@@ -32,8 +32,7 @@ std::vector<std::string> check(const std::string& path, const data::FileInfo& in
                                                             : data::load_checkpoint(path).tensors;
   std::vector<std::string> out;
   for (const auto& [name, tensor] : tensors) {
-    const bool may_be = tensor.dtype() == Dtype::f32 || tensor.dtype() == Dtype::f64;
-    if (may_be && all(isfinite(tensor)).item() == 0) out.push_back(name);
+    if (is_float(tensor.dtype()) && all(isfinite(tensor)).item() == 0) out.push_back(name);
   }
   return out;
 }

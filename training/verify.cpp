@@ -140,8 +140,7 @@ void check(const nn::Module& model, const NamedTensors& batch, const Promises& p
 /// What the promises say of the output.
 void check_output(const detail::Inquiry& inquiry) {
   const Tensor& y = inquiry.output;
-  if (y.rank() == 0 || y.size(0) != inquiry.rows ||
-      !(y.dtype() == Dtype::f32 || y.dtype() == Dtype::f64)) {
+  if (y.rank() == 0 || y.size(0) != inquiry.rows || !is_float(y.dtype())) {
     fail("verify: wanted an output f32 or f64 [", inquiry.rows, ", ...]; got ", y.dtype(),
          y.shape());
   }

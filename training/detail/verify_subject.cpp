@@ -60,11 +60,20 @@ std::string difference(const std::string& name, const Tensor& before, const Tens
   return text(name, place_of(first, before.shape()), " was ", shown(before), ", is ", shown(now));
 }
 
-Subject::Subject(nn::Module& of, Forward forward_of, LossOf loss)
-    : model(of), forward(forward_of), loss_of(loss), parameters(of.parameters()) {
+NamedTensors copy_of_state(const nn::Module& model) {
   const NamedTensors state = model.state();
-  for (const auto& [name, tensor] : state) state_.add(name, copy_of(tensor));
-  state_.set_configuration(state.configuration());
+  NamedTensors out;
+  for (const auto& [name, tensor] : state) out.add(name, copy_of(tensor));
+  out.set_configuration(state.configuration());
+  return out;
+}
+
+Subject::Subject(nn::Module& of, Forward forward_of, LossOf loss)
+    : model(of),
+      forward(forward_of),
+      loss_of(loss),
+      parameters(of.parameters()),
+      state_(copy_of_state(of)) {
   for (const auto& [name, parameter] : parameters) {
     gradients_.push_back(parameter.grad());
     if (!parameter.requires_grad()) continue;

@@ -24,6 +24,9 @@ struct Seen {
 std::string difference(const std::string& name, const Tensor& before, const Tensor& now,
                        double as_close_as);
 
+/// The model's state() in memory of its own.
+NamedTensors copy_of_state(const nn::Module& model);
+
 /// A model and its loss, whose state and gradients are as they were when this ends, whatever was
 /// done to them in between.
 class Subject {

@@ -206,9 +206,7 @@ void check_state(Inquiry& q, bool is_trained) {
   if (q.promises.rebuilt) {
     const NoGrad no_grad;
     const nn::EvalMode eval;
-    NamedTensors state;
-    for (const auto& [name, tensor] : q.subject.model.state()) state.add(name, tensor.clone());
-    state.set_configuration(q.subject.model.configuration());
+    const NamedTensors state = copy_of_state(q.subject.model);
     const std::string differs =
         difference("the output", q.subject.output(q.batch), q.promises.rebuilt(state, q.batch), 0);
     q.note("state", differs.empty() ? "" : text(differs, " in a model that was built anew"));
