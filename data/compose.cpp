@@ -55,6 +55,8 @@ ConcatDataset::ConcatDataset(std::vector<AnyDataset> parts) : parts_(std::move(p
   }
 }
 
+int64_t ConcatDataset::size() const { return ends_.back(); }
+
 NamedTensors ConcatDataset::get(int64_t index) const {
   check_index("ConcatDataset", index, size());
   const auto part = static_cast<size_t>(std::ranges::upper_bound(ends_, index) - ends_.begin());

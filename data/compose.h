@@ -59,7 +59,7 @@ class ConcatDataset : public Dataset {
   /// Throws when there are none.
   explicit ConcatDataset(std::vector<AnyDataset> parts);
 
-  int64_t size() const override { return ends_.back(); }
+  int64_t size() const override;
   NamedTensors get(int64_t index) const override;
 
  private:

@@ -161,11 +161,6 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
   place_.seed = options_.seed;
 }
 
-// What stayed behind cannot be stopped, nor its locks be trusted: it is left as it is.
-void Loader::Stop::operator()(Source* source) const {
-  if (source->is_here()) delete source;
-}
-
 Loader::~Loader() = default;
 Loader::Loader(Loader&&) noexcept = default;
 Loader& Loader::operator=(Loader&&) noexcept = default;
@@ -177,9 +172,14 @@ NamedTensors Loader::next() {
   if (!source_) {
     Batches batches(dataset_, options_, place_);
     if (options_.prefetch > 0) {
-      source_.reset(new Prefetch(std::move(batches), options_.prefetch));
+      // What stayed behind in a fork's parent cannot be stopped, nor its locks be trusted: it is
+      // left as it is.
+      const auto stop = [](Prefetch* source) {
+        if (source->is_here()) delete source;
+      };
+      source_ = {new Prefetch(std::move(batches), options_.prefetch), stop};
     } else {
-      source_.reset(new Batches(std::move(batches)));
+      source_ = std::make_shared<Batches>(std::move(batches));
     }
   }
   try {

@@ -125,14 +125,11 @@ class Loader {
   class Source;    // of the batches, one after another
   class Batches;   // makes them when asked
   class Prefetch;  // a thread that runs ahead
-  struct Stop {
-    void operator()(Source* source) const;
-  };
 
   std::shared_ptr<const Dataset> dataset_;
   LoaderOptions options_;
-  Place place_;                           // of what was handed out last, not of what was prefetched
-  std::unique_ptr<Source, Stop> source_;  // made by the first next()
+  Place place_;                     // of what was handed out last, not of what was prefetched
+  std::shared_ptr<Source> source_;  // made by the first next()
 };
 
 }  // namespace rapt::data

@@ -86,6 +86,10 @@ void State::Plateau::check(const data::Checkpoint& saved) const {
 
 void State::Plateau::load(const data::Checkpoint& saved) { plateau.load_state(saved.values); }
 
+State::Fixed::Fixed(const Values& of) : values(of) {}
+
+data::Checkpoint State::Fixed::saved() const { return {{}, values}; }
+
 void State::Fixed::check(const data::Checkpoint& saved) const {
   const std::string differences = detail::differences(saved.values, values);
   if (!differences.empty()) fail("other settings than the run had:", differences);

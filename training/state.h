@@ -197,8 +197,8 @@ class State {
 
   /// Settings that have to be the same when the run goes on.
   struct Fixed : Part {
-    explicit Fixed(Values of) : values(std::move(of)) {}
-    data::Checkpoint saved() const override { return {{}, values}; }
+    explicit Fixed(const Values& of);
+    data::Checkpoint saved() const override;
     void check(const data::Checkpoint& saved) const override;
     void load(const data::Checkpoint&) override {}
     Values values;

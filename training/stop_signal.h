@@ -1,7 +1,6 @@
 #pragma once
 
-#include <array>
-#include <csignal>
+#include <memory>
 
 namespace rapt::training {
 
@@ -20,8 +19,8 @@ class StopSignal {
   int received() const;
 
  private:
-  static constexpr std::array numbers = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
-  std::array<struct sigaction, numbers.size()> before_;
+  struct Handlers;  // not here: <csignal> brings macros, such as sa_handler
+  std::shared_ptr<Handlers> before_;
 };
 
 }  // namespace rapt::training

@@ -129,7 +129,7 @@ struct KeyValueCache::Body {
   Tensor starts, ends;
 };
 
-KeyValueCache::KeyValueCache() : body_(std::make_unique<Body>()) {}
+KeyValueCache::KeyValueCache() : body_(std::make_shared<Body>()) {}
 KeyValueCache::~KeyValueCache() = default;
 KeyValueCache::KeyValueCache(KeyValueCache&&) noexcept = default;
 KeyValueCache& KeyValueCache::operator=(KeyValueCache&&) noexcept = default;
@@ -365,7 +365,7 @@ CacheStep::CacheStep(KeyValueCache& cache, int64_t rows, int64_t tokens, const T
   }
   body.tokens = tokens;
   body.at = 0;
-  use_ = std::make_unique<Use>(body.weights);
+  use_ = std::make_shared<Use>(body.weights);
   body.is_open = true;
 }
 

@@ -69,7 +69,7 @@ class KeyValueCache {
   struct Body;
   Body& open() const;  // throws outside of a step
 
-  std::unique_ptr<Body> body_;
+  std::shared_ptr<Body> body_;
 };
 
 /// One call of a model with a cache: the model makes it, and its layers find where they are. When
@@ -88,7 +88,7 @@ class CacheStep {
  private:
   struct Use;  // of the weights that are laid out
   KeyValueCache& cache_;
-  std::unique_ptr<Use> use_;
+  std::shared_ptr<Use> use_;
   int exceptions_;       // in flight when it began
   bool begins_ = false;  // the cache was empty
 };

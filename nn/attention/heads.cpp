@@ -8,6 +8,7 @@
 #include "rapt/autograd/gradient.h"
 #include "rapt/autograd/graph/storage.h"
 #include "rapt/autograd/ops.h"
+#include "rapt/nn/attention/detail/multi_head_body.h"
 #include "rapt/nn/attention/multi_head.h"
 #include "rapt/nn/detail/configuration.h"
 

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "rapt/autograd/ops.h"
+#include "rapt/nn/attention/detail/multi_head_body.h"
 #include "rapt/nn/detail/configuration.h"
 #include "rapt/nn/detail/fused.h"
 #include "rapt/nn/forward_hook.h"
@@ -123,6 +124,10 @@ Tensor merge_heads(const Tensor& x) {
   joined.erase(heads);
   return reshape(beside, joined);
 }
+
+const MultiHeadAttentionOptions& MultiHeadAttention::options() const { return body_->options; }
+
+const std::vector<int64_t>& MultiHeadAttention::kept_heads() const { return body_->kept_heads; }
 
 MultiHeadAttention::MultiHeadAttention(const MultiHeadAttentionOptions& given, Rng& rng)
     : MultiHeadAttention(Filled{filled_in(given)}, rng) {}

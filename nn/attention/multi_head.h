@@ -73,14 +73,14 @@ class MultiHeadAttention : public Module {
   Tensor operator()(const Tensor& x, const Tensor& memory, const AttendOptions& how = {}) const;
 
   /// As it was built, with what a 0 stands for in its place.
-  const MultiHeadAttentionOptions& options() const { return body_->options; }
+  const MultiHeadAttentionOptions& options() const;
 
   /// Leaves only these of its heads, in this order: the layer gets smaller, in all its copies, and
   /// so does what is saved. Heads that share keys and values are kept together. Gradients are
   /// dropped; build the optimizer afterwards. See head_importance.
   void keep_heads(const std::vector<int64_t>& heads);
   /// The heads that are left, as they were numbered when it was built.
-  const std::vector<int64_t>& kept_heads() const { return body_->kept_heads; }
+  const std::vector<int64_t>& kept_heads() const;
 
   Linear query, key, value, output;
   Dropout dropout;
@@ -114,11 +114,7 @@ class MultiHeadAttention : public Module {
   Tensor heads_through_hooks(const Tensor& q, const Tensor& k, const Tensor& v,
                              const AttentionOptions& options) const;
 
-  struct Body {
-    MultiHeadAttentionOptions options;
-    std::vector<int64_t> kept_heads;
-  };
-  // Behind a pointer that copies share, as the tensors are: keep_heads changes it for all.
+  struct Body;  // what copies share
   std::shared_ptr<Body> body_;
 };
 
