@@ -145,35 +145,52 @@ bool for_each_piece(const Places& places, F f) {
   return inside;
 }
 
+/// f(number, i) for each of n numbers that lie `step` apart; false, and not for all, if one is not
+/// in [0, length). No pass ahead to check them, which would read them twice: each few are checked
+/// together.
+template <class F>
+[[gnu::always_inline]] inline bool for_each_number(const int64_t* numbers, int64_t step, int64_t n,
+                                                   int64_t length, F f) {
+  const auto outside = [length](int64_t number) {
+    return static_cast<uint64_t>(number) >= static_cast<uint64_t>(length) ? 1 : 0;
+  };
+  int64_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    const int64_t a = numbers[i * step], b = numbers[(i + 1) * step];
+    const int64_t c = numbers[(i + 2) * step], d = numbers[(i + 3) * step];
+    if ((outside(a) | outside(b) | outside(c) | outside(d)) != 0) return false;
+    f(a, i);
+    f(b, i + 1);
+    f(c, i + 2);
+    f(d, i + 3);
+  }
+  for (; i < n; ++i) {
+    const int64_t number = numbers[i * step];
+    if (outside(number) != 0) return false;
+    f(number, i);
+  }
+  return true;
+}
+
 /// f(offset in the target, place in row-major order of the index) for each place of a piece; false,
-/// and not for all, if a number lies outside of the target's length. No pass ahead to check them: a
-/// branch that is never taken costs less than numbers read twice.
+/// and not for all, if a number lies outside of the target's length.
 template <class F>
 [[gnu::always_inline]] inline bool for_each_place(const Piece& p, const Steps& s, F f) {
-  const auto outside = [length = s.target_length](int64_t i) {
-    return static_cast<uint64_t>(i) >= static_cast<uint64_t>(length);
-  };
   if (p.columns == 1 && s.index == 1 && s.target == 1 && s.dense == 1) {
-    for (int64_t i = 0; i < p.length; ++i) {
-      const int64_t number = p.index[i];
-      if (outside(number)) return false;
-      f(p.target + number, p.dense + i);
-    }
-  } else if (p.columns == 1) {
-    for (int64_t i = 0; i < p.length; ++i) {
-      const int64_t number = p.index[i * s.index];
-      if (outside(number)) return false;
-      f(p.target + number * s.target, p.dense + i * s.dense);
-    }
-  } else {
-    for (int64_t i = 0; i < p.length; ++i) {
-      const int64_t* const row = p.index + i * s.index;
-      for (int64_t j = 0; j < p.columns; ++j) {
-        const int64_t number = row[j * s.index_column];
-        if (outside(number)) return false;
-        f(p.target + number * s.target + j * s.target_column, p.dense + i * s.dense + j);
-      }
-    }
+    return for_each_number(p.index, 1, p.length, s.target_length,
+                           [&](int64_t number, int64_t i) { f(p.target + number, p.dense + i); });
+  }
+  if (p.columns == 1) {
+    return for_each_number(
+        p.index, s.index, p.length, s.target_length,
+        [&](int64_t number, int64_t i) { f(p.target + number * s.target, p.dense + i * s.dense); });
+  }
+  for (int64_t i = 0; i < p.length; ++i) {
+    const auto one = [&](int64_t number, int64_t j) {
+      f(p.target + number * s.target + j * s.target_column, p.dense + i * s.dense + j);
+    };
+    const int64_t* const row = p.index + i * s.index;
+    if (!for_each_number(row, s.index_column, p.columns, s.target_length, one)) return false;
   }
   return true;
 }

@@ -9,6 +9,7 @@
 #include "rapt/autograd/kernels/ceil_div.h"
 #include "rapt/autograd/kernels/index.h"
 #include "rapt/autograd/kernels/runtime/parallel.h"
+#include "rapt/autograd/kernels/slices.h"
 #include "rapt/autograd/kernels/strided.h"
 #include "rapt/autograd/ops.h"
 #include "rapt/autograd/ops/detail/checks.h"
@@ -45,68 +46,36 @@ void require_index_shape(const char* op, const Shape& x, int64_t axis, const Sha
 
 namespace {
 
-/// A dense tensor seen from one of its axes.
-struct AxisLayout {
-  int64_t outer = 1, length = 0, inner = 1;
-
-  AxisLayout(const Shape& shape, int64_t axis) : length(shape[axis]) {
-    for (int64_t i = 0; i < axis; ++i) outer *= shape[i];
-    for (int64_t i = axis + 1; i < shape.rank(); ++i) inner *= shape[i];
-  }
-};
-
 /// Adds the slices of `source` to those of `to`, which is dense, that the index names.
 void add_slices(const Tensor& to, int64_t axis, const Tensor& index, const Tensor& source) {
   const Tensor from = source.detach().contiguous();
-  const AxisLayout around(to.shape(), axis);
-  const int64_t count = index.numel();
-  const int64_t* at = index.data<int64_t>();
-  // Slices may go to the same place: a thread has some columns of all of them.
-  constexpr int64_t columns_at_once = 64;
-  const int64_t groups = kernels::ceil_div(around.inner, columns_at_once);
   visit_number(source.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    using W = kernels::Wrapping<T>;
-    const W* in = reinterpret_cast<const W*>(from.data<T>());
-    W* out = reinterpret_cast<W*>(fresh_data<T>(to));
-    kernels::parallel_for(
-        around.outer * groups,
-        kernels::elements_per_piece / (std::max<int64_t>(1, count) * columns_at_once) + 1,
-        [&](int64_t begin, int64_t end) {
-          for (int64_t piece = begin; piece < end;) {
-            // As many columns of one plane as this thread has.
-            const int64_t o = piece / groups, column = piece % groups * columns_at_once;
-            const int64_t stop = std::min(end, (o + 1) * groups);
-            const int64_t columns =
-                std::min(around.inner, (stop - o * groups) * columns_at_once) - column;
-            for (int64_t i = 0; i < count; ++i) {
-              W* slice = out + (o * around.length + at[i]) * around.inner + column;
-              const W* row = in + (o * count + i) * around.inner + column;
-              for (int64_t j = 0; j < columns; ++j) slice[j] += row[j];
-            }
-            piece = stop;
-          }
-        });
+    kernels::add_slices(
+        {kernels::AxisLayout(to.shape(), axis), index.data<int64_t>(), index.numel()},
+        from.data<T>(), fresh_data<T>(to));
   });
 }
 
-/// Rows of a dense x, one after another.
-template <class T>
-void copy_rows(const AxisLayout& around, const T* in, const int64_t* rows, int64_t count, T* out) {
-  kernels::parallel_for(
-      around.outer * count, kernels::elements_per_piece / std::max<int64_t>(1, around.inner) + 1,
-      [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) {
-          const int64_t row = i / count * around.length + rows[i % count];
-          std::copy_n(in + row * around.inner, around.inner, out + i * around.inner);
-        }
-      });
+/// x, or zeros if it is undefined, with the slices of `source` added to those that the index names.
+Tensor with_slices_added(const Shape& shape, const Tensor& x, int64_t axis, const Tensor& index,
+                         const Tensor& source) {
+  const Tensor from = source.detach().contiguous();
+  const Tensor base = x.defined() ? x.detach().contiguous() : x;
+  const Tensor y = empty(shape, source.dtype());
+  visit_number(source.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::sum_slices({kernels::AxisLayout(shape, axis), index.data<int64_t>(), index.numel()},
+                        base.defined() ? base.data<T>() : nullptr, from.data<T>(),
+                        fresh_data<T>(y));
+  });
+  return y;
 }
 
 /// The slices of x that the index names, to the dense y.
 void copy_slices(const Tensor& x, int64_t axis, const Tensor& index, const Tensor& y) {
   constexpr int64_t short_row = 16, large_slice = 4096;
-  const AxisLayout around(x.shape(), axis);
+  const kernels::AxisLayout around(x.shape(), axis);
   const int64_t* rows = index.data<int64_t>();
   visit_any(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
@@ -128,7 +97,7 @@ void copy_slices(const Tensor& x, int64_t axis, const Tensor& index, const Tenso
         kernels::copy(x.data<T>() + rows[i] * from_step, from, slice, to, out + i * to_step);
       }
     } else {
-      copy_rows(around, x.contiguous().data<T>(), rows, index.numel(), out);
+      kernels::copy_slices({around, rows, index.numel()}, x.contiguous().data<T>(), out);
     }
   });
 }
@@ -141,8 +110,7 @@ void require_vector(const char* op, const Tensor& index) {
 }  // namespace
 
 Tensor sum_of_slices(const Shape& shape, int64_t axis, const Tensor& index, const Tensor& source) {
-  const Tensor y = zeros(shape, source.dtype());
-  add_slices(y, axis, index, source);
+  const Tensor y = with_slices_added(shape, {}, axis, index, source);
   return join_graph("index_sum", {source}, y, [axis, index](const Backward& b) -> Gradients {
     return {slices_at(b.grad, axis, index)};
   });
@@ -180,8 +148,7 @@ Tensor index_add(const Tensor& x, Int axis, const Tensor& index, const Tensor& s
          "; got ", source.shape());
   }
   const Tensor chosen = checked_index("index_add", index, x.shape()[at]);
-  const Tensor y = x.detach().clone();
-  add_slices(y, at, chosen, source);
+  const Tensor y = with_slices_added(x.shape(), x, at, chosen, source);
   return join_graph("index_add", {x, source}, y, [at, chosen](const Backward& b) -> Gradients {
     return {b.grad, b.needs(1) ? slices_at(b.grad, at, chosen) : Tensor()};
   });
