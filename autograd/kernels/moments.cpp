@@ -264,9 +264,14 @@ void count_true(const Reduction& r, const bool* x, int64_t* out) {
   }
   for_each_columns(r, columns_at_once, [&](const Columns& c) {
     std::fill_n(out + c.result, c.count, 0);
-    for (int64_t m = 0; m < r.middle; ++m) {
-      const bool* const row = x + c.begin + m * r.inner;
-      for (int64_t i = 0; i < c.count; ++i) out[c.result + i] += row[i];
+    constexpr int64_t rows_at_once = 255;  // which a byte can count
+    for (int64_t begin = 0; begin < r.middle; begin += rows_at_once) {
+      uint8_t counts[columns_at_once] = {};
+      for (int64_t m = begin; m < std::min(begin + rows_at_once, r.middle); ++m) {
+        const bool* const row = x + c.begin + m * r.inner;
+        for (int64_t i = 0; i < c.count; ++i) counts[i] = static_cast<uint8_t>(counts[i] + row[i]);
+      }
+      for (int64_t i = 0; i < c.count; ++i) out[c.result + i] += counts[i];
     }
   });
 }

@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "rapt/autograd/kernels/block.h"
 #include "rapt/autograd/kernels/ceil_div.h"
 #include "rapt/autograd/kernels/runtime/parallel.h"
 #include "rapt/autograd/kernels/runtime/scratch.h"
@@ -159,9 +160,23 @@ constexpr int64_t lines_at_once = 16;
 /// back.
 template <class T>
 void gather_columns(const T* from, int64_t rows, int64_t columns, int64_t apart, T* to) {
-  for (int64_t i = 0; i < rows; ++i) {
-    for (int64_t j = 0; j < columns; ++j) to[j * rows + i] = from[i * apart + j];
+  const auto one_by_one = [&](int64_t begin, int64_t end, int64_t column) {
+    for (int64_t i = begin; i < end; ++i) {
+      for (int64_t j = column; j < columns; ++j) to[j * rows + i] = from[i * apart + j];
+    }
+  };
+  int64_t i = 0;
+  if constexpr (std::is_floating_point_v<T>) {
+    constexpr int64_t side = lanes_of<T>;
+    for (; i + side <= rows; i += side) {
+      int64_t j = 0;
+      for (; j + side <= columns; j += side) {
+        transpose_square(from + i * apart + j, apart, to + j * rows + i, rows);
+      }
+      one_by_one(i, i + side, j);
+    }
   }
+  one_by_one(i, rows, 0);
 }
 template <class T>
 void scatter_columns(const T* from, int64_t rows, int64_t columns, int64_t apart, T* to) {
