@@ -13,6 +13,8 @@
 #include "rapt/nn/dropout.h"
 #include "rapt/nn/embedding.h"
 #include "rapt/nn/feed_forward.h"
+#include "rapt/nn/fine_tuning/freeze.h"
+#include "rapt/nn/fine_tuning/lora.h"
 #include "rapt/nn/forward_hook.h"
 #include "rapt/nn/gradient_flow.h"
 #include "rapt/nn/init.h"

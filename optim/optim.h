@@ -9,6 +9,7 @@
 #include "rapt/optim/adamax.h"
 #include "rapt/optim/clip.h"
 #include "rapt/optim/elementwise.h"
+#include "rapt/optim/gradient_noise.h"
 #include "rapt/optim/lamb.h"
 #include "rapt/optim/lbfgs.h"
 #include "rapt/optim/lion.h"
