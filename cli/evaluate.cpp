@@ -11,6 +11,7 @@
 #include "cli/run.h"
 #include "rapt/autograd/error.h"
 #include "rapt/autograd/ops.h"
+#include "rapt/data/utf8.h"
 
 namespace rapt::cli {
 
@@ -64,6 +65,18 @@ Evaluation evaluate(const nn::DecoderOnly& model, std::shared_ptr<const data::Da
 
 namespace {
 
+/// In all of the text that was held out; 0 where its tokens do not say (words that are unknown).
+double characters_per_token(const Run& run) {
+  if (run.tokenizer->state().text("kind") == "words") return 0;
+  std::vector<int64_t> tokens;
+  for (int64_t i = 0; i < run.test->size(); ++i) {
+    const std::vector<int64_t> some = run.test->get(i)["targets"].values<int64_t>();
+    tokens.insert(tokens.end(), some.begin(), some.end());
+  }
+  return static_cast<double>(data::character_count(run.tokenizer->decode(tokens))) /
+         static_cast<double>(tokens.size());
+}
+
 /// What is printed of an evaluation, in that order.
 nlohmann::ordered_json numbers_of(const Evaluation& e, const Run& run) {
   nlohmann::ordered_json out = {{"step", run.step}, {"sequences", e.sequences}};
@@ -72,7 +85,8 @@ nlohmann::ordered_json numbers_of(const Evaluation& e, const Run& run) {
   out["loss"] = e.loss;
   if (!run.task) {
     out["perplexity"] = std::exp(e.loss);
-    out["bits_per_character"] = e.loss / std::numbers::ln2;
+    const double characters = characters_per_token(run);
+    if (characters > 0) out["bits_per_character"] = e.loss / characters / std::numbers::ln2;
   }
   return out;
 }

@@ -91,8 +91,14 @@ void add_settings(CLI::App* command, TrainFlags& f) {
     return add(command, flag, target, rapt::text(what, fits ? " " : "\n", defaults));
   };
   using O = RunOptions;
-  add(command, "--task", f.task, "reverse, copy or sort [reverse]")->type_name("NAME");
-  add(command, "--text", f.text, "Learn a UTF-8 text instead, by characters")->type_name("FILE");
+  add(command, "--task", f.task, "A toy task, such as reverse, sort or addition [reverse]")
+      ->type_name("NAME");
+  add(command, "--text", f.text, "Learn a UTF-8 text instead")->type_name("FILE");
+  setting("--tokenizer", f.tokenizer, "Of a text: characters, bytes, words, subwords, or a path",
+          &O::tokenizer)
+      ->type_name("NAME");
+  setting("--vocabulary-size", f.vocabulary_size, "Tokens of words (at most) or subwords",
+          &O::vocabulary_size);
   setting("--max-length", f.max_length, "Symbols in a task's longest sequence", &O::max_length);
   setting("--layers", f.layers, "Transformer blocks", &O::layers);
   setting("--width", f.width, "Width of the model", &O::width);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -18,6 +19,8 @@ template <class Flags, class Options, class F>
 void for_each_setting(Flags& flags, Options& options, F f) {
   f("task", flags.task, options.task);
   f("text", flags.text, options.text);
+  f("tokenizer", flags.tokenizer, options.tokenizer);
+  f("vocabulary-size", flags.vocabulary_size, options.vocabulary_size);
   f("max-length", flags.max_length, options.max_length);
   f("layers", flags.layers, options.layers);
   f("width", flags.width, options.width);
@@ -44,11 +47,16 @@ void require_rate(const char* flag, double value) {
   }
 }
 
+/// Else --tokenizer names where one is kept.
+bool is_kind_of_tokenizer(std::string_view name) {
+  return name == "characters" || name == "bytes" || name == "words" || name == "subwords";
+}
+
 /// The task, and what its datasets need to be made.
 void check_task(const RunOptions& o) {
   if (o.is_text()) return;
-  if (o.task != "reverse" && o.task != "copy" && o.task != "sort") {
-    fail("--task: wanted reverse, copy or sort; got ", o.task);
+  if (!data::is_task(o.task)) {
+    fail("--task: wanted one of ", data::task_names(), "; got ", o.task);
   }
   constexpr int64_t least = 2, most = 1'000'000;  // all shorter sequences are for training
   if (o.max_length < least || o.max_length > most) {
@@ -58,6 +66,7 @@ void check_task(const RunOptions& o) {
 
 void check(const RunOptions& o) {
   check_task(o);
+  require_at_least("vocabulary-size", o.vocabulary_size, 2);
   positions_named(o.positions);
   require_at_least("layers", o.layers, 1);
   require_at_least("width", o.width, 1);
@@ -102,6 +111,9 @@ std::string absolute_path(const std::string& path) {
 RunOptions defaults_for(const std::string& task) {
   RunOptions o;
   o.task = task;
+  if (data::is_task(task)) {
+    o.max_length = data::TaskDataset({.task = data::task_named(task)}).options().max_length;
+  }
   if (task == "text") {
     o.layers = 4;
     o.width = 128;
@@ -153,7 +165,10 @@ Values to_values(const RunOptions& options) {
 RunOptions from_values(const Values& values) {
   RunOptions options;
   TrainFlags none;
-  for_each_setting(none, options, [&]<class T>(const char* name, const auto&, T& option) {
+  for_each_setting(none, options, [&]<class T>(const std::string& name, const auto&, T& option) {
+    const bool is_newer =
+        name == "tokenizer" || name == "vocabulary-size";  // than some checkpoints
+    if (is_newer && !values.contains(name)) return;
     if constexpr (std::is_same_v<T, std::string>) {
       option = values.text(name);
     } else if constexpr (std::is_same_v<T, double>) {
@@ -174,6 +189,11 @@ RunOptions new_run(const TrainFlags& flags) {
   if (flags.text && flags.max_length) {
     fail("--max-length: it belongs to the toy tasks, and --text has none");
   }
+  if (flags.tokenizer && !flags.text) fail("--tokenizer: wanted --text FILE as well");
+  const bool is_sized = flags.tokenizer == "words" || flags.tokenizer == "subwords";
+  if (flags.vocabulary_size && !is_sized) {
+    fail("--vocabulary-size: wanted --tokenizer words or subwords as well");
+  }
   RunOptions options = defaults_for(flags.text ? "text" : flags.task.value_or("reverse"));
   const std::string task = options.task;
   for_each_setting(flags, options, [](const char*, const auto& flag, auto& option) {
@@ -181,6 +201,9 @@ RunOptions new_run(const TrainFlags& flags) {
   });
   options.task = task;
   if (flags.text) options.text = absolute_path(*flags.text);
+  if (flags.tokenizer && !is_kind_of_tokenizer(*flags.tokenizer)) {
+    options.tokenizer = absolute_path(*flags.tokenizer);
+  }
   // A shorter run keeps the proportions of its schedule.
   if (!flags.warmup) options.warmup = std::min(options.warmup, options.steps / 2);
   if (!options.is_text()) {
@@ -199,6 +222,9 @@ RunOptions new_run(const TrainFlags& flags) {
 RunOptions going_on(const TrainFlags& given, const RunOptions& saved) {
   TrainFlags flags = given;
   flags.text.reset();  // known by its hash
+  if (flags.tokenizer && !is_kind_of_tokenizer(*flags.tokenizer)) {
+    flags.tokenizer = absolute_path(*flags.tokenizer);
+  }
   if (given.text && !saved.is_text()) fail("--text: the run is one of --task ", saved.task);
   RunOptions options = saved;
   if (flags.steps) options.steps = *std::exchange(flags.steps, std::nullopt);

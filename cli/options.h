@@ -12,9 +12,11 @@ namespace rapt::cli {
 
 /// What a run learns, and how: everything that its result depends on. Saved with each checkpoint.
 struct RunOptions {
-  std::string task = "reverse";  ///< copy, reverse, sort, or text
-  std::string text;              ///< the file's absolute path, when the task is text
-  int64_t max_length = 16;       ///< symbols in the longest sequence of a toy task
+  std::string task = "reverse";          ///< copy, reverse, sort, or text
+  std::string text;                      ///< the file's absolute path, when the task is text
+  std::string tokenizer = "characters";  ///< of a text; or bytes, words, subwords, a path
+  int64_t vocabulary_size = 4000;        ///< tokens of words (at most) or subwords
+  int64_t max_length = 16;               ///< symbols in the longest sequence of a toy task
   int64_t layers = 2;
   int64_t width = 64;
   int64_t heads = 4;
@@ -49,8 +51,9 @@ RunOptions from_values(const Values& values);
 /// Flags of one call of `rapt train`; those that were not given keep the defaults, or what the
 /// resumed run was started with.
 struct TrainFlags {
-  std::optional<std::string> task, text, positions;
-  std::optional<int64_t> max_length, layers, width, heads, context, batch, steps, warmup;
+  std::optional<std::string> task, text, tokenizer, positions;
+  std::optional<int64_t> vocabulary_size, max_length, layers, width, heads, context, batch, steps,
+      warmup;
   std::optional<double> dropout, lr, weight_decay, init_stddev;
   std::optional<uint64_t> seed;
   std::optional<int> threads;

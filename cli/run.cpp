@@ -8,6 +8,7 @@
 
 #include "cli/format.h"
 #include "cli/run_folder.h"
+#include "cli/tokenizer.h"
 #include "rapt/autograd/error.h"
 #include "rapt/autograd/ops.h"
 
@@ -15,7 +16,7 @@ namespace rapt::cli {
 namespace {
 
 int64_t vocabulary_size(const Run& run) {
-  return run.task ? run.task->vocabulary_size() : run.vocabulary->size();
+  return run.task ? run.task->vocabulary_size() : run.tokenizer->size();
 }
 
 /// Elements of the weight matrices.
@@ -40,7 +41,7 @@ void require_memory(const RunOptions& o, int64_t vocabulary) {
        " GB: wanted a smaller --width, --layers, --batch or --context");
 }
 
-/// FNV-1a over the characters' numbers.
+/// FNV-1a over the tokens.
 int64_t hash_of(const data::Text& text) {
   uint64_t hash = 0xcbf29ce484222325;
   std::vector<int64_t> tokens(size_t{1} << 16);
@@ -55,7 +56,7 @@ int64_t hash_of(const data::Text& text) {
   return static_cast<int64_t>(hash);
 }
 
-/// The datasets; a text is read with the run's vocabulary if it has one already.
+/// The datasets; a text is read with the run's tokenizer if it has one already.
 void read_data(Run& run) {
   const RunOptions& o = run.options;
   if (run.task) {
@@ -64,13 +65,13 @@ void read_data(Run& run) {
         std::make_shared<data::TaskDataset>(task_dataset(o, data::Split::test, test_sequences));
     return;
   }
-  const data::Text text = run.vocabulary ? data::Text(o.text, *run.vocabulary) : data::Text(o.text);
+  if (!run.tokenizer) run.tokenizer = tokenizer_for(o);
+  const data::Text text(o.text, run.tokenizer);
   // A tenth is held out, and that has to fill a window, too.
   if (text.size() / 10 <= o.context) {
-    fail("--text ", o.text, ": wanted more than ten times as many characters as --context ",
-         o.context, "; got ", text.size());
+    fail("--text ", o.text, ": wanted more than ten times as many tokens as --context ", o.context,
+         "; got ", text.size());
   }
-  run.vocabulary = text.vocabulary();
   run.text_hash = hash_of(text);
   run.train = std::make_shared<data::TextDataset>(text, data::TextOptions{.context = o.context});
   run.test = std::make_shared<data::TextDataset>(
@@ -108,7 +109,11 @@ void read_options(Run& run, const data::Checkpoint& checkpoint) {
   run.step = checkpoint.values.integer("step");
   set_task(run);
   if (run.options.is_text()) {
-    run.vocabulary.emplace(values.text("vocabulary"));
+    // Those of 0.1 have characters alone.
+    run.tokenizer = data::load_tokenizer(
+        values.contains("vocabulary")
+            ? Values({{"kind", "characters"}, {"characters", values.text("vocabulary")}})
+            : values.with_prefix("tokenizer."));
     run.text_hash = values.integer("text-hash");
   }
   double elements = 0;
@@ -144,8 +149,8 @@ Run start(const RunOptions& options) {
 
 Values settings_of(const Run& run) {
   Values out = to_values(run.options);
-  if (run.vocabulary) {
-    out.set("vocabulary", run.vocabulary->characters());
+  if (run.tokenizer) {
+    out.set_all("tokenizer.", run.tokenizer->state());
     out.set("text-hash", run.text_hash);
   }
   return out;

@@ -15,9 +15,9 @@ struct Run {
   RunOptions options;
   int64_t step = 0;  ///< steps done
   std::shared_ptr<const data::Dataset> train, test;
-  std::optional<data::TaskDataset> task;       ///< when it is a toy task
-  std::optional<data::Vocabulary> vocabulary;  ///< when it is a text
-  int64_t text_hash = 0;                       ///< of its characters, to notice another text
+  std::optional<data::TaskDataset> task;             ///< when it is a toy task
+  std::shared_ptr<const data::Tokenizer> tokenizer;  ///< when it is a text
+  int64_t text_hash = 0;                             ///< of its tokens, to notice another text
   Values saved;  ///< settings_of the run as its checkpoint has them; none in one of 0.1's
   std::optional<nn::DecoderOnly> model;
 };

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "cli/tokenizer.h"
 #include "rapt/autograd/error.h"
 #include "rapt/nn/decoding/generate.h"
 
@@ -36,7 +37,7 @@ std::string task_samples(Run& run, const SampleFlags& flags) {
   for (const std::string& input : flags.inputs.empty() ? unseen_inputs(run) : flags.inputs) {
     std::vector<int64_t> answer =
         nn::generate(*run.model, tokens_of(input, [&] { return task.prompt(input); }),
-                     {.max_tokens = run.options.max_length + 1,
+                     {.max_tokens = task.answer_length(),
                       .temperature = flags.temperature.value_or(0),
                       .top_k = flags.top_k,
                       .stop = {task.end()}},
@@ -49,22 +50,21 @@ std::string task_samples(Run& run, const SampleFlags& flags) {
 }
 
 std::string text_samples(Run& run, const SampleFlags& flags) {
-  const data::Vocabulary& vocabulary = *run.vocabulary;
+  const data::Tokenizer& tokenizer = *run.tokenizer;
   Rng rng(flags.seed);
   std::vector<std::string> inputs = flags.inputs;
-  // A text begins where a line does, if it has lines.
-  if (inputs.empty()) {
-    inputs = {vocabulary.find(U'\n') >= 0 ? "\n" : vocabulary.decode({0})};
-  }
+  if (inputs.empty()) inputs = {beginning_of(tokenizer)};
   std::string out;
   for (const std::string& input : inputs) {
-    const std::vector<int64_t> added =
-        nn::generate(*run.model, tokens_of(input, [&] { return vocabulary.encode(input); }),
-                     {.max_tokens = flags.length,
-                      .temperature = flags.temperature.value_or(0.8),
-                      .top_k = flags.top_k},
-                     rng);
-    out += text(input, vocabulary.decode(added), "\n");
+    std::vector<int64_t> tokens = tokens_of(input, [&] { return tokenizer.encode(input); });
+    const std::vector<int64_t> added = nn::generate(*run.model, tokens,
+                                                    {.max_tokens = flags.length,
+                                                     .temperature = flags.temperature.value_or(0.8),
+                                                     .top_k = flags.top_k},
+                                                    rng);
+    // Together: a token may be written otherwise where it is the first.
+    tokens.insert(tokens.end(), added.begin(), added.end());
+    out += text(tokenizer.decode(tokens), "\n");
   }
   return out;
 }

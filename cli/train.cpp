@@ -158,8 +158,9 @@ class Session {
                       : text(counted(steps, "step"), " in ", duration_text(training_seconds_)));
     progress_.say(text("the weights alone are in ", folder, "/model.safetensors\n"));
     progress_.say(samples(run_, {}));
-    const char* hello = run_.options.max_length < 5 ? " ab" : " hello";
-    progress_.say(text("For more: rapt sample ", folder, run_.task ? hello : " --length 1000"));
+    const std::string more = run_.task ? " '" + run_.task->decode(run_.task->sequence(0)) + "'"
+                                       : std::string(" --length 1000");
+    progress_.say(text("For more: rapt sample ", folder, more));
   }
 
   const training::StopSignal stop_;  // from before the first save on, until all is told

@@ -37,7 +37,8 @@ function(rapt_configure_library)
   target_include_directories(rapt PUBLIC $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>
                                          $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_include_directories(rapt SYSTEM PRIVATE ${RAPT_OPENBLAS_INCLUDE_DIR}
-                                                 ${RAPT_CEREAL_INCLUDE_DIR})
+                                                 ${RAPT_CEREAL_INCLUDE_DIR}
+                                                 ${RAPT_UTF8PROC_INCLUDE_DIR})
   # Private: a user of rapt is compiled with the user's flags. Never -ffast-math: masks need inf and
   # NaN to mean what they say. The first two flags change neither; they let loops be vectorised. A
   # product and a sum become one instruction, rounded once, only where the code says so (madd): which
@@ -53,7 +54,8 @@ function(rapt_configure_library)
     target_compile_definitions(rapt PRIVATE EIGEN_NO_DEBUG)
   endif()
   target_link_libraries(rapt
-    PRIVATE ${RAPT_OPENBLAS_LIBRARY} Threads::Threads ZLIB::ZLIB
+    PRIVATE ${RAPT_OPENBLAS_LIBRARY} ${RAPT_UTF8PROC_LIBRARY} ${RAPT_SENTENCEPIECE_LIBRARIES}
+            Threads::Threads ZLIB::ZLIB
             $<BUILD_INTERFACE:Eigen3::Eigen>
             $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)
 endfunction()

@@ -10,9 +10,8 @@
 #include <optional>
 #include <thread>
 
-#include "rapt/autograd/create.h"
 #include "rapt/autograd/error.h"
-#include "rapt/data/detail/tensor_bytes.h"
+#include "rapt/data/detail/buckets.h"
 #include "rapt/data/shuffle.h"
 
 namespace rapt::data {
@@ -42,9 +41,13 @@ class Loader::Batches final : public Source {
   /// Stays where it is when it throws.
   Made next() override {
     const NoGrad no_grad;
-    const int64_t end = place_.position + std::min(options_.batch_size, size_ - place_.position);
     examples_.clear();
-    for (int64_t i = place_.position; i < end; ++i) examples_.push_back(dataset_->get(index(i)));
+    if (options_.bucket_size > 0) {
+      take_from_bucket();
+    } else {
+      take_in_order();
+    }
+    const int64_t end = place_.position + static_cast<int64_t>(examples_.size());
     Made made{collate(examples_, options_.padding), settled({place_.seed, place_.epoch, end})};
     examples_.clear();
     place_ = made.next;
@@ -61,6 +64,75 @@ class Loader::Batches final : public Source {
   }
 
  private:
+  /// Examples of the epoch, those from `begin` on, as batches.
+  struct Bucket {
+    int64_t epoch = -1, begin = 0;
+    std::vector<NamedTensors> examples;
+    std::vector<std::vector<int64_t>> batches;  // in the order in which they come
+  };
+
+  detail::BatchLimits limits() const { return {options_.batch_size, options_.max_tokens}; }
+
+  NamedTensors example(int64_t position) {
+    const int64_t at = index(position);
+    NamedTensors out = dataset_->get(at);
+    if (options_.max_tokens > 0 && detail::length_of(out) > options_.max_tokens) {
+      fail("Loader: wanted examples of at most max_tokens = ", options_.max_tokens,
+           "; got example ", at, ", of length ", detail::length_of(out));
+    }
+    return out;
+  }
+
+  void take_in_order() {
+    const int64_t end = place_.position + std::min(options_.batch_size, size_ - place_.position);
+    int64_t longest = 1;
+    for (int64_t i = place_.position; i < end; ++i) {
+      NamedTensors next = example(i);
+      if (options_.max_tokens > 0) longest = std::max(longest, detail::length_of(next));
+      if (!detail::fits(limits(), i + 1 - place_.position, longest)) return;
+      examples_.push_back(std::move(next));
+    }
+  }
+
+  void take_from_bucket() {
+    const int64_t begin = place_.position / options_.bucket_size * options_.bucket_size;
+    if (bucket_.epoch != place_.epoch || bucket_.begin != begin) fill_bucket(begin);
+    int64_t position = begin;
+    for (const auto& batch : bucket_.batches) {
+      if (position == place_.position) {
+        for (const int64_t i : batch) {
+          examples_.push_back(bucket_.examples[static_cast<size_t>(i)]);
+        }
+        return;
+      }
+      position += static_cast<int64_t>(batch.size());
+    }
+    fail("Loader: wanted a place between two batches; got position ", place_.position);
+  }
+
+  void fill_bucket(int64_t begin) {
+    bucket_ = {};
+    Bucket next{place_.epoch, begin, {}, {}};
+    std::vector<int64_t> lengths;
+    for (int64_t i = begin; i < std::min(begin + options_.bucket_size, size_); ++i) {
+      next.examples.push_back(example(i));
+      lengths.push_back(detail::length_of(next.examples.back()));
+    }
+    next.batches = detail::batches_by_length(lengths, limits());
+    if (options_.shuffle) {
+      // An order of its own for each bucket of each epoch.
+      const uint64_t seed = place_.seed ^ (static_cast<uint64_t>(begin) + 0x9E3779B97F4A7C15);
+      const auto count = static_cast<int64_t>(next.batches.size());
+      const Shuffle order(count, seed, place_.epoch);
+      std::vector<std::vector<int64_t>> shuffled;
+      for (int64_t i = 0; i < count; ++i) {
+        shuffled.push_back(std::move(next.batches[static_cast<size_t>(order[i])]));
+      }
+      next.batches = std::move(shuffled);
+    }
+    bucket_ = std::move(next);
+  }
+
   int64_t index(int64_t position) {
     if (!options_.shuffle) return position;
     if (shuffled_epoch_ != place_.epoch) {
@@ -77,6 +149,7 @@ class Loader::Batches final : public Source {
   std::vector<NamedTensors> examples_;  // of the batch being made; kept for its room
   std::optional<Shuffle> shuffle_;
   int64_t shuffled_epoch_ = -1;
+  Bucket bucket_;
 };
 
 /// A thread that makes batches until `limit` wait to be taken, or one could not be made.
@@ -154,6 +227,19 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
   if (options_.prefetch < 0) {
     fail("Loader: wanted a prefetch of at least 0 batches; got ", options_.prefetch);
   }
+  if (options_.bucket_size < 0 || options_.max_tokens < 0) {
+    fail("Loader: wanted a bucket_size and max_tokens of at least 0; got ", options_.bucket_size,
+         " and ", options_.max_tokens);
+  }
+  if (options_.bucket_size > 0 && options_.bucket_size < options_.batch_size) {
+    fail("Loader: wanted a bucket_size of at least the batch_size ", options_.batch_size, "; got ",
+         options_.bucket_size);
+  }
+  if (options_.drop_last && (options_.bucket_size > 0 || options_.max_tokens > 0)) {
+    fail(
+        "Loader: wanted no drop_last beside bucket_size or max_tokens: it would leave out the "
+        "longest examples");
+  }
   if (options_.drop_last && size < options_.batch_size) {
     fail("Loader: wanted at least one whole batch, because of drop_last; got ", size,
          " examples and a batch_size of ", options_.batch_size);
@@ -193,9 +279,17 @@ NamedTensors Loader::next() {
 }
 
 int64_t Loader::batches_per_epoch() const {
-  const int64_t size = dataset_->size();
-  const int64_t whole = size / options_.batch_size;
-  return options_.drop_last || size % options_.batch_size == 0 ? whole : whole + 1;
+  if (options_.max_tokens > 0) {
+    fail("Loader::batches_per_epoch: wanted no max_tokens, with which epochs differ; got ",
+         options_.max_tokens);
+  }
+  const auto batches_of = [&](int64_t examples) {
+    return examples / options_.batch_size + (examples % options_.batch_size != 0 ? 1 : 0);
+  };
+  const int64_t size = dataset_->size(), bucket = options_.bucket_size;
+  if (options_.drop_last) return size / options_.batch_size;
+  if (bucket == 0) return batches_of(size);
+  return size / bucket * batches_of(bucket) + batches_of(size % bucket);
 }
 
 Loader::Pass::Iterator& Loader::Pass::Iterator::operator++() {
@@ -203,73 +297,6 @@ Loader::Pass::Iterator& Loader::Pass::Iterator::operator++() {
   batch_ = done_ ? NamedTensors() : loader_->next();
   return *this;
 }
-
-namespace {
-
-Tensor integer(int64_t value) { return from_values(std::vector<int64_t>{value}, Shape{}); }
-
-int64_t integer(const NamedTensors& state, std::string_view name) {
-  const Tensor& value = state[name];
-  if (value.dtype() != Dtype::i64 || value.rank() != 0) {
-    fail("Loader::load_state: wanted \"", name, "\" as i64[]; got ", value.dtype(), value.shape());
-  }
-  return value.values<int64_t>()[0];
-}
-
-/// Of an example's names, dtypes, shapes and elements.
-uint32_t checksum_of(const NamedTensors& example, uint32_t before) {
-  for (const auto& [name, tensor] : example) {
-    const std::string head = text(name, " ", tensor.dtype(), tensor.shape());
-    before = detail::crc32_of(head.data(), static_cast<int64_t>(head.size()), before);
-    const Tensor dense = tensor.contiguous();
-    before = detail::crc32_of(detail::bytes_of(dense), detail::byte_count(dense), before);
-  }
-  return before;
-}
-
-int64_t checksum_of(const Dataset& dataset) {
-  const NoGrad no_grad;
-  const uint32_t first = checksum_of(dataset.get(0), 0);
-  return checksum_of(dataset.get(dataset.size() - 1), first);
-}
-
-}  // namespace
-
-NamedTensors Loader::state() const {
-  return {{"seed", integer(static_cast<int64_t>(place_.seed))},
-          {"epoch", integer(place_.epoch)},
-          {"position", integer(place_.position)},
-          {"size", integer(dataset_->size())},
-          {"shuffle", integer(options_.shuffle)},
-          {"examples", integer(checksum_of(*dataset_))}};
-}
-
-Loader::Place Loader::place_in(const NamedTensors& state) const {
-  const Place place{static_cast<uint64_t>(integer(state, "seed")), integer(state, "epoch"),
-                    integer(state, "position")};
-  const int64_t size = integer(state, "size");
-  if (size != dataset_->size()) {
-    fail("Loader::load_state: wanted the state of a loader over ", dataset_->size(),
-         " examples; got one over ", size);
-  }
-  if (integer(state, "shuffle") != int64_t{options_.shuffle}) {
-    fail("Loader::load_state: wanted a state with shuffle = ", options_.shuffle,
-         "; got one with the opposite");
-  }
-  if (place.epoch < 0 || place.position < 0 || place.position >= size) {
-    fail("Loader::load_state: wanted an epoch of at least 0 and a position in [0, ", size,
-         "); got epoch ", place.epoch, " and position ", place.position);
-  }
-  // 0.1's has none.
-  if (state.contains("examples") && integer(state, "examples") != checksum_of(*dataset_)) {
-    fail(
-        "Loader::load_state: wanted the state of a loader over this dataset; got one over another "
-        "of the same size: its first or last example differs");
-  }
-  return place;
-}
-
-void Loader::check_state(const NamedTensors& state) const { place_in(state); }
 
 void Loader::load_state(const NamedTensors& state) {
   const Place place = place_in(state);

@@ -14,14 +14,22 @@
 namespace rapt::data {
 
 struct LoaderOptions {
-  int64_t batch_size = 32;
-  bool shuffle = true;     ///< another order in every epoch; else 0, 1, 2, ...
-  uint64_t seed = 0;       ///< of the shuffle
-  bool drop_last = false;  ///< leave out the batch at the end of an epoch that would be smaller
-  int64_t prefetch = 2;    ///< batches made ahead by a thread; 0: made by the thread that asks
+  int64_t batch_size = 32;  ///< examples of a batch; at most, where max_tokens is given
+  bool shuffle = true;      ///< another order in every epoch; else 0, 1, 2, ...
+  uint64_t seed = 0;        ///< of the shuffle
+  bool drop_last = false;   ///< leave out the batch at the end of an epoch that would be smaller
+  int64_t prefetch = 2;     ///< batches made ahead by a thread; 0: made by the thread that asks
   /// What fills up shorter examples: see collate, which wants to know it of every i64 name. -100 is
   /// cross_entropy's ignore_index.
   std::vector<Padding> padding = {{"tokens", 0}, {"targets", -100}};
+  /// Batches of examples of about one length, so that little is filled up. So many examples at
+  /// once, in the order of the epoch, are sorted by length and cut into batches, which come in
+  /// random order (without shuffle, the shortest first). Some hundred batches' worth is much; each
+  /// is held in memory. 0: not sorted. An example is as long as the longest of its tensors.
+  int64_t bucket_size = 0;
+  /// Tokens of a batch at most, with what is filled up: its examples times the longest of them. An
+  /// example that is longer is an error. 0: any number.
+  int64_t max_tokens = 0;
 };
 
 /// Batches of a dataset, epoch after epoch, without end:
@@ -37,7 +45,8 @@ struct LoaderOptions {
 class Loader {
  public:
   /// Keeps a copy of the dataset, so nothing has to outlive the loader. Throws when the dataset is
-  /// empty, an option is out of range, or drop_last leaves no batch at all.
+  /// empty, an option is out of range, drop_last leaves no batch at all, or stands beside
+  /// bucket_size or max_tokens, of which the longest examples would be left out.
   template <class D>
   requires(std::derived_from<D, Dataset> &&
            !std::is_abstract_v<D>) explicit Loader(D dataset, LoaderOptions options = {})
@@ -58,7 +67,7 @@ class Loader {
   int64_t epoch() const { return place_.epoch; }
   /// How many examples of this epoch have been handed out.
   int64_t position() const { return place_.position; }
-  /// How many batches a whole epoch has.
+  /// How many batches a whole epoch has. Throws with max_tokens, where epochs differ.
   int64_t batches_per_epoch() const;
   const Dataset& dataset() const { return *dataset_; }
   const LoaderOptions& options() const { return options_; }
@@ -75,9 +84,9 @@ class Loader {
   /// handed out do not count.
   NamedTensors state() const;
   /// Goes on exactly where state() was taken. Takes over the saved seed. Another batch_size is
-  /// fine: the epoch's remaining examples come in batches of the new size. Throws when the state is
-  /// of another dataset, as far as its size and those two examples tell, or of another choice of
-  /// shuffle.
+  /// fine, but for buckets: the epoch's remaining examples come in batches of the new size. Throws
+  /// when the state is of another dataset, as far as its size and those two examples tell, or of
+  /// another choice of shuffle or buckets.
   void load_state(const NamedTensors& state);
   /// Throws where load_state would; changes nothing.
   void check_state(const NamedTensors& state) const;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -10,55 +9,87 @@
 #include "rapt/autograd/create.h"
 #include "rapt/autograd/error.h"
 #include "rapt/data/detail/input_file.h"
+#include "rapt/data/tokenizers/vocabulary.h"
 #include "rapt/data/utf8.h"
 
 namespace rapt::data {
 
 struct Text::Tokens {
-  Vocabulary vocabulary;
+  std::shared_ptr<const Tokenizer> tokenizer;
   // The smallest integers that hold every token.
   std::variant<std::vector<uint8_t>, std::vector<uint16_t>, std::vector<uint32_t>> values;
 };
 
+namespace {
+
+/// A token per character, piece by piece.
+template <class T>
+void read_characters(const detail::InputFile& file, const std::string& path,
+                     const Vocabulary& vocabulary, std::vector<T>& values) {
+  Utf8Reader reader(path);
+  // Counted first, so that the tokens are never copied into a larger block.
+  int64_t count = 0;
+  file.read_pieces([&](std::string_view piece) { count += character_count(piece); });
+  values.reserve(static_cast<size_t>(count));
+  file.read_pieces([&](std::string_view piece) {
+    reader.read(piece, [&](char32_t character) {
+      const int64_t token = vocabulary.find(character);
+      if (token < 0) {
+        fail("Text: ", path, ": wanted characters of the vocabulary; got ",
+             describe_code_point(character), ", which ends at byte ", reader.offset());
+      }
+      values.push_back(static_cast<T>(token));
+    });
+  });
+  reader.finish();
+}
+
+template <class T>
+void read_tokens(const detail::InputFile& file, const std::string& path, const Tokenizer& tokenizer,
+                 std::vector<T>& values) {
+  std::vector<int64_t> tokens;
+  try {
+    tokens = tokenizer.encode(file.read_all());
+  } catch (const Error& error) {
+    fail("Text: ", path, ": ", error.what());
+  }
+  values.reserve(tokens.size());
+  for (const int64_t token : tokens) {
+    if (token < 0 || token >= tokenizer.size()) {
+      fail("Text: wanted a tokenizer whose tokens are in [0, ", tokenizer.size(), "); got ", token);
+    }
+    values.push_back(static_cast<T>(token));
+  }
+}
+
+}  // namespace
+
 Text::Text(const std::string& path) : Text(path, Vocabulary::of_file(path)) {}
 
-Text::Text(const std::string& path, Vocabulary vocabulary) {
-  auto tokens = std::make_shared<Tokens>(Tokens{std::move(vocabulary), {}});
-  if (tokens->vocabulary.size() > 0x10000) {
+Text::Text(const std::string& path, std::shared_ptr<const Tokenizer> tokenizer) {
+  if (!tokenizer) fail("Text: wanted a tokenizer; got a null pointer");
+  auto tokens = std::make_shared<Tokens>(Tokens{std::move(tokenizer), {}});
+  const Tokenizer& by = *tokens->tokenizer;
+  if (by.size() > 0x10000) {
     tokens->values.emplace<std::vector<uint32_t>>();
-  } else if (tokens->vocabulary.size() > 0x100) {
+  } else if (by.size() > 0x100) {
     tokens->values.emplace<std::vector<uint16_t>>();
   }
   const detail::InputFile file("Text", path);
   std::visit(
       [&](auto& values) {
-        using T = typename std::remove_reference_t<decltype(values)>::value_type;
-        Utf8Reader reader(path);
-        // Counted first, so that the tokens are never copied into a larger block.
-        size_t count = 0;
-        file.read_pieces([&](std::string_view piece) {
-          count += static_cast<size_t>(
-              std::count_if(piece.begin(), piece.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-        });
-        values.reserve(count);
-        file.read_pieces([&](std::string_view piece) {
-          reader.read(piece, [&](char32_t character) {
-            const int64_t token = tokens->vocabulary.find(character);
-            if (token < 0) {
-              fail("Text: ", path, ": wanted characters of the vocabulary; got ",
-                   describe_code_point(character), ", which ends at byte ", reader.offset());
-            }
-            values.push_back(static_cast<T>(token));
-          });
-        });
-        reader.finish();
+        if (const auto* vocabulary = dynamic_cast<const Vocabulary*>(&by)) {
+          read_characters(file, path, *vocabulary, values);
+        } else {
+          read_tokens(file, path, by, values);
+        }
       },
       tokens->values);
   tokens_ = std::move(tokens);
   if (size() == 0) fail("Text: wanted a file with text; got the empty ", path);
 }
 
-const Vocabulary& Text::vocabulary() const { return tokens_->vocabulary; }
+const std::shared_ptr<const Tokenizer>& Text::tokenizer() const { return tokens_->tokenizer; }
 
 int64_t Text::size() const {
   return std::visit([](const auto& values) { return static_cast<int64_t>(values.size()); },
@@ -103,7 +134,7 @@ TextDataset::TextDataset(Text text, TextOptions options)
   begin_ = train ? 0 : border;
   const int64_t length = train ? border : text_.size() - border;
   if (length - 1 < context) {
-    fail("TextDataset: wanted at least context + 1 characters in the ", train ? "train" : "test",
+    fail("TextDataset: wanted at least context + 1 tokens in the ", train ? "train" : "test",
          " part; got ", length, " of the text's ", text_.size(), " and a context of ", context);
   }
   size_ = (length - 1 - context) / options_.stride + 1;

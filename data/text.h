@@ -1,33 +1,41 @@
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 #include "rapt/data/dataset.h"
-#include "rapt/data/vocabulary.h"
+#include "rapt/data/tokenizers/tokenizer.h"
 
 namespace rapt::data {
 
-/// A UTF-8 text file as tokens, one per character (Unicode code point).
+/// A UTF-8 text file as tokens: one per character (Unicode code point), or those of a tokenizer.
 ///
-/// Held in 1 byte per character up to 256 different ones, 2 up to 65,536, else 4. The file is read
-/// in pieces, so that is about all the memory it takes: 100 MB of English, 100 MB; of Chinese
-/// (3 bytes each in the file), 67 MB. Copying a Text shares the tokens.
+/// Held in 1 byte per token up to 256 different ones, 2 up to 65,536, else 4. Of characters the
+/// file is read in pieces, so that is about all the memory it takes: 100 MB of English, 100 MB; of
+/// Chinese (3 bytes each in the file), 67 MB. Copying a Text shares the tokens.
 class Text {
  public:
-  /// Reads the file twice: for its vocabulary, then for its tokens. Throws when it cannot be read,
-  /// is empty, or is not UTF-8, naming the offset of the first bad byte.
+  /// The characters that it has. Reads the file twice: for its Vocabulary, then for its tokens.
+  /// Throws when it cannot be read, is empty, or is not UTF-8, naming the offset of the first bad
+  /// byte.
   explicit Text(const std::string& path);
-  /// With a vocabulary from elsewhere, such as that of the run which is resumed. Throws naming a
-  /// character that is not in it.
-  Text(const std::string& path, Vocabulary vocabulary);
+  /// With a tokenizer from elsewhere, such as that of the run which is resumed. Throws naming what
+  /// the tokenizer has no token for.
+  Text(const std::string& path, std::shared_ptr<const Tokenizer> tokenizer);
+  template <std::derived_from<Tokenizer> T>
+  Text(const std::string& path, T tokenizer)
+      : Text(path,
+             std::shared_ptr<const Tokenizer>(std::make_shared<const T>(std::move(tokenizer)))) {}
 
   /// The number of tokens.
   int64_t size() const;
   /// The token at a position, 0 <= position < size().
   int64_t operator[](int64_t position) const;
-  const Vocabulary& vocabulary() const;
+  const std::shared_ptr<const Tokenizer>& tokenizer() const;
   /// Writes the `count` tokens from `position` on to `out`. Throws when they are not all there.
   void copy(int64_t position, int64_t count, int64_t* out) const;
   /// Bytes that hold one token: 1, 2 or 4.
@@ -49,10 +57,11 @@ struct TextOptions {
 };
 
 /// Windows of a text: {"tokens": i64 [context], "targets": i64 [context]}, the targets being the
-/// tokens shifted by one. No window of the train part sees a character of the test part.
+/// tokens shifted by one. No window of the train part sees a token of the test part.
 class TextDataset : public Dataset {
  public:
-  /// Throws when an option is out of range, or when the part is shorter than context + 1.
+  /// Throws when an option is out of range, or when the part has fewer than context + 1
+  /// tokens.
   explicit TextDataset(Text text, TextOptions options = {});
 
   int64_t size() const override { return size_; }

@@ -1,5 +1,7 @@
 #include "rapt/data/utf8.h"
 
+#include <algorithm>
+
 #include "rapt/autograd/error.h"
 
 namespace rapt::data {
@@ -70,6 +72,10 @@ void Utf8Reader::reject(unsigned char byte) const {
   constexpr char digits[] = "0123456789abcdef";
   const std::string hex = {'0', 'x', digits[byte >> 4], digits[byte & 15]};
   fail(source_, ": wanted UTF-8; got the invalid byte ", hex, " at byte ", offset_);
+}
+
+int64_t character_count(std::string_view text) {
+  return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
 }
 
 void append_utf8(std::string& out, char32_t code_point) {

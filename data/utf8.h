@@ -36,6 +36,9 @@ class Utf8Reader {
   unsigned char allowed_high_ = 0;
 };
 
+/// How many code points a UTF-8 text has, which is not checked.
+int64_t character_count(std::string_view text);
+
 /// The UTF-8 form of a code point, put behind `out`.
 void append_utf8(std::string& out, char32_t code_point);
 

@@ -34,7 +34,7 @@ check_tsan() { under tsan; }
 
 check_fuzz() {
   local target
-  for target in ops graphs einsum; do
+  for target in ops graphs einsum checkpoint safetensors byte_pairs metrics; do
     quietly scripts/fuzz.sh "$target" -max_total_time=60
   done
 }

@@ -20,11 +20,12 @@ case "$*" in
     ;;
 esac
 
-# What is missing of the libraries. Debian and Ubuntu give them the same names.
+# What is missing of the libraries. Debian and Ubuntu give them the same names. rapt can do without
+# SentencePiece, but its tests should see it.
 missing_libraries() {
   local package
   for package in libeigen3-dev libcereal-dev libgtest-dev libgmock-dev nlohmann-json3-dev \
-    libcli11-dev zlib1g-dev; do
+    libcli11-dev zlib1g-dev libutf8proc-dev libsentencepiece-dev; do
     is_installed "$package" || echo "$package"
   done
   # Any build of OpenBLAS will do; the one that libopenblas-dev chooses if there is none.
@@ -59,7 +60,8 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
   cat >&2 <<'END'
 scripts/install.sh: wanted a distribution with apt (Debian, Ubuntu); got another.
 rapt needs: a C++20 compiler, CMake 3.22 or newer, ninja, Eigen 3.4, OpenBLAS with cblas.h, cereal,
-GoogleTest, nlohmann-json 3.9, CLI11 and zlib, with their headers. When they are there:
+GoogleTest, nlohmann-json 3.9, CLI11, zlib and utf8proc, with their headers; SentencePiece, too, for
+subwords that are trained, if they are wanted. When they are there:
   cmake --preset dev && cmake --build --preset dev && ctest --preset dev
 END
   exit 1

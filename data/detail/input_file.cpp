@@ -50,4 +50,10 @@ void InputFile::read_pieces(FunctionRef<void(std::string_view)> f) const {
   }
 }
 
+std::string InputFile::read_all() const {
+  std::string out(static_cast<size_t>(size_), '\0');
+  read(0, size_, out.data());
+  return out;
+}
+
 }  // namespace rapt::data::detail

@@ -31,6 +31,8 @@ class InputFile {
   void read(int64_t offset, int64_t count, void* out) const;
   /// Calls f with the whole file, a piece at a time.
   void read_pieces(FunctionRef<void(std::string_view)> f) const;
+  /// The whole file.
+  std::string read_all() const;
 
  private:
   const char* op_;

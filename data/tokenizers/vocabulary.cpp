@@ -1,4 +1,4 @@
-#include "rapt/data/vocabulary.h"
+#include "rapt/data/tokenizers/vocabulary.h"
 
 #include "rapt/autograd/error.h"
 #include "rapt/data/detail/input_file.h"
@@ -65,14 +65,12 @@ std::vector<int64_t> Vocabulary::encode(std::string_view text) const {
 }
 
 std::string Vocabulary::decode(const std::vector<int64_t>& tokens) const {
+  require_tokens("Vocabulary", tokens);
   std::string out;
-  for (const int64_t token : tokens) {
-    if (token < 0 || token >= size()) {
-      fail("Vocabulary: wanted tokens in [0, ", size(), "); got ", token);
-    }
-    append_utf8(out, characters_[static_cast<size_t>(token)]);
-  }
+  for (const int64_t token : tokens) append_utf8(out, characters_[static_cast<size_t>(token)]);
   return out;
 }
+
+Values Vocabulary::state() const { return {{"kind", "characters"}, {"characters", characters()}}; }
 
 }  // namespace rapt::data

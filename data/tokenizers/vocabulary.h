@@ -1,15 +1,12 @@
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <string_view>
-#include <vector>
+#include "rapt/data/tokenizers/tokenizer.h"
 
 namespace rapt::data {
 
 /// The characters of a text, numbered. A character is one Unicode code point (not a byte, and not
 /// what a reader may see as one letter: "e" with a combining accent is two).
-class Vocabulary {
+class Vocabulary : public Tokenizer {
  public:
   /// The characters of `text` (UTF-8), each once, in order of their code points. So a vocabulary is
   /// saved as characters(), and made again from it. Throws when the text is empty or not UTF-8.
@@ -20,7 +17,7 @@ class Vocabulary {
   static Vocabulary of_file(const std::string& path);
 
   /// How many characters there are: tokens are 0 ... size() - 1.
-  int64_t size() const { return static_cast<int64_t>(characters_.size()); }
+  int64_t size() const override { return static_cast<int64_t>(characters_.size()); }
   /// Every character in order of its token, as UTF-8.
   std::string characters() const;
 
@@ -32,9 +29,10 @@ class Vocabulary {
   int64_t token(char32_t character) const;
 
   /// UTF-8 text -> tokens. Throws naming a character that is not in the vocabulary.
-  std::vector<int64_t> encode(std::string_view text) const;
+  std::vector<int64_t> encode(std::string_view text) const override;
   /// Tokens -> UTF-8 text. Throws naming a token that does not exist.
-  std::string decode(const std::vector<int64_t>& tokens) const;
+  std::string decode(const std::vector<int64_t>& tokens) const override;
+  Values state() const override;
 
  private:
   Vocabulary() = default;

@@ -98,7 +98,7 @@ TEST(ProgramErrors, ValuesOfFlags) {
            bad_flag("--heads", "5", "wanted a divisor of --width"),
            bad_flag("--heads", "64", "wanted an even --width / --heads"),
            bad_flag("--positions", "absolute", "wanted learned, sinusoidal or rotary"),
-           bad_flag("--task", "dance", "wanted reverse, copy or sort; got dance"),
+           bad_flag("--task", "dance", "wanted one of copy, reverse, sort, addition"),
            bad_flag("--task", "text", "wanted --text FILE as well"),
        }) {
     calls.push_back(call);
@@ -127,8 +127,7 @@ TEST(ProgramErrors, Texts) {
   write_bytes(folder / "latin1.txt", repeated("caf\xe9 ", 1000));
   write_bytes(folder / "cut.txt", repeated("a", 1000) + "\xe2\x82");
   write_bytes(folder / "text.txt", small_text());
-  const std::string too_short =
-      "wanted more than ten times as many characters as --context 64; got 9";
+  const std::string too_short = "wanted more than ten times as many tokens as --context 64; got 9";
   const Words text = {"train", "--text", "text.txt"};
   expect_refused(folder, {
                              {{"train", "--text", "none.txt"}, "none.txt: No such file"},

@@ -21,6 +21,12 @@ std::set<Integers> sequences(const TaskOptions& options) {
   return out;
 }
 
+std::vector<Task> all_tasks() {
+  std::vector<Task> out;
+  for (int i = 0; i <= static_cast<int>(Task::histogram); ++i) out.push_back(static_cast<Task>(i));
+  return out;
+}
+
 TEST(Tasks, LayTheExampleOutForADecoder) {
   const TaskDataset dataset({.task = Task::reverse, .max_length = 6, .seed = 3, .size = 50});
   for (int64_t i = 0; i < dataset.size(); ++i) {
@@ -49,14 +55,127 @@ TEST(Tasks, DoWhatTheirNamesSay) {
   EXPECT_EQ(answer(Task::reverse, "hello"), "olleh");
   EXPECT_EQ(answer(Task::sort, "hello"), "ehllo");
   EXPECT_EQ(answer(Task::sort, "a"), "a");
+  EXPECT_EQ(answer(Task::addition, "025+917"), "2490");
+  EXPECT_EQ(answer(Task::addition, "9+9"), "81");
+  EXPECT_EQ(answer(Task::multiplication, "12*34"), "8040");
+  EXPECT_EQ(answer(Task::multiplication, "99*99"), "1089");  // 9801
+  EXPECT_EQ(answer(Task::multiplication, "0*7"), "00");
+  EXPECT_EQ(answer(Task::modular_arithmetic, "4+3*2"), "4");  // (4 + 3) * 2 = 14
+  EXPECT_EQ(answer(Task::modular_arithmetic, "1-3"), "3");
+  EXPECT_EQ(answer(Task::modular_arithmetic, "2"), "2");
+  EXPECT_EQ(answer(Task::parity, "01101"), "1");
+  EXPECT_EQ(answer(Task::parity, "0110"), "0");
+  EXPECT_EQ(answer(Task::selective_copy, "a__bc_"), "abc");
+  EXPECT_EQ(answer(Task::associative_recall, "a3c1f0c"), "1");
+  EXPECT_EQ(answer(Task::induction, "fdhacbd"), "h");
+  EXPECT_EQ(answer(Task::dyck, "([]["), "])");
+  EXPECT_EQ(answer(Task::dyck, "()"), "");
+  EXPECT_EQ(answer(Task::majority, "abbcb"), "b");
+  EXPECT_EQ(answer(Task::histogram, "abcaa"), "31133");
+  EXPECT_EQ(answer(Task::histogram, "aaaaaaaaaaaa"), "CCCCCCCCCCCC");
+}
+
+TEST(Tasks, RefuseASequenceThatIsNoneOfTheirs) {
+  const auto error = [](Task task, std::string_view text) {
+    return error_of([&] { TaskDataset({.task = task}).answer(text); });
+  };
+  for (const char* text : {"12", "1+2+3", "12+3", "+1", "1+", "+"}) {
+    EXPECT_TRUE(has(error(Task::addition, text), "two numbers of as many digits")) << text;
+  }
+  EXPECT_TRUE(has(error(Task::multiplication, "12"), "two numbers of as many digits"));
+  for (const char* text : {"1+", "+1", "12", "1++2"}) {
+    EXPECT_TRUE(has(error(Task::modular_arithmetic, text), "signs between them")) << text;
+  }
+  for (const char* text : {"a", "a1", "a1b", "aab", "1a1"}) {
+    EXPECT_TRUE(has(error(Task::associative_recall, text), "one of the keys")) << text;
+  }
+  for (const char* text : {"a", "ab", "abc", "aa"}) {
+    EXPECT_TRUE(has(error(Task::induction, text), "a last letter that came before")) << text;
+  }
+  for (const char* text : {")", "(]", "([)"}) {
+    EXPECT_TRUE(has(error(Task::dyck, text), "what was opened last")) << text;
+  }
+  EXPECT_TRUE(has(error(Task::histogram, "a1"), "letters alone"));
+  EXPECT_TRUE(has(error(Task::histogram, std::string(36, 'a')), "no letter more than 35 times"));
+  EXPECT_TRUE(has(error(Task::copy, ""), "got an empty one"));
+}
+
+// Whatever is drawn is solved, fits into what is promised, and is on its side alone.
+TEST(Tasks, KeepTheirPromisesWhateverTheyAre) {
+  for (const Task task : all_tasks()) {
+    for (const Split split : {Split::train, Split::test}) {
+      const TaskDataset dataset(
+          {.task = task, .max_length = task == Task::parity ? 12 : 8, .split = split, .size = 500});
+      for (int64_t i = 0; i < dataset.size(); ++i) {
+        const Integers sequence = dataset.sequence(i), answer = dataset.solve(sequence);
+        const NamedTensors example = dataset.get(i);
+        const Integers tokens = example["tokens"].values<int64_t>();
+        const Integers targets = example["targets"].values<int64_t>();
+        ASSERT_LE(std::ssize(tokens), dataset.context()) << name_of(task);
+        ASSERT_LE(std::ssize(answer) + 1, dataset.answer_length()) << name_of(task);
+        ASSERT_EQ(tokens.size(), sequence.size() + 1 + answer.size());
+        ASSERT_EQ(Integers(targets.end() - std::ssize(answer) - 1, targets.end() - 1), answer);
+        ASSERT_EQ(targets.back(), dataset.end());
+        ASSERT_EQ(tokens[sequence.size()], dataset.separator());
+        // What a user would type.
+        ASSERT_EQ(dataset.encode(dataset.decode(sequence)), sequence);
+        ASSERT_EQ(dataset.prompt(dataset.decode(sequence)).size(), sequence.size() + 1);
+      }
+    }
+  }
+}
+
+TEST(Tasks, OfEveryKindShareNoSequenceBetweenTrainAndTest) {
+  for (const Task task : all_tasks()) {
+    // Short ones, so that the same come often.
+    TaskOptions options{.task = task, .max_length = 4, .size = 20'000};
+    if (task == Task::parity || task == Task::dyck) options.max_length = 9;
+    if (task == Task::majority) options.max_length = 6;
+    if (task == Task::addition || task == Task::multiplication) options.max_length = 2;
+    const std::set<Integers> train = sequences(options);
+    options.split = Split::test;
+    options.seed = 1;
+    const std::set<Integers> test = sequences(options);
+    EXPECT_FALSE(test.empty());
+    for (const Integers& sequence : test) ASSERT_FALSE(train.contains(sequence)) << name_of(task);
+  }
+}
+
+TEST(Tasks, SayWhenThereAreTooFewSequencesForATest) {
+  EXPECT_ERROR("wanted a max_length of at least 8 for testing with 2 symbols",
+               TaskDataset({.task = Task::parity, .max_length = 7, .split = Split::test}));
+  EXPECT_ERROR("it has too few sequences for a test set of its own",
+               TaskDataset({.task = Task::associative_recall, .symbols = 2, .split = Split::test}));
+  EXPECT_ERROR("wanted a max_length of at most 16 for associative_recall; got 17",
+               TaskDataset({.task = Task::associative_recall, .max_length = 17}));
+  EXPECT_ERROR("at most 35 for histogram",
+               TaskDataset({.task = Task::histogram, .max_length = 36}));
+  EXPECT_ERROR("wanted 3 <= min_length <= max_length; got 2 and 16",
+               TaskDataset({.task = Task::induction, .min_length = 2}));
+  EXPECT_ERROR("wanted 2 to 2 symbols for parity; got 3",
+               TaskDataset({.task = Task::parity, .symbols = 3}));
+}
+
+// Longer than any in training, of the same tokens: length generalization.
+TEST(Tasks, MayBeLongerInTesting) {
+  const TaskDataset train({.task = Task::reverse, .max_length = 8});
+  const TaskDataset test(
+      {.task = Task::reverse, .min_length = 9, .max_length = 16, .split = Split::test, .size = 50});
+  EXPECT_EQ(train.vocabulary_size(), test.vocabulary_size());
+  for (int64_t i = 0; i < 50; ++i) EXPECT_GE(test.sequence(i).size(), 9u);
+  // Only min_length given, above the task's own longest.
+  EXPECT_EQ(TaskDataset({.min_length = 20}).options().max_length, 20);
 }
 
 TEST(Tasks, HaveNames) {
-  for (const Task task : {Task::copy, Task::reverse, Task::sort}) {
+  for (const Task task : all_tasks()) {
     EXPECT_EQ(task_named(name_of(task)), task);
+    EXPECT_TRUE(is_task(name_of(task)));
+    EXPECT_TRUE(has(task_names(), name_of(task)));
   }
   EXPECT_EQ(name_of(Task::sort), "sort");
-  EXPECT_ERROR("wanted copy, reverse or sort; got \"shuffle\"", task_named("shuffle"));
+  EXPECT_FALSE(is_task("shuffle"));
+  EXPECT_ERROR("wanted one of copy, reverse, sort, addition, ", task_named("shuffle"));
 }
 
 TEST(Tasks, AreAFunctionOfSeedAndIndex) {
@@ -141,9 +260,9 @@ TEST(Tasks, NameWhatTheyCannotTake) {
   EXPECT_ERROR("wanted 1 to 5 letters; got 0", dataset.prompt(""));
   EXPECT_ERROR("wanted an index in [0, 10); got 10", dataset.get(10));
   EXPECT_ERROR("got -1", dataset.get(-1));
-  EXPECT_ERROR("wanted 2 to 62 symbols; got 1", TaskDataset({.symbols = 1}));
+  EXPECT_ERROR("wanted 2 to 62 symbols for copy; got 1", TaskDataset({.symbols = 1}));
   EXPECT_ERROR("got 63", TaskDataset({.symbols = 63}));
-  EXPECT_ERROR("got 0 and 16", TaskDataset({.min_length = 0}));
+  EXPECT_ERROR("got -1 and 16", TaskDataset({.min_length = -1}));
   EXPECT_ERROR("got 5 and 4", TaskDataset({.min_length = 5, .max_length = 4}));
   EXPECT_ERROR("size of at least 1; got 0", TaskDataset({.size = 0}));
 }

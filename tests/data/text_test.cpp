@@ -4,9 +4,13 @@
 
 #include <sys/resource.h>
 
+#include <memory>
 #include <string_view>
 
 #include "files.h"
+#include "rapt/data/tokenizers/bytes.h"
+#include "rapt/data/tokenizers/vocabulary.h"
+#include "rapt/data/tokenizers/words.h"
 #include "rapt/data/utf8.h"
 
 namespace rapt::data {
@@ -29,8 +33,8 @@ TEST(Text, HoldsTheTokensOfAFile) {
   write_bytes(folder / "text", "na\u00efve na\u00efve\n");
   const Text text(folder / "text");
   EXPECT_EQ(text.size(), 12);  // code points, not bytes
-  EXPECT_EQ(text.vocabulary().characters(), "\n aenv\u00ef");
-  EXPECT_EQ(text.vocabulary().decode(all_tokens(text)), "na\u00efve na\u00efve\n");
+  EXPECT_EQ(text.tokenizer()->state().text("characters"), "\n aenv\u00ef");
+  EXPECT_EQ(text.tokenizer()->decode(all_tokens(text)), "na\u00efve na\u00efve\n");
   EXPECT_EQ(text[2], 6);
   EXPECT_EQ(text.bytes_per_token(), 1);
 }
@@ -46,10 +50,10 @@ TEST(Text, TakesTheSmallestIntegersThatHoldTheVocabulary) {
     for (char32_t i = 0; i < c.characters; ++i) append_utf8(bytes, i < 0xD800 ? i : i + 0x800);
     write_bytes(folder / "text", bytes);
     const Text text(folder / "text");
-    EXPECT_EQ(text.vocabulary().size(), int64_t{c.characters});
+    EXPECT_EQ(text.tokenizer()->size(), int64_t{c.characters});
     EXPECT_EQ(text.bytes_per_token(), c.bytes);
     EXPECT_EQ(text[text.size() - 1], int64_t{c.characters} - 1);
-    EXPECT_EQ(text.vocabulary().decode(all_tokens(text)), bytes);
+    EXPECT_EQ(text.tokenizer()->decode(all_tokens(text)), bytes);
   }
 }
 
@@ -60,6 +64,37 @@ TEST(Text, MayUseAVocabularyFromElsewhere) {
   write_bytes(folder / "text", "ab\u00e9");
   EXPECT_ERROR("wanted characters of the vocabulary; got U+00E9 '\u00e9', which ends at byte 4",
                Text(folder / "text", Vocabulary("abcd")));
+}
+
+/// A token per byte, counted from `first` on.
+class Shifted : public Bytes {
+ public:
+  explicit Shifted(int64_t first) : first_(first) {}
+  std::vector<int64_t> encode(std::string_view text) const override {
+    std::vector<int64_t> out = Bytes::encode(text);
+    for (int64_t& token : out) token += first_;
+    return out;
+  }
+
+ private:
+  int64_t first_;
+};
+
+TEST(Text, IsCutByAnyTokenizer) {
+  const TemporaryFolder folder;
+  write_bytes(folder / "text", "b\u00e9 a b");
+  EXPECT_EQ(all_tokens(Text(folder / "text", Bytes())),
+            (Integers{'b', 0xc3, 0xa9, ' ', 'a', ' ', 'b'}));
+  const Text words(folder / "text", Words("a b"));
+  EXPECT_EQ(all_tokens(words), (Integers{0, 1, 2}));
+  EXPECT_EQ(words.tokenizer()->decode(all_tokens(words)), "<unk> a b");
+  // One of the user's own, and what is wrong with it.
+  EXPECT_EQ(Text(folder / "text", Shifted(-2))[0], 'b' - 2);
+  EXPECT_ERROR("wanted a tokenizer whose tokens are in [0, 256); got 295",
+               Text(folder / "text", Shifted(100)));
+  EXPECT_ERROR("got a null pointer", Text(folder / "text", std::shared_ptr<const Tokenizer>()));
+  write_bytes(folder / "bad", "a \xff");
+  EXPECT_ERROR("Text: " + (folder / "bad"), Text(folder / "bad", Words("a b")));
 }
 
 TEST(Text, RefusesWhatIsNoText) {
@@ -146,7 +181,7 @@ TEST_F(TextDatasetTest, RefusesWhatCannotWork) {
   EXPECT_ERROR("stride of at least 1, or 0 for the default; got -1",
                TextDataset(text(), {.stride = -1}));
   EXPECT_ERROR(
-      "at least context + 1 characters in the test part; got 10 of the text's 100 and a "
+      "at least context + 1 tokens in the test part; got 10 of the text's 100 and a "
       "context of 10",
       TextDataset(text(), {.context = 10, .split = Split::test}));
   EXPECT_ERROR("in the train part; got 0",

@@ -1,8 +1,8 @@
-#include "rapt/data/vocabulary.h"
+#include "rapt/data/tokenizers/vocabulary.h"
 
 #include <gtest/gtest.h>
 
-#include "files.h"
+#include "../files.h"
 
 namespace rapt::data {
 namespace {
