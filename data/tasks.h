@@ -21,8 +21,8 @@ enum class Task : uint8_t {
   modular_arithmetic,  ///< 4+3*2 -> 4: n numbers, from left to right, modulo `symbols`
   parity,              ///< 01101 -> 1: whether the ones of n bits are odd in number
   selective_copy,      ///< a__bc_ -> abc: n letters among n blanks (arXiv:2312.00752)
-  associative_recall,  ///< a3c1f0c -> 1: n pairs of a key and its value, and one of the keys
-  induction,           ///< fdhacbd -> h: what followed the last letter when it came before
+  associative_recall,  ///< a3c1f0cfa -> 103: n keys with their values, and the keys once more
+  induction,           ///< fdhacbd -> hacb: goes on as it did after the last letter before
   dyck,                ///< ([][ -> ]): closes what n brackets of two kinds leave open
   majority,            ///< abbcb -> b: the letter that comes most often
   histogram            ///< abcaa -> 31133: how often each letter comes (arXiv:2106.06981)

@@ -147,30 +147,47 @@ Symbols without_blanks(const Symbols& input, int64_t symbols) {
   return out;
 }
 
-// Pairs of a key and a value, each key once, and a key.
+// Pairs of a key and a value, each key once, and then the keys in another order.
 
 constexpr int64_t values = 10;
 
 void draw_pairs(Rng& rng, int64_t length, int64_t symbols, Symbols& input) {
-  input.clear();
   Symbols keys(static_cast<size_t>(symbols));
   for (size_t i = 0; i < keys.size(); ++i) keys[i] = static_cast<int64_t>(i);
+  const auto draw_to_front = [&](int64_t count, int64_t of) {
+    for (int64_t i = 0; i < count; ++i) {
+      std::swap(keys[static_cast<size_t>(i)], keys[static_cast<size_t>(rng.integer(i, of))]);
+    }
+  };
+  draw_to_front(length, symbols);
+  input.clear();
   for (int64_t i = 0; i < length; ++i) {
-    std::swap(keys[static_cast<size_t>(i)], keys[static_cast<size_t>(rng.integer(i, symbols))]);
     input.push_back(keys[static_cast<size_t>(i)]);
     input.push_back(symbols + rng.integer(0, values));
   }
-  input.push_back(keys[static_cast<size_t>(rng.integer(0, length))]);
+  draw_to_front(length, length);
+  input.insert(input.end(), keys.begin(), keys.begin() + length);
 }
-int64_t pairs(int64_t length) { return 2 * length + 1; }
-double all_pairs(int64_t length, int64_t) { return power(values, length) * power(length, 1); }
-Symbols value_of_key(const Symbols& input, int64_t symbols) {
-  for (size_t i = 0; i + 2 < input.size(); i += 2) {
-    if (input[i] == input.back() && input[i] < symbols && input[i + 1] >= symbols) {
-      return {input[i + 1]};
+int64_t pairs_and_keys(int64_t length) { return 3 * length; }
+double all_pairs(int64_t length, int64_t) { return power(values, length); }
+Symbols values_of_keys(const Symbols& input, int64_t symbols) {
+  const auto keys = std::find_if(input.begin(), input.end(), [&, place = 0](int64_t s) mutable {
+    return (s < symbols) != (place++ % 2 == 0);  // where a value would be
+  });
+  // The pairs end a key earlier, as that one stands where a key may.
+  const int64_t pairs = (keys - input.begin()) / 2;
+  Symbols out;
+  for (auto key = input.begin() + 2 * pairs; key != input.end(); ++key) {
+    int64_t value = -1;
+    for (int64_t i = 0; i < pairs; ++i) {
+      if (input[static_cast<size_t>(2 * i)] == *key) value = input[static_cast<size_t>(2 * i + 1)];
     }
+    if (value >= 0) out.push_back(value);
   }
-  refuse("associative_recall", "keys with their values, and one of the keys");
+  if (pairs == 0 || out.empty() || count(out) != count(input) - 2 * pairs) {
+    refuse("associative_recall", "keys with their values, and then some of the keys");
+  }
+  return out;
 }
 
 // A sequence whose last symbol came once before.
@@ -190,7 +207,7 @@ Symbols after_the_repeat(const Symbols& input, int64_t) {
   if (before == last || before + 1 == last) {
     refuse("induction", "a last letter that came before, with another behind it");
   }
-  return {*(before + 1)};
+  return {before + 1, last};
 }
 
 // The beginning of a balanced sequence of brackets: symbols 0 to symbols / 2 - 1 open.
@@ -289,8 +306,8 @@ constexpr auto kinds = std::to_array<TaskKind>({
     {Task::modular_arithmetic, "modular_arithmetic", digits, "+-*", 2, 5, 1, 6, any_length, formula, one, all_formulas, draw_formula, evaluated},
     {Task::parity, "parity", "01", "", 2, 2, 1, 16, any_length, same, one, all_sequences, draw_evenly, parity_of},
     {Task::selective_copy, "selective_copy", alphabet, "_", 2, 16, 1, 12, any_length, twice, same, all_sequences, draw_with_blanks, without_blanks},
-    {Task::associative_recall, "associative_recall", small_letters, digits, 2, 16, 1, 8, same, pairs, one, all_pairs, draw_pairs, value_of_key},
-    {Task::induction, "induction", alphabet, "", 3, 16, 3, 16, any_length, same, one, all_with_a_repeat, draw_with_a_repeat, after_the_repeat},
+    {Task::associative_recall, "associative_recall", small_letters, digits, 2, 16, 1, 8, same, pairs_and_keys, same, all_pairs, draw_pairs, values_of_keys},
+    {Task::induction, "induction", alphabet, "", 3, 16, 3, 16, any_length, same, same, all_with_a_repeat, draw_with_a_repeat, after_the_repeat},
     {Task::dyck, "dyck", "([)]", "", 4, 4, 1, 16, any_length, same, same, all_brackets, draw_brackets, closing},
     {Task::majority, "majority", alphabet, "", 2, 4, 1, 16, any_length, same, one, some_with_a_majority, draw_with_a_majority, most_frequent},
     {Task::histogram, "histogram", small_letters, numbers, 2, 8, 1, 16, number_count, same, same, all_sequences, draw_evenly, histogram_of},
