@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <utility>
+#include <vector>
 
 #include "rapt/autograd/error.h"
 #include "rapt/data/data.h"
@@ -46,7 +47,12 @@ std::string beginning_of(const data::Tokenizer& tokenizer) {
     // There are no lines.
   }
   if (!tokens.empty()) return "\n";
-  return tokenizer.decode({tokenizer.size() > 1 ? 1 : 0});  // 0 is the unknown one of Words
+  // Not 0, which is the unknown one of Words, if there is another that can be written.
+  for (int64_t token = 1; token < tokenizer.size(); ++token) {
+    const std::string text = tokenizer.decode({token});
+    if (!text.empty() && tokenizer.encode(text) == std::vector<int64_t>{token}) return text;
+  }
+  return tokenizer.decode({0});
 }
 
 }  // namespace rapt::cli

@@ -126,7 +126,10 @@ std::vector<int64_t> TaskDataset::sequence(int64_t index) const {
 }
 
 std::vector<int64_t> TaskDataset::solve(const std::vector<int64_t>& sequence) const {
-  decode(sequence);  // names what is no token
+  for (const int64_t token : sequence) {
+    if (token >= 0 && token < separator()) continue;
+    fail("TaskDataset: wanted symbols and signs, tokens in [0, ", separator(), "); got ", token);
+  }
   if (sequence.empty()) fail("TaskDataset: wanted a sequence with symbols; got an empty one");
   const Symbols answer =
       kind_of(options_.task).solve({sequence.begin(), sequence.end()}, options_.symbols);

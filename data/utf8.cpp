@@ -74,6 +74,12 @@ void Utf8Reader::reject(unsigned char byte) const {
   fail(source_, ": wanted UTF-8; got the invalid byte ", hex, " at byte ", offset_);
 }
 
+void require_utf8(std::string_view bytes, std::string_view source) {
+  Utf8Reader reader{std::string(source)};
+  reader.read(bytes, [](char32_t) {});
+  reader.finish();
+}
+
 int64_t character_count(std::string_view text) {
   return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
 }

@@ -36,6 +36,9 @@ class Utf8Reader {
   unsigned char allowed_high_ = 0;
 };
 
+/// Throws as Utf8Reader does.
+void require_utf8(std::string_view bytes, std::string_view source = "text");
+
 /// How many code points a UTF-8 text has, which is not checked.
 int64_t character_count(std::string_view text);
 

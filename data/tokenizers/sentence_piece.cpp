@@ -55,9 +55,7 @@ void require_options(std::string_view text, const SentencePieceOptions& options)
   if (text.size() > static_cast<size_t>(std::numeric_limits<int32_t>::max())) {
     fail("SentencePiece::train: wanted a text of less than 2 GiB; got ", text.size(), " bytes");
   }
-  Utf8Reader reader("SentencePiece::train");
-  reader.read(text, [](char32_t) {});
-  reader.finish();
+  require_utf8(text, "SentencePiece::train");
 }
 
 }  // namespace
@@ -122,6 +120,7 @@ int64_t SentencePiece::find(std::string_view piece) const {
 }
 
 std::vector<int64_t> SentencePiece::encode(std::string_view text) const {
+  require_utf8(text, "encode");  // the library would put other characters in their place
   std::vector<int> tokens;
   require_ok(body_->processor.Encode(text, &tokens), "encode");
   return {tokens.begin(), tokens.end()};

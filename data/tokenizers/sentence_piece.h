@@ -25,7 +25,8 @@ class SentencePiece : public Tokenizer {
   /// a text before it encodes it (letters made even, blanks dropped) is its own affair.
   explicit SentencePiece(const std::string& path);
   /// Trained on a UTF-8 text, line by line. Nothing is changed before it is encoded, and characters
-  /// that have no token are made of bytes: every text is decoded as it was. Throws when the text
+  /// that have no token are made of bytes: every text is decoded as it was, but for U+2581, which
+  /// stands for a blank there. Throws when the text
   /// has too little in it for so many tokens, saying how many it has. The same text and options
   /// give the same tokenizer.
   static SentencePiece train(std::string_view text, SentencePieceOptions options = {});

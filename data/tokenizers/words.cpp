@@ -22,12 +22,6 @@ void for_each_word(std::string_view text, FunctionRef<void(std::string_view)> f)
   }
 }
 
-void require_utf8(std::string_view text, const char* source) {
-  Utf8Reader reader(source);
-  reader.read(text, [](char32_t) {});
-  reader.finish();
-}
-
 }  // namespace
 
 struct Words::Body {

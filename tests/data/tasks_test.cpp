@@ -101,6 +101,15 @@ TEST(Tasks, RefuseASequenceThatIsNoneOfTheirs) {
   EXPECT_TRUE(has(error(Task::copy, ""), "got an empty one"));
 }
 
+TEST(Tasks, SolveNothingButSymbolsAndSigns) {
+  for (const Task task : all_tasks()) {
+    const TaskDataset dataset({.task = task});
+    for (const int64_t token : {int64_t{-1}, dataset.separator(), dataset.end()}) {
+      EXPECT_ERROR("got " + std::to_string(token), dataset.solve({0, token, 0}));
+    }
+  }
+}
+
 // Whatever is drawn is solved, fits into what is promised, and is on its side alone.
 TEST(Tasks, KeepTheirPromisesWhateverTheyAre) {
   for (const Task task : all_tasks()) {

@@ -94,6 +94,9 @@ TEST_P(SentencePieceTest, DecodesEveryTextAsItWas) {
       text += parts[static_cast<size_t>(rng.integer(0, static_cast<int64_t>(parts.size())))];
     ASSERT_EQ(tokenizer.decode(tokenizer.encode(text)), text) << decode_utf8(text).size();
   }
+  EXPECT_EQ(tokenizer.decode(tokenizer.encode("a\u2581b")), "a b");  // as documented
+  EXPECT_ERROR("encode: wanted UTF-8; got the invalid byte 0xff at byte 1",
+               tokenizer.encode("a\xff"));
   EXPECT_EQ(tokenizer.find("<pad>"), 0);
   EXPECT_EQ(tokenizer.find("no such piece"), -1);
 }
